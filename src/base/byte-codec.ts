@@ -1,0 +1,157 @@
+import { QuorumgateError } from "./errors.ts";
+import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
+
+/** Writes the fixed big-endian layouts of votes, records and frames. */
+export class ByteWriter {
+  #buffer: Uint8Array;
+  #view: DataView;
+  #length = 0;
+
+  constructor(capacity = 256) {
+    this.#buffer = new Uint8Array(capacity);
+    this.#view = new DataView(this.#buffer.buffer);
+  }
+
+  u8(value: number): this {
+    this.#reserve(1);
+    this.#view.setUint8(this.#length, value);
+    this.#length += 1;
+    return this;
+  }
+
+  u16(value: number): this {
+    this.#reserve(2);
+    this.#view.setUint16(this.#length, value);
+    this.#length += 2;
+    return this;
+  }
+
+  u32(value: number): this {
+    this.#reserve(4);
+    this.#view.setUint32(this.#length, value);
+    this.#length += 4;
+    return this;
+  }
+
+  /** Unsigned 64-bit, restricted to safe integers. */
+  u64(value: number): this {
+    if (!Number.isSafeInteger(value) || value < 0) throw rangeError();
+    this.u32(Math.floor(value / 0x1_0000_0000));
+    return this.u32(value >>> 0);
+  }
+
+  /** Signed 64-bit in two's complement, restricted to safe integers. */
+  i64(value: number): this {
+    if (!Number.isSafeInteger(value)) throw rangeError();
+    this.#reserve(8);
+    this.#view.setBigInt64(this.#length, BigInt(value));
+    this.#length += 8;
+    return this;
+  }
+
+  /** Bytes whose length the reader knows. */
+  raw(bytes: Uint8Array): this {
+    this.#reserve(bytes.length);
+    this.#buffer.set(bytes, this.#length);
+    this.#length += bytes.length;
+    return this;
+  }
+
+  /** Bytes behind their length as u32. */
+  bytes(bytes: Uint8Array): this {
+    return this.u32(bytes.length).raw(bytes);
+  }
+
+  /** Text as UTF-8 behind its length as u32. */
+  text(text: string): this {
+    return this.bytes(encodeUtf8(text));
+  }
+
+  finish(): Uint8Array {
+    return this.#buffer.slice(0, this.#length);
+  }
+
+  #reserve(count: number): void {
+    if (this.#length + count <= this.#buffer.length) return;
+    const grown = new Uint8Array(Math.max(this.#buffer.length * 2, this.#length + count));
+    grown.set(this.#buffer.subarray(0, this.#length));
+    this.#buffer = grown;
+    this.#view = new DataView(grown.buffer);
+  }
+}
+
+/**
+ * Reads what ByteWriter wrote; every length is checked against its bound and the bytes that are there before it is used.
+ * @throws {QuorumgateError} FORMAT_TRUNCATED, FORMAT_INTEGER_RANGE or FORMAT_TOO_LARGE
+ */
+export class ByteReader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  u8(): number {
+    return this.#view.getUint8(this.#take(1));
+  }
+
+  u16(): number {
+    return this.#view.getUint16(this.#take(2));
+  }
+
+  u32(): number {
+    return this.#view.getUint32(this.#take(4));
+  }
+
+  u64(): number {
+    const value = this.u32() * 0x1_0000_0000 + this.u32();
+    if (!Number.isSafeInteger(value)) throw rangeError();
+    return value;
+  }
+
+  i64(): number {
+    const value = Number(this.#view.getBigInt64(this.#take(8)));
+    if (!Number.isSafeInteger(value)) throw rangeError();
+    return value;
+  }
+
+  /** A view into the source, not a copy. */
+  raw(length: number): Uint8Array {
+    const at = this.#take(length);
+    return this.#bytes.subarray(at, at + length);
+  }
+
+  bytes(lengthMax: number): Uint8Array {
+    return this.raw(this.count(lengthMax));
+  }
+
+  text(lengthMax: number): string {
+    return decodeUtf8(this.bytes(lengthMax));
+  }
+
+  /** A u32 count that must not exceed its bound. */
+  count(max: number): number {
+    const count = this.u32();
+    if (count > max) throw new QuorumgateError("FORMAT_TOO_LARGE", "a count exceeds its bound", { data: { count, max } });
+    return count;
+  }
+
+  /** Refuses trailing bytes: two encodings of one value must not exist. */
+  end(): void {
+    if (this.#at !== this.#bytes.length) throw new QuorumgateError("FORMAT_NOT_CANONICAL", "trailing bytes");
+  }
+
+  #take(count: number): number {
+    const at = this.#at;
+    if (count > this.#bytes.length - at) throw new QuorumgateError("FORMAT_TRUNCATED", "bytes end too early");
+    this.#at = at + count;
+    return at;
+  }
+}
+
+function rangeError(): QuorumgateError {
+  return new QuorumgateError("FORMAT_INTEGER_RANGE", "integer outside the safe range");
+}

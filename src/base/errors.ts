@@ -1,0 +1,35 @@
+import { describeError, type ErrorCode } from "./error-catalogue.ts";
+
+/** What may be attached to an error: small, public, never a secret. */
+export type ErrorData = Readonly<Record<string, string | number | boolean>>;
+
+/**
+ * Every error that bad input or a failed operation can cause. `code` is API and never changes its meaning;
+ * `hint` says what to do. Refusals (denied, pending, unavailable) are values, not errors.
+ */
+export class QuorumgateError extends Error {
+  override readonly name: string = "QuorumgateError";
+  readonly code: ErrorCode;
+  readonly data: ErrorData;
+
+  constructor(code: ErrorCode, message: string, options: { data?: ErrorData; cause?: unknown } = {}) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    this.data = options.data ?? {};
+  }
+
+  /** What the caller can do about it, from the catalogue. */
+  get hint(): string {
+    return describeError(this.code).hint;
+  }
+
+  /** The HTTP status with which the code is answered. */
+  get status(): number {
+    return describeError(this.code).status;
+  }
+}
+
+/** The code of an error, or INTERNAL_ERROR for what is not ours. */
+export function errorCode(error: unknown): ErrorCode {
+  return error instanceof QuorumgateError ? error.code : "INTERNAL_ERROR";
+}

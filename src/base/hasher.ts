@@ -1,0 +1,16 @@
+import { sha256 } from "@noble/hashes/sha2.js";
+import { concatBytes } from "./bytes.ts";
+import { encodeUtf8 } from "./utf8.ts";
+
+/** SHA-256, injected where speed counts. Every implementation gives the same bytes. */
+export interface Hasher {
+  sha256(bytes: Uint8Array): Uint8Array;
+}
+
+/** The implementation that runs anywhere, the browser included. */
+export const portableHasher: Hasher = { sha256 };
+
+/** SHA-256 of `domain ‖ body`; domains end in a zero byte, so none is the prefix of another. */
+export function hashInDomain(hasher: Hasher, domain: string, body: Uint8Array): Uint8Array {
+  return hasher.sha256(concatBytes(encodeUtf8(domain), body));
+}

@@ -1,0 +1,95 @@
+export { ByteReader, ByteWriter } from "./byte-codec.ts";
+export { concatBytes, equalBytes, fromBase64, fromBase64Url, fromHex, toBase64, toBase64Url, toHash, toHex, u64be } from "./bytes.ts";
+export {
+  type CanonicalObject,
+  type CanonicalValue,
+  encodeCanonical,
+  encodeCanonicalText,
+  encodeJcs,
+  isObject,
+  parseCanonical,
+  parseCanonicalObject,
+} from "./canonical.ts";
+export { type CatalogueEntry, describeError, ERROR_ROWS, type ErrorCode, isErrorCode } from "./error-catalogue.ts";
+export { type ErrorData, errorCode, QuorumgateError } from "./errors.ts";
+export { FieldReader, parseDecimal } from "./fields.ts";
+export {
+  checkGenesis,
+  clusterIdOf,
+  encodeGenesis,
+  type Genesis,
+  type Issuer,
+  type Operator,
+  type OperatorRole,
+  parseGenesis,
+} from "./genesis.ts";
+export { type Hasher, hashInDomain, portableHasher } from "./hasher.ts";
+export { type BlockHeader, type CertifiedPoint, encodeHeader, headerDigest, parseHeader } from "./header.ts";
+export {
+  type Brand,
+  type Hash,
+  type NodeId,
+  type PublicKey,
+  parseHash,
+  parseNodeId,
+  parsePublicKey,
+  parseSubjectId,
+  type SubjectId,
+  ZERO_HASH,
+} from "./ids.ts";
+export { InvariantError, invariant, unreachable } from "./invariant.ts";
+export { type JsonValue, parseJson } from "./json.ts";
+export type { AppliedBlock, CommandResult, DecidedBlock, EntryDraft, EntryKind, StateChange } from "./ledger.ts";
+export { LIMITS } from "./limits.ts";
+export {
+  checkMembership,
+  findMember,
+  leaderOf,
+  type Member,
+  type MemberKeys,
+  type Membership,
+  membershipHash,
+  membershipToCanonical,
+  memberToCanonical,
+  parseMember,
+  parseMembership,
+  totalWeight,
+  weightOf,
+} from "./membership.ts";
+export { hashLeaf, hashNode, largestPowerOfTwoBelow, merklePath, merkleRoot, rootFromPath, verifyInclusion } from "./merkle.ts";
+export {
+  type Clock,
+  type Entropy,
+  type KeyRole,
+  type KeyValueStore,
+  type LogFields,
+  type LogLevel,
+  type NodeSigner,
+  type SignatureVerifier,
+  silentTelemetry,
+  type Telemetry,
+  type TimerHandle,
+  type Timers,
+  type Transport,
+  type TransportEvents,
+  type WriteOperation,
+} from "./ports.ts";
+export { type FaultModel, holdsOneHonest, isByzantineQuorum, isMajority, isQuorum, tolerableWeight } from "./quorum.ts";
+export { SeededRandom } from "./random.ts";
+export {
+  type BatchPosition,
+  batchSignedBytes,
+  type Command,
+  decodeSignedCommand,
+  encodeCommand,
+  encodeSignedCommand,
+  parseCommand,
+  type SignatureClaim,
+  type SignedCommand,
+  signatureClaim,
+  signedCommandFromJson,
+  signedCommandOf,
+  signedCommandToJson,
+} from "./signed-command.ts";
+export { encodeVoteBody, PURPOSES, type Purpose, signedBytes, VOTE_TYPE, type VoteBody, type VoteType } from "./signing.ts";
+export { decodeUtf8, encodeUtf8, isWellFormed, utf8Length } from "./utf8.ts";

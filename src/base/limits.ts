@@ -1,0 +1,53 @@
+/** Every bound of the system, with its reason. Sizes in bytes, times in milliseconds unless the name says otherwise. */
+export const LIMITS = {
+  /** Nesting of canonical values: nothing in the formats needs more, and readers recurse. */
+  canonicalDepthMax: 16,
+  /** A command's canonical bytes: leaves room for the entry made from it (65,535). */
+  commandBytesMax: 32_768,
+  /** A leaf of the log: C2SP tlog-tiles writes its length as u16. */
+  entryBytesMax: 65_535,
+  /** Path of a batch signature: a tree of 2^16 commands. */
+  batchPathMax: 16,
+  /** From issuedAt to expiresAt: ids are remembered that long. */
+  commandLifetimeMaxUs: 120_000_000,
+  /** How far a command's issuedAt may lie ahead of the agreed time. */
+  clockSkewMaxUs: 5_000_000,
+  /** Commands in one block: one apply stays well below a view timeout. */
+  blockCommandsMax: 2_000,
+  /** Bytes of one block's commands: one frame carries a proposal. */
+  blockBytesMax: 4_194_304,
+  /** One frame between nodes: a proposal of full size and its certificates. */
+  frameBytesMax: 8_388_608,
+  /** Members of a cluster: certificates stay small, all-to-all voting affordable. */
+  membersMax: 31,
+  /** Sum of weights: three times it stays a safe integer by far. */
+  totalWeightMax: 1_000_000,
+  /** How far ordering may run ahead of certified execution, in heights. */
+  uncertifiedHeightsMax: 16,
+  /** Heights between stable checkpoints. */
+  stableCheckpointInterval: 128,
+  /** Own cosignatures kept for sending again. */
+  cosignaturesKept: 1_024,
+  /** An idle leader proposes a heartbeat block, so that agreed time does not stand still. */
+  heartbeatMs: 5_000,
+  /** How far a first proposal's time may lie from a replica's clock. */
+  proposalSkewMaxMs: 5_000,
+  /** Commands waiting in one replica: beyond it callers are told that it is busy. */
+  mempoolCommandsMax: 20_000,
+  /** Commands of one issuer waiting in one replica: one caller cannot crowd out the others. */
+  mempoolPerIssuerMax: 5_000,
+  /** Verifications a core has under way: a flood of unverifiable messages is dropped. */
+  pendingVerificationsMax: 4_096,
+  /** How far a peer's view may lie ahead and still be looked at. */
+  viewAheadMax: 1_000,
+  /** Blocks in one answer of the catch-up protocol. */
+  syncBlocksMax: 64,
+  /** Bytes in one answer of the catch-up protocol. */
+  syncBytesMax: 4_194_304,
+  /** Bytes queued to one peer: beyond it the oldest frames are dropped; protocols send again. */
+  peerQueueBytesMax: 67_108_864,
+  /** How long a caller waits for an ordered answer by default. */
+  submitTimeoutMs: 10_000,
+  /** Body of an HTTP request: a command in base64url with its signature and path. */
+  httpBodyBytesMax: 131_072,
+} as const;

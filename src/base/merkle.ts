@@ -1,0 +1,98 @@
+import { concatBytes, equalBytes } from "./bytes.ts";
+import type { Hasher } from "./hasher.ts";
+
+const LEAF_PREFIX = Uint8Array.of(0);
+const NODE_PREFIX = Uint8Array.of(1);
+
+/** Leaf hash of RFC 6962: SHA-256(0x00 ‖ data). */
+export function hashLeaf(hasher: Hasher, data: Uint8Array): Uint8Array {
+  return hasher.sha256(concatBytes(LEAF_PREFIX, data));
+}
+
+/** Inner node of RFC 6962: SHA-256(0x01 ‖ left ‖ right). */
+export function hashNode(hasher: Hasher, left: Uint8Array, right: Uint8Array): Uint8Array {
+  return hasher.sha256(concatBytes(NODE_PREFIX, left, right));
+}
+
+/** Root over leaf hashes; of none, SHA-256(""). Source: RFC 9162, section 2.1.1. */
+export function merkleRoot(hasher: Hasher, leaves: readonly Uint8Array[]): Uint8Array {
+  if (leaves.length === 0) return hasher.sha256(new Uint8Array(0));
+  return rootOfRange(hasher, leaves, 0, leaves.length);
+}
+
+/** Sibling hashes from leaf to root for one of the leaves. Source: RFC 9162, section 2.1.3.1. */
+export function merklePath(hasher: Hasher, leaves: readonly Uint8Array[], index: number): Uint8Array[] {
+  const path: Uint8Array[] = [];
+  let from = 0;
+  let to = leaves.length;
+  while (to - from > 1) {
+    const middle = from + largestPowerOfTwoBelow(to - from);
+    if (index < middle) {
+      path.push(rootOfRange(hasher, leaves, middle, to));
+      to = middle;
+    } else {
+      path.push(rootOfRange(hasher, leaves, from, middle));
+      from = middle;
+    }
+  }
+  return path.reverse();
+}
+
+/**
+ * Root that an inclusion path leads to, or undefined when the path's length does not fit.
+ * Source: RFC 9162, section 2.1.3.2. Indices may exceed 32 bits, hence no bit operators.
+ */
+export function rootFromPath(
+  hasher: Hasher,
+  claim: { readonly index: number; readonly size: number; readonly leaf: Uint8Array; readonly path: readonly Uint8Array[] },
+): Uint8Array | undefined {
+  if (claim.index < 0 || claim.index >= claim.size) return undefined;
+  let position = claim.index;
+  let last = claim.size - 1;
+  let hash = claim.leaf;
+  for (const sibling of claim.path) {
+    if (sibling.length !== 32 || last === 0) return undefined;
+    if (position % 2 === 1 || position === last) {
+      hash = hashNode(hasher, sibling, hash);
+      while (position % 2 === 0 && position !== 0) {
+        position = Math.floor(position / 2);
+        last = Math.floor(last / 2);
+      }
+    } else {
+      hash = hashNode(hasher, hash, sibling);
+    }
+    position = Math.floor(position / 2);
+    last = Math.floor(last / 2);
+  }
+  return last === 0 ? hash : undefined;
+}
+
+/** True when the path proves the leaf under the root. */
+export function verifyInclusion(
+  hasher: Hasher,
+  claim: {
+    readonly index: number;
+    readonly size: number;
+    readonly leaf: Uint8Array;
+    readonly path: readonly Uint8Array[];
+    readonly root: Uint8Array;
+  },
+): boolean {
+  const root = rootFromPath(hasher, claim);
+  return root !== undefined && equalBytes(root, claim.root);
+}
+
+function rootOfRange(hasher: Hasher, leaves: readonly Uint8Array[], from: number, to: number): Uint8Array {
+  const first = leaves[from];
+  if (first === undefined) throw new RangeError("empty range of leaves");
+  if (to - from === 1) return first;
+  const middle = from + largestPowerOfTwoBelow(to - from);
+  return hashNode(hasher, rootOfRange(hasher, leaves, from, middle), rootOfRange(hasher, leaves, middle, to));
+}
+
+/** The largest power of two strictly below n, for n above 1. */
+export function largestPowerOfTwoBelow(n: number): number {
+  let power = 1;
+  while (power * 2 < n) power *= 2;
+  return power;
+}

@@ -1,0 +1,70 @@
+import { ByteWriter } from "./byte-codec.ts";
+import { concatBytes } from "./bytes.ts";
+import { encodeUtf8 } from "./utf8.ts";
+
+/** What a signature is for. One key signs for few purposes, and no bytes mean something under two of them. */
+export const PURPOSES = [
+  "command",
+  "command-batch",
+  "proposal",
+  "vote",
+  "view-change",
+  "new-view",
+  "sync",
+  "attestation",
+  "approval",
+  "delegation",
+  "endorsement",
+  "decision",
+  "envelope",
+  "channel",
+  "pairing",
+  "key-possession",
+  "status",
+] as const;
+
+/** See PURPOSES. */
+export type Purpose = (typeof PURPOSES)[number];
+
+const PREFIXES = new Map<Purpose, Uint8Array>(PURPOSES.map((purpose) => [purpose, encodeUtf8(`quorumgate/${purpose}/v1\0`)]));
+
+/** The bytes that are signed: `"quorumgate/" ‖ purpose ‖ "/v1\0" ‖ body`. */
+export function signedBytes(purpose: Purpose, body: Uint8Array): Uint8Array {
+  return concatBytes(PREFIXES.get(purpose) ?? encodeUtf8(`quorumgate/${purpose}/v1\0`), body);
+}
+
+/** Vote types, numbered once for all engines. Numbers are never used again. */
+export const VOTE_TYPE = {
+  pbftPropose: 1,
+  pbftPrepare: 2,
+  pbftCommit: 3,
+} as const;
+
+/** See VOTE_TYPE. */
+export type VoteType = (typeof VOTE_TYPE)[keyof typeof VOTE_TYPE];
+
+/** What a vote says. `validRound` is −1 in pbft. */
+export interface VoteBody {
+  /** Cluster id, 32 bytes. */
+  readonly cluster: Uint8Array;
+  readonly epoch: number;
+  readonly height: number;
+  readonly view: number;
+  readonly type: VoteType;
+  /** Digest of the block header, 32 bytes. */
+  readonly digest: Uint8Array;
+  readonly validRound: number;
+}
+
+/** cluster (32) ‖ epoch u64 ‖ height u64 ‖ view u64 ‖ type u8 ‖ digest (32) ‖ valid round i64, big-endian: 105 bytes. */
+export function encodeVoteBody(vote: VoteBody): Uint8Array {
+  return new ByteWriter(105)
+    .raw(vote.cluster)
+    .u64(vote.epoch)
+    .u64(vote.height)
+    .u64(vote.view)
+    .u8(vote.type)
+    .raw(vote.digest)
+    .i64(vote.validRound)
+    .finish();
+}

@@ -1,0 +1,119 @@
+import { QuorumgateError } from "./errors.ts";
+
+/**
+ * Encodes well-formed UTF-16 as UTF-8.
+ *
+ * Written here because pure rooms have no TextEncoder.
+ * @throws {QuorumgateError} FORMAT_NOT_CANONICAL for a lone surrogate
+ */
+export function encodeUtf8(text: string): Uint8Array {
+  const out = new Uint8Array(utf8Length(text));
+  let at = 0;
+  for (let i = 0; i < text.length; i++) {
+    let code = text.charCodeAt(i);
+    if (code < 0x80) {
+      out[at++] = code;
+      continue;
+    }
+    if (code < 0x800) {
+      out[at++] = 0xc0 | (code >> 6);
+    } else {
+      if (isSurrogate(code)) code = joinSurrogates(code, text.charCodeAt(++i));
+      if (code < 0x10000) {
+        out[at++] = 0xe0 | (code >> 12);
+      } else {
+        out[at++] = 0xf0 | (code >> 18);
+        out[at++] = 0x80 | ((code >> 12) & 0x3f);
+      }
+      out[at++] = 0x80 | ((code >> 6) & 0x3f);
+    }
+    out[at++] = 0x80 | (code & 0x3f);
+  }
+  return out;
+}
+
+/** Number of UTF-8 bytes of a text; a lone surrogate counts as three. */
+export function utf8Length(text: string): number {
+  let length = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 0x80) continue;
+    if (code < 0x800) length += 1;
+    else if (isSurrogate(code)) {
+      length += 2;
+      i++;
+    } else length += 2;
+  }
+  return length;
+}
+
+/**
+ * Decodes strict UTF-8: overlong forms, surrogates, values above U+10FFFF and cut sequences are refused.
+ *
+ * Source: RFC 3629, section 4.
+ * @throws {QuorumgateError} FORMAT_UTF8_INVALID
+ */
+export function decodeUtf8(bytes: Uint8Array): string {
+  const parts: string[] = [];
+  let units: number[] = [];
+  let at = 0;
+  while (at < bytes.length) {
+    const first = bytes[at] ?? 0;
+    if (first < 0x80) {
+      units.push(first);
+      at += 1;
+    } else {
+      const { code, size } = decodeSequence(bytes, at);
+      if (code >= 0x10000) units.push(0xd800 + ((code - 0x10000) >> 10), 0xdc00 + (code & 0x3ff));
+      else units.push(code);
+      at += size;
+    }
+    // Spreading a long array into fromCharCode overflows the stack.
+    if (units.length >= 4096) {
+      parts.push(String.fromCharCode(...units));
+      units = [];
+    }
+  }
+  parts.push(String.fromCharCode(...units));
+  return parts.join("");
+}
+
+function decodeSequence(bytes: Uint8Array, at: number): { code: number; size: number } {
+  const first = bytes[at] ?? 0;
+  const size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4 || at + size > bytes.length) throw invalidUtf8(at);
+  let code = first & (0xff >> (size + 1));
+  for (let i = 1; i < size; i++) {
+    const next = bytes[at + i] ?? 0;
+    if ((next & 0xc0) !== 0x80) throw invalidUtf8(at + i);
+    code = (code << 6) | (next & 0x3f);
+  }
+  const overlong = (size === 3 && code < 0x800) || (size === 4 && code < 0x10000);
+  if (overlong || code > 0x10ffff || isSurrogate(code)) throw invalidUtf8(at);
+  return { code, size };
+}
+
+/** True when every surrogate of the text has its partner. */
+export function isWellFormed(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (!isSurrogate(code)) continue;
+    if (code >= 0xdc00) return false;
+    const next = text.charCodeAt(++i);
+    if (!(next >= 0xdc00 && next <= 0xdfff)) return false;
+  }
+  return true;
+}
+
+function isSurrogate(code: number): boolean {
+  return code >= 0xd800 && code <= 0xdfff;
+}
+
+function joinSurrogates(high: number, low: number): number {
+  if (high >= 0xdc00 || !(low >= 0xdc00 && low <= 0xdfff)) throw new QuorumgateError("FORMAT_NOT_CANONICAL", "lone surrogate");
+  return 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
+}
+
+function invalidUtf8(offset: number): QuorumgateError {
+  return new QuorumgateError("FORMAT_UTF8_INVALID", "not strict UTF-8", { data: { offset } });
+}
