@@ -1,0 +1,89 @@
+import type { Hash, NodeId } from "#base";
+import type { Batch, CertificateVote, CommitCertificate } from "../core.ts";
+
+/** Pre-prepare: the leader's signed proposal; it counts as the leader's prepare. */
+export interface Propose {
+  readonly type: "propose";
+  readonly epoch: number;
+  readonly height: number;
+  readonly view: number;
+  readonly headerBytes: Uint8Array;
+  readonly certifiedProof: Uint8Array;
+  readonly batch: Batch;
+  /** Purpose `proposal`, over the vote body of type pbftPropose. */
+  readonly signature: Uint8Array;
+}
+
+/** Prepare or commit vote. The sender is the signer. */
+export interface Vote {
+  readonly type: "prepare" | "commit";
+  readonly epoch: number;
+  readonly height: number;
+  readonly view: number;
+  readonly digest: Hash;
+  /** Purpose `vote`. */
+  readonly signature: Uint8Array;
+}
+
+/** Proof that a digest may have been decided in the view: the leader's proposal and prepares with a quorum's weight together. */
+export interface PreparedCertificate {
+  readonly epoch: number;
+  readonly height: number;
+  readonly view: number;
+  readonly digest: Hash;
+  readonly proposalSignature: Uint8Array;
+  /** Without the leader; ascending ids; with the leader a minimal quorum. */
+  readonly votes: readonly CertificateVote[];
+}
+
+/** Asks for a view at one height. It promises: no vote in any lower view of the epoch, at any height. */
+export interface ViewChange {
+  readonly type: "view-change";
+  readonly epoch: number;
+  /** The sender's undecided height. View changes of other heights never count together. */
+  readonly height: number;
+  readonly view: number;
+  /** The sender's prepared certificate of highest view at the height, if it has one. */
+  readonly prepared?: PreparedCertificate;
+  /** Commit certificate of height − 1, absent at height 1: lets a reader that is behind believe the height. */
+  readonly tip?: CommitCertificate;
+  readonly sender: NodeId;
+  /** Purpose `view-change`, over the message's bytes without tip and signature, behind the cluster id. */
+  readonly signature: Uint8Array;
+}
+
+/** The new leader's proof that the view may begin at the height. What it has to propose follows from the view changes. */
+export interface NewView {
+  readonly type: "new-view";
+  readonly epoch: number;
+  readonly height: number;
+  readonly view: number;
+  readonly viewChanges: readonly ViewChange[];
+  readonly signature: Uint8Array;
+}
+
+/** Asks for the body of a proposal that a view change proved prepared. */
+export interface FetchProposal {
+  readonly type: "fetch-proposal";
+  readonly height: number;
+  readonly digest: Hash;
+}
+
+/** Answers FetchProposal. Unsigned: the digest binds it. */
+export interface ProposalBody {
+  readonly type: "proposal-body";
+  readonly height: number;
+  readonly headerBytes: Uint8Array;
+  readonly certifiedProof: Uint8Array;
+  readonly batch: Batch;
+}
+
+/** A decided block, for who is behind. */
+export interface DecidedBlockMessage {
+  readonly type: "block";
+  readonly headerBytes: Uint8Array;
+  readonly batch: Batch;
+  readonly certificate: CommitCertificate;
+}
+
+export type ConsensusMessage = Propose | Vote | ViewChange | NewView | FetchProposal | ProposalBody | DecidedBlockMessage;
