@@ -46,8 +46,25 @@ export const LIMITS = {
   syncBytesMax: 4_194_304,
   /** Bytes queued to one peer: beyond it the oldest frames are dropped; protocols send again. */
   peerQueueBytesMax: 67_108_864,
+  /** Connections to the peer port that have not proved who they are: beyond it the oldest makes room, so that slow strangers cannot fill it. */
+  unauthenticatedConnectionsMax: 64,
+  /** From accepting or dialling a connection to its last hello: a handshake takes milliseconds, a loaded machine some more. */
+  peerHandshakeTimeoutMs: 5_000,
+  /** Between heartbeats on a link: four missed ones show a stopped or cut-off peer within about two seconds. */
+  peerHeartbeatMs: 500,
+  /** Heartbeat intervals without a byte from the peer after which its link is given up. */
+  peerSilentHeartbeatsMax: 4,
+  /** First and longest pause before a peer is dialled again; the longest bounds how long a returned peer waits. */
+  peerRedialMinMs: 50,
+  peerRedialMaxMs: 1_000,
+  /** Bytes handed to a socket at once: large enough to fill TLS records, small enough to keep the event loop fair. */
+  peerWriteBytesMax: 262_144,
+  /** Bytes in one group commit: a synced batch stays well below a view timeout on a slow disk. */
+  storageBatchBytesMax: 16_777_216,
   /** How long a caller waits for an ordered answer by default. */
   submitTimeoutMs: 10_000,
   /** Body of an HTTP request: a command in base64url with its signature and path. */
   httpBodyBytesMax: 131_072,
+  /** One X.509 certificate as DER: ours have some 600 bytes; the membership holds an authority in 8,192 characters. */
+  certificateBytesMax: 6_144,
 } as const;
