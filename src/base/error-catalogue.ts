@@ -68,6 +68,7 @@ export const ERROR_ROWS = {
   COMMAND_EXPIRED: [400, "The command has expired or is not yet valid", "Check the clock; send within 120 s of issuedAt."],
   COMMAND_WINDOW: [400, "The command is valid for too long", "Keep expiresAt within 120 s of issuedAt."],
   COMMAND_REPLAYED: [409, "The command's id was used before with other bytes", "Use a fresh random id for each command."],
+  COMMAND_DUPLICATE: [409, "The same command was decided before", "Its first answer stands: look it up by its hash."],
   COMMAND_CLUSTER: [400, "The command is for another cluster", "Use the cluster id that `quorumgate status` prints."],
   COMMAND_KIND_UNKNOWN: [400, "The command's kind is not known", "See docs/API.md for the kinds; the cluster may run an older version."],
   COMMAND_UNKNOWN: [
@@ -101,6 +102,7 @@ export const ERROR_ROWS = {
   AUTHZ_GRANT_EXPIRED: [403, "The grant that covers the capability has expired or is not yet valid", "Ask an operator for a new grant."],
   AUTHZ_GRANT_REVOKED: [403, "The grant that covers the capability was revoked", "Ask an operator for a new grant."],
   AUTHZ_GRANT_UNKNOWN: [404, "There is no such grant", "List the grants of the service: `quorumgate service show`."],
+  AUTHZ_GRANT_LIMIT: [409, "The service has as many grants as it may have", "Revoke grants that are no longer needed, or widen one."],
   AUTHZ_SCOPE_EXCEEDED: [403, "The request's scope is wider than the grant's", "Ask for a narrower scope, or for a wider grant."],
   AUTHZ_RISK_EXCEEDED: [403, "The request's risk is above the grant's", "Ask for a grant of that risk level."],
   AUTHZ_RESOURCE_DENIED: [403, "A resource is outside the grant", "Ask only for resources that the grant names, or for a wider grant."],
@@ -149,6 +151,16 @@ export const ERROR_ROWS = {
     500,
     "Stored data does not pass its checks",
     "Keep the folder for examination, move it away, and start the node: it recovers from its peers.",
+  ],
+  STORAGE_LOCKED: [
+    409,
+    "Another process has the data folder open",
+    "Stop the other node process, or give this one a folder of its own; two nodes never share one.",
+  ],
+  TRANSPORT_LISTEN_FAILED: [
+    500,
+    "The node cannot listen on its address for peers",
+    "Check that the address is this machine's and that no other process uses the port.",
   ],
   TRANSPORT_PEER_REFUSED: [
     403,

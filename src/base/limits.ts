@@ -61,6 +61,26 @@ export const LIMITS = {
   peerWriteBytesMax: 262_144,
   /** Bytes in one group commit: a synced batch stays well below a view timeout on a slow disk. */
   storageBatchBytesMax: 16_777_216,
+  /** Grants of one service, ended ones included: evaluation and listing stay bounded. */
+  grantsPerServiceMax: 1_024,
+  /** Grants of one service for one operation, and as many again for `*`: a decision looks at 64 at most. */
+  grantsPerOperationMax: 32,
+  /** Resources named by one capability. */
+  resourcesMax: 64,
+  /** Characters of one resource: paths and URNs fit. */
+  resourceLengthMax: 256,
+  /** Characters of a word of an open vocabulary (domain, operation, temporal pattern, mesh role). */
+  wordLengthMax: 64,
+  /** Temporal patterns of one grant. */
+  temporalPatternsMax: 16,
+  /** Claims of one attestation: with their length below, far from the size of an entry. */
+  claimsMax: 32,
+  /** Fields of a request's context. */
+  contextFieldsMax: 16,
+  /** Characters of a claim, of a context field, of a stated reason. */
+  freeTextMax: 512,
+  /** Leaves of the state tree whose paths wait for hashing: bounds the pause at a stable checkpoint. */
+  stateTreePendingMax: 256,
   /** How long a caller waits for an ordered answer by default. */
   submitTimeoutMs: 10_000,
   /** Body of an HTTP request: a command in base64url with its signature and path. */
