@@ -1,0 +1,3 @@
+export { atomicWriteFile, readFileIfPresent } from "./files.ts";
+export { openLevelStore } from "./level-store.ts";
+export { MemoryStore } from "./memory-store.ts";

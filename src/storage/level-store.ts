@@ -1,0 +1,207 @@
+import { chmod, mkdir } from "node:fs/promises";
+import { Level } from "level";
+import { errorCode, type KeyValueStore, QuorumgateError, type Telemetry, type WriteOperation } from "#base";
+import { systemCode } from "./files.ts";
+import { type PendingWrite, PendingWrites } from "./pending-writes.ts";
+import { openValue } from "./stored-value.ts";
+
+type Database = Level<string, Uint8Array>;
+
+/** A block's batch is some megabytes: a larger memory table means fewer, larger compactions on a shared disk. */
+const WRITE_BUFFER_BYTES = 16 * 1024 * 1024;
+/** Recent blocks and tree tiles are read again soon; the state itself is kept in memory by its owner. */
+const CACHE_BYTES = 16 * 1024 * 1024;
+/** Entries fetched at once by a scan. */
+const SCAN_ENTRIES = 512;
+const SCAN_BYTES = 1024 * 1024;
+
+/**
+ * Opens the LevelDB in a folder, making the folder (mode 0700) where there is none.
+ *
+ * Every write is one batch with `sync: true`; calls that come while one is being synced share the next (group commit). The first
+ * failed write stops the store for good: after a failed fsync the kernel may have dropped the pages, and a retry that succeeds
+ * would acknowledge what is lost.
+ *
+ * Source: Rebello et al. 2020, "Can applications recover from fsync failures?", section 5.
+ * @throws {QuorumgateError} STORAGE_LOCKED, STORAGE_CORRUPT or STORAGE_FAILED
+ */
+export async function openLevelStore(folder: string, telemetry: Telemetry): Promise<KeyValueStore> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await chmod(folder, 0o700);
+    const database: Database = new Level<string, Uint8Array>(folder, {
+      keyEncoding: "utf8",
+      valueEncoding: "view",
+      writeBufferSize: WRITE_BUFFER_BYTES,
+      cacheSize: CACHE_BYTES,
+    });
+    await database.open();
+    return new LevelStore(database, telemetry);
+  } catch (error) {
+    throw storageError(error, "the store could not be opened");
+  }
+}
+
+class LevelStore implements KeyValueStore {
+  readonly #database: Database;
+  readonly #telemetry: Telemetry;
+  readonly #pending = new PendingWrites();
+  readonly #closers: ((error?: Error) => void)[] = [];
+  #writing = false;
+  #closing = false;
+  /** Set by the first failure and never cleared. */
+  #failure: QuorumgateError | undefined;
+
+  constructor(database: Database, telemetry: Telemetry) {
+    this.#database = database;
+    this.#telemetry = telemetry;
+  }
+
+  get(key: string): Uint8Array | undefined {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) throw refusal;
+    const pending = this.#pending.lookup(key);
+    if (pending !== undefined) return pending.value;
+    try {
+      const stored = this.#database.getSync(key);
+      return stored === undefined ? undefined : openValue(key, stored);
+    } catch (error) {
+      throw this.#reportRead(error);
+    }
+  }
+
+  write(operations: readonly WriteOperation[], done: (error?: Error) => void): void {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) {
+      setImmediate(done, refusal);
+      return;
+    }
+    this.#pending.add(operations, done);
+    this.#writeNext();
+  }
+
+  scan(
+    range: { readonly from: string; readonly to: string },
+    visit: (key: string, value: Uint8Array) => void,
+    done: (error?: Error) => void,
+  ): void {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) {
+      setImmediate(done, refusal);
+      return;
+    }
+    this.#scan(range, visit).then(
+      () => done(),
+      (error: unknown) => done(this.#reportRead(error)),
+    );
+  }
+
+  close(done: (error?: Error) => void): void {
+    this.#closing = true;
+    this.#closers.push(done);
+    if (!this.#writing) this.#closeDatabase();
+  }
+
+  #refusal(): QuorumgateError | undefined {
+    return this.#failure ?? (this.#closing ? new QuorumgateError("QUORUM_STOPPED", "the store is closed") : undefined);
+  }
+
+  #writeNext(): void {
+    if (this.#writing || !this.#pending.hasWaiting) return;
+    this.#writing = true;
+    const batch = this.#pending.takeBatch();
+    const started = performance.now();
+    this.#database.batch(levelOperations(batch), { sync: true }).then(
+      () => this.#onWritten(batch, started),
+      (error: unknown) => this.#onFailed(batch, error),
+    );
+  }
+
+  #onWritten(batch: readonly PendingWrite[], started: number): void {
+    this.#writing = false;
+    this.#telemetry.observe("quorumgate_storage_write_seconds", (performance.now() - started) / 1_000);
+    this.#telemetry.count("quorumgate_storage_written_bytes_total", totalBytes(batch));
+    this.#pending.complete(batch);
+    // The disk works on the next batch while the callers of this one go on.
+    this.#writeNext();
+    for (const write of batch) write.done();
+    if (this.#closing && !this.#writing) this.#closeDatabase();
+  }
+
+  #onFailed(batch: readonly PendingWrite[], cause: unknown): void {
+    this.#writing = false;
+    const failure = storageError(cause, "a write failed");
+    this.#failure = failure;
+    this.#telemetry.log("error", "storage.write-failed", { code: failure.code, cause: systemCode(cause) });
+    for (const write of [...batch, ...this.#pending.abandon()]) write.done(failure);
+    if (this.#closing) this.#closeDatabase();
+  }
+
+  #closeDatabase(): void {
+    const closers = this.#closers.splice(0);
+    if (closers.length === 0) return;
+    this.#database.close().then(
+      () => {
+        for (const done of closers) done();
+      },
+      (error: unknown) => {
+        for (const done of closers) done(storageError(error, "the store could not be closed"));
+      },
+    );
+  }
+
+  async #scan(range: { from: string; to: string }, visit: (key: string, value: Uint8Array) => void): Promise<void> {
+    // The iterator's snapshot and the overlay are taken in one go: together they are the store as of this call.
+    const overlay = this.#pending.range(range.from, range.to);
+    const iterator = this.#database.iterator({ gte: range.from, lt: range.to, highWaterMarkBytes: SCAN_BYTES });
+    let next = 0;
+    const visitPendingBefore = (key: string | undefined): void => {
+      for (let entry = overlay[next]; entry !== undefined && (key === undefined || entry[0] < key); entry = overlay[++next]) {
+        if (entry[1] !== undefined) visit(entry[0], entry[1]);
+      }
+    };
+    try {
+      for (let page = await iterator.nextv(SCAN_ENTRIES); page.length > 0; page = await iterator.nextv(SCAN_ENTRIES)) {
+        for (const [key, stored] of page) {
+          visitPendingBefore(key);
+          // A pending write of the same key stands for it and is visited before the next one.
+          if (overlay[next]?.[0] !== key) visit(key, openValue(key, stored));
+        }
+      }
+      visitPendingBefore(undefined);
+    } finally {
+      await iterator.close();
+    }
+  }
+
+  #reportRead(error: unknown): QuorumgateError {
+    const failure = storageError(error, "a read failed");
+    this.#telemetry.log("error", "storage.read-failed", { code: failure.code, cause: systemCode(error) });
+    return failure;
+  }
+}
+
+type LevelOperation = { type: "put"; key: string; value: Uint8Array } | { type: "del"; key: string };
+
+function levelOperations(batch: readonly PendingWrite[]): LevelOperation[] {
+  const out: LevelOperation[] = [];
+  for (const write of batch) {
+    for (const { key, stored } of write.operations) {
+      out.push(stored === undefined ? { type: "del", key } : { type: "put", key, value: stored });
+    }
+  }
+  return out;
+}
+
+function totalBytes(batch: readonly PendingWrite[]): number {
+  return batch.reduce((sum, write) => sum + write.bytes, 0);
+}
+
+/** Gives an error of the library its code: the reason is in it or in its cause. */
+function storageError(error: unknown, message: string): QuorumgateError {
+  if (errorCode(error) !== "INTERNAL_ERROR" && error instanceof QuorumgateError) return error;
+  const codes = [systemCode(error), error instanceof Error ? systemCode(error.cause) : undefined];
+  if (codes.includes("LEVEL_LOCKED")) return new QuorumgateError("STORAGE_LOCKED", "another process has the store open", { cause: error });
+  if (codes.includes("LEVEL_CORRUPTION")) return new QuorumgateError("STORAGE_CORRUPT", message, { cause: error });
+  return new QuorumgateError("STORAGE_FAILED", message, { cause: error });
+}
