@@ -173,6 +173,27 @@ export const ERROR_ROWS = {
     "The development cluster refused the command",
     "Start one with `quorumgate dev`, and see `quorumgate dev --help`.",
   ],
+  CRYPTO_ALGORITHM_UNKNOWN: [400, "The algorithm is not known here", "Use one that HashingUtils lists; HMAC is not defined over SHAKE."],
+  CRYPTO_LENGTH_INVALID: [400, "A key, nonce, salt or output has a wrong length", "Use the length that the function documents."],
+  CRYPTO_KEY_REJECTED: [
+    400,
+    "The public key has no use for key agreement",
+    "Ask the other side for another key: this one is of small order.",
+  ],
+  CRYPTO_DECRYPTION_FAILED: [400, "The ciphertext does not authenticate", "Check the key; if it is right, the bytes were altered."],
+  CRYPTO_UNAVAILABLE: [500, "The cryptographic library does not work", "Reinstall the dependencies: `npm ci`."],
+  SECRET_FILE_UNSAFE: [
+    500,
+    "A secret file can be read by others",
+    "Make it yours alone: `chmod 600 FILE`; then consider the key known and replace it.",
+  ],
+  SECRET_FILE_UNREADABLE: [500, "A secret file is missing or cannot be read", "Check the path and its owner."],
+  IDENTITY_NODE_FILE_INVALID: [
+    400,
+    "The node file does not prove what it says",
+    "Ask the institution for a new node.json: `quorumgate node init`.",
+  ],
+  IDENTITY_FOLDER_INVALID: [400, "The identity folder is not whole", "Make a new one, or restore it from its backup."],
   INTERNAL_ERROR: [500, "Something unexpected failed", "Report it with the log lines of this request."],
 } as const;
 

@@ -56,7 +56,16 @@ export {
   totalWeight,
   weightOf,
 } from "./membership.ts";
-export { hashLeaf, hashNode, largestPowerOfTwoBelow, merklePath, merkleRoot, rootFromPath, verifyInclusion } from "./merkle.ts";
+export {
+  hashLeaf,
+  hashNode,
+  largestPowerOfTwoBelow,
+  merklePath,
+  merklePaths,
+  merkleRoot,
+  rootFromPath,
+  verifyInclusion,
+} from "./merkle.ts";
 export {
   type Clock,
   type Entropy,

@@ -87,4 +87,10 @@ export const LIMITS = {
   httpBodyBytesMax: 131_072,
   /** One X.509 certificate as DER: ours have some 600 bytes; the membership holds an authority in 8,192 characters. */
   certificateBytesMax: 6_144,
+  /** Signatures remembered as valid: a command is seen at its gateway, in its relay and in its proposal; some 150 bytes each. */
+  verifiedSignaturesKept: 16_384,
+  /** One output of an extendable hash function: nothing here needs more, and a caller's number must not allocate memory at will. */
+  hashOutputBytesMax: 65_536,
+  /** One secret file: keys have a few hundred bytes. */
+  secretFileBytesMax: 65_536,
 } as const;

@@ -38,6 +38,24 @@ export function merklePath(hasher: Hasher, leaves: readonly Uint8Array[], index:
   return path.reverse();
 }
 
+/** The root and every leaf's path at once, each inner node hashed once. */
+export function merklePaths(
+  hasher: Hasher,
+  leaves: readonly Uint8Array[],
+): { readonly root: Uint8Array; readonly paths: readonly (readonly Uint8Array[])[] } {
+  const paths = leaves.map((): Uint8Array[] => []);
+  const build = (from: number, to: number): Uint8Array => {
+    const only = leaves[from];
+    if (only === undefined) return merkleRoot(hasher, []);
+    if (to - from === 1) return only;
+    const middle = from + largestPowerOfTwoBelow(to - from);
+    const [left, right] = [build(from, middle), build(middle, to)];
+    for (let i = from; i < to; i++) paths[i]?.push(i < middle ? right : left);
+    return hashNode(hasher, left, right);
+  };
+  return { root: build(0, leaves.length), paths };
+}
+
 /**
  * Root that an inclusion path leads to, or undefined when the path's length does not fit.
  * Source: RFC 9162, section 2.1.3.2. Indices may exceed 32 bits, hence no bit operators.

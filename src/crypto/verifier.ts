@@ -1,0 +1,57 @@
+import { hash } from "node:crypto";
+import { concatBytes, type KeyRole, LIMITS, type NodeSigner, type SignatureClaim, type SignatureVerifier } from "#base";
+import type { Ed25519 } from "./sodium.ts";
+
+/**
+ * Verifies within the call, and remembers what was valid: a batch signature is met once per command that it covers, and a
+ * command at its gateway, in its relay and in its proposal.
+ *
+ * Only valid signatures are remembered, so that a flood of forged ones pushes nothing out.
+ */
+export function createVerifier(ed25519: Ed25519, options: { readonly remembered?: number } = {}): SignatureVerifier {
+  const valid = new RecentNames(options.remembered ?? LIMITS.verifiedSignaturesKept);
+  const check = (claim: SignatureClaim): boolean => {
+    const name = nameOf(claim);
+    if (name === undefined) return false;
+    if (valid.has(name)) return true;
+    const verdict = ed25519.verify(claim.publicKey, claim.message, claim.signature);
+    if (verdict) valid.add(name);
+    return verdict;
+  };
+  return { verify: (claims, done) => done(claims.map(check)) };
+}
+
+/** Signs with a node's secret keys (64 bytes each) within the call. The keys are held for as long as the signer is. */
+export function createNodeSigner(ed25519: Ed25519, secretKeys: Readonly<Record<KeyRole, Uint8Array>>): NodeSigner {
+  return { sign: (role, message, done) => done(ed25519.sign(secretKeys[role], message)) };
+}
+
+/** One name for one claim: key and signature have fixed lengths, so that no two claims join to the same bytes. */
+function nameOf({ publicKey, message, signature }: SignatureClaim): string | undefined {
+  if (publicKey.length !== 32 || signature.length !== 64) return undefined;
+  return hash("sha256", concatBytes(publicKey, signature, message), "base64");
+}
+
+/** The names used last, up to a number. */
+class RecentNames {
+  readonly #capacity: number;
+  // A Map keeps the order of insertion: the first key is the one unused for longest.
+  readonly #names = new Map<string, true>();
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  has(name: string): boolean {
+    if (!this.#names.delete(name)) return false;
+    this.#names.set(name, true);
+    return true;
+  }
+
+  add(name: string): void {
+    this.#names.set(name, true);
+    if (this.#names.size <= this.#capacity) return;
+    const oldest = this.#names.keys().next();
+    if (!oldest.done) this.#names.delete(oldest.value);
+  }
+}
