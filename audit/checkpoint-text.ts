@@ -1,0 +1,51 @@
+import { encodeUtf8, fromBase64, fromHex, type Hash, parseDecimal, QuorumgateError, toBase64, toHash } from "#base";
+import type { ShardName } from "./shard.ts";
+
+/** A root of the log that can be signed: what a checkpoint says. */
+export interface Checkpoint {
+  readonly origin: string;
+  readonly size: number;
+  readonly root: Hash;
+}
+
+/** The state of the log after a block. Of an empty log: no origin, size 0, the root of the empty tree. */
+export interface LogPoint extends Checkpoint {
+  readonly shard: ShardName;
+  /** Agreed time of the block, microseconds since 1970. */
+  readonly timeUs: number;
+}
+
+/** `origin\nsize\nbase64(root)\n`, without extension lines. Source: C2SP tlog-checkpoint. */
+export function checkpointText(point: Checkpoint): string {
+  return `${point.origin}\n${point.size}\n${toBase64(fromHex(point.root))}\n`;
+}
+
+/** Reads a checkpoint's text strictly. @throws {QuorumgateError} VERIFY_MALFORMED */
+export function parseCheckpointText(text: string): Checkpoint {
+  const [origin = "", size = "", root = "", rest, ...more] = text.split("\n");
+  if (origin === "" || rest !== "" || more.length > 0) throw malformed("a checkpoint has the lines origin, size and root");
+  try {
+    return { origin, size: parseDecimal(size, "size"), root: toHash(fromBase64(root)) };
+  } catch (cause) {
+    throw malformed("a checkpoint's size is a plain decimal and its root strict base64 of 32 bytes", cause);
+  }
+}
+
+/** The bytes that an L key (role `log`) signs: the text itself. */
+export function logSignatureMessage(text: string): Uint8Array {
+  return encodeUtf8(text);
+}
+
+/** The bytes that a W key (role `witness`) signs. Source: C2SP tlog-cosignature, cosignature/v1. */
+export function witnessSignatureMessage(cosigned: { readonly text: string; readonly seconds: number }): Uint8Array {
+  return encodeUtf8(`cosignature/v1\ntime ${cosigned.seconds}\n${cosigned.text}`);
+}
+
+/** The W time of a point: the block's agreed time in whole seconds, so that a cosignature made again has the same bytes. */
+export function cosignatureSeconds(point: { readonly timeUs: number }): number {
+  return Math.floor(point.timeUs / 1_000_000);
+}
+
+function malformed(reason: string, cause?: unknown): QuorumgateError {
+  return new QuorumgateError("VERIFY_MALFORMED", reason, cause === undefined ? {} : { cause });
+}

@@ -1,0 +1,293 @@
+import { type EntryDraft, type Hash, type Hasher, hashLeaf, QuorumgateError, toHash, type WriteOperation, ZERO_HASH } from "#base";
+import { type Checkpoint, checkpointText, type LogPoint } from "./checkpoint-text.ts";
+import type { EntryBlock } from "./entry.ts";
+import { encodeFitted } from "./fitting.ts";
+import { headWrite, LOG_KEYS, parseHead, parseShards, type ShardRecord, type StoreReader, shardsWrite } from "./log-store.ts";
+import { consistencyPath, inclusionPath, type SubtreeHashes } from "./proof.ts";
+import { type ShardName, shardAt, shardOrigin } from "./shard.ts";
+import { encodeEntryBundle, HashTile, parseTilePath, rowLength, TILE_WIDTH } from "./tile.ts";
+import { TileCache } from "./tile-cache.ts";
+import { GrowingTree, subtreeHashes, type TileLookup } from "./tree.ts";
+
+/** Whose log it is, and how it hashes. */
+export interface AuditLogOptions {
+  readonly trustDomain: string;
+  readonly cluster: Hash;
+  readonly hasher: Hasher;
+}
+
+/** An entry with its places: `seq` in the whole log, `index` in its shard's tree. */
+export interface AppendedEntry {
+  readonly seq: number;
+  readonly index: number;
+  readonly shard: ShardName;
+  readonly bytes: Uint8Array;
+  /** SHA-256(0x00 ‖ bytes). */
+  readonly leafHash: Uint8Array;
+}
+
+/** What appending a block gives. */
+export interface AppendedBlock {
+  /** One for each draft, in order. */
+  readonly entries: readonly AppendedEntry[];
+  /** The `log.start` that the block opened a shard with, before all drafts. */
+  readonly opening?: AppendedEntry;
+  readonly checkpoint: LogPoint;
+  /** All to be stored in the block's atomic batch. */
+  readonly writes: readonly WriteOperation[];
+}
+
+/**
+ * The growing log of one cluster. Pure and synchronous.
+ *
+ * It keeps in memory the right edge of the newest shard's tree and reads everything else back through the store. The caller stores `writes`
+ * before it tells anyone of the checkpoint; a log whose writes failed must not be used any more.
+ */
+export class AuditLog {
+  readonly #options: AuditLogOptions;
+  readonly #tiles: TileCache;
+  #shards: readonly ShardRecord[] = [];
+  #tree: GrowingTree;
+  #point: LogPoint;
+  #nextSeq = 0;
+  #lastEntryHash: Hash = ZERO_HASH;
+
+  private constructor(options: AuditLogOptions) {
+    this.#options = options;
+    this.#tiles = new TileCache(options.hasher);
+    this.#tree = new GrowingTree(options.hasher);
+    this.#point = { origin: "", shard: "", size: 0, root: toHash(this.#tree.root()), timeUs: 0 };
+  }
+
+  /** A log without entries. */
+  static empty(options: AuditLogOptions): AuditLog {
+    return new AuditLog(options);
+  }
+
+  /**
+   * The log as `append` had it stored; empty when nothing was. The partial tile is made again from the last entries, and the root from the
+   * tiles: both must give the stored root.
+   * @throws {QuorumgateError} STORAGE_CORRUPT
+   */
+  static restore(options: AuditLogOptions, read: StoreReader): AuditLog {
+    const log = new AuditLog(options);
+    const head = read(LOG_KEYS.head);
+    if (head !== undefined) log.#load(head, read);
+    return log;
+  }
+
+  /** The log after the last block. */
+  get point(): LogPoint {
+    return this.#point;
+  }
+
+  /** seq of the next entry. */
+  get nextSeq(): number {
+    return this.#nextSeq;
+  }
+
+  /** SHA-256 of the last entry's bytes; zeros when there is none. */
+  get lastEntryHash(): Hash {
+    return this.#lastEntryHash;
+  }
+
+  /** All shards, oldest first; the last is open. */
+  get shards(): readonly ShardRecord[] {
+    return this.#shards;
+  }
+
+  /**
+   * Appends a block's entries. The first block at or after a half year's boundary opens a shard, whose first entry, `log.start`, commits to
+   * the last checkpoint before it. Never refuses a draft: see `encodeFitted`.
+   */
+  append(block: EntryBlock, drafts: readonly EntryDraft[]): AppendedBlock {
+    const writes: WriteOperation[] = [];
+    const opening = this.#openShard(block, writes);
+    const entries = drafts.map((draft) => this.#appendEntry(block, draft, writes));
+    this.#point = { ...this.#point, size: this.#tree.size, root: toHash(this.#tree.root()), timeUs: block.timeUs };
+    const { shard, size, root, timeUs } = this.#point;
+    writes.push(headWrite({ nextSeq: this.#nextSeq, lastEntryHash: this.#lastEntryHash, shard, size, root, timeUs }));
+    return { entries, ...(opening === undefined ? {} : { opening }), checkpoint: this.#point, writes };
+  }
+
+  /** Shard and index of an entry. @throws {QuorumgateError} AUDIT_RANGE */
+  locate(seq: number): { readonly shard: ShardName; readonly index: number } {
+    const record = this.#shards.findLast(({ firstSeq }) => firstSeq <= seq);
+    if (record === undefined || seq >= this.#nextSeq) throw rangeError();
+    return { shard: record.shard, index: seq - record.firstSeq };
+  }
+
+  /** An entry's bytes. @throws {QuorumgateError} AUDIT_RANGE, STORAGE_CORRUPT */
+  entry(seq: number, read: StoreReader): Uint8Array {
+    if (!(Number.isSafeInteger(seq) && seq >= 0 && seq < this.#nextSeq)) throw rangeError();
+    return stored(read(LOG_KEYS.entry(seq)), "an entry is missing");
+  }
+
+  /**
+   * Hashes from leaf to root for one entry in the tree of `size` leaves (RFC 9162, section 2.1.3).
+   * @throws {QuorumgateError} AUDIT_RANGE, STORAGE_CORRUPT
+   */
+  inclusionProof(place: { readonly shard?: ShardName; readonly index: number; readonly size: number }, read: StoreReader): Uint8Array[] {
+    const { hashes, size } = this.#shardTree(place.shard, read);
+    if (place.size > size) throw rangeError();
+    return inclusionPath(hashes, place);
+  }
+
+  /** Proof that one tree is a prefix of the other (RFC 9162, section 2.1.4). @throws {QuorumgateError} AUDIT_RANGE, STORAGE_CORRUPT */
+  consistencyProof(sizes: { readonly shard?: ShardName; readonly from: number; readonly to: number }, read: StoreReader): Uint8Array[] {
+    const { hashes, size } = this.#shardTree(sizes.shard, read);
+    if (sizes.to > size) throw rangeError();
+    return consistencyPath(hashes, sizes);
+  }
+
+  /**
+   * A tile or bundle of entries by its C2SP path, partial ones at any width that the log has reached; undefined when there is none.
+   * @throws {QuorumgateError} AUDIT_RANGE for an unknown shard, STORAGE_CORRUPT
+   */
+  tile(path: string, read: StoreReader, shard?: ShardName): Uint8Array | undefined {
+    const coordinates = parseTilePath(path);
+    if (coordinates === undefined) return undefined;
+    const { record, size, lookup } = this.#shardTree(shard, read);
+    const { level, index, width } = coordinates;
+    const first = index * TILE_WIDTH;
+    if (first + width > rowLength(size, level === "entries" ? 0 : level)) return undefined;
+    if (level !== "entries") return stored(lookup(level, index), "a tile is missing").row(width);
+    const entries = Array.from({ length: width }, (_, at) => this.entry(record.firstSeq + first + at, read));
+    return encodeEntryBundle(entries);
+  }
+
+  /** The last checkpoint of a shard: of the open one, the newest. @throws {QuorumgateError} AUDIT_RANGE */
+  shardPoint(shard: ShardName): LogPoint {
+    const record = this.#record(shard);
+    if (record.closed === undefined) return this.#point;
+    return { origin: shardOrigin({ ...this.#options, shard }), shard, ...record.closed };
+  }
+
+  #openShard(block: EntryBlock, writes: WriteOperation[]): AppendedEntry | undefined {
+    const shard = shardAt(block.timeUs);
+    // Agreed time never goes back; if it did, the newer shard stays open.
+    if (shard <= this.#point.shard) return undefined;
+    const origin = shardOrigin({ ...this.#options, shard });
+    const previous = this.#shards.length === 0 ? undefined : this.#closeShard(writes);
+    this.#shards = [...this.#shards, { shard, firstSeq: this.#nextSeq }];
+    this.#tree = new GrowingTree(this.#options.hasher);
+    this.#point = { ...this.#point, origin, shard };
+    writes.push(shardsWrite(this.#shards));
+    return this.#appendEntry(block, startDraft({ origin, shard, previous }), writes);
+  }
+
+  #closeShard(writes: WriteOperation[]): Checkpoint {
+    const { shard, size, root, timeUs } = this.#point;
+    // A closed shard's tiles are all read from the store, its partial ones too.
+    for (const { level, index, bytes } of this.#tree.partialTiles())
+      writes.push({ key: LOG_KEYS.tile({ shard, level, index }), value: bytes });
+    this.#shards = this.#shards.map((record) => (record.shard === shard ? { ...record, closed: { size, root, timeUs } } : record));
+    return this.#point;
+  }
+
+  #appendEntry(block: EntryBlock, draft: EntryDraft, writes: WriteOperation[]): AppendedEntry {
+    const { hasher } = this.#options;
+    const { shard } = this.#point;
+    const seq = this.#nextSeq;
+    const index = this.#tree.size;
+    const { bytes, objects } = encodeFitted(hasher, draft, block, { seq, previousHash: this.#lastEntryHash });
+    const leafHash = hashLeaf(hasher, bytes);
+    writes.push({ key: LOG_KEYS.entry(seq), value: bytes });
+    for (const object of objects) writes.push({ key: LOG_KEYS.object(object.hash), value: object.bytes });
+    this.#tree.append(leafHash, (tile) => writes.push({ key: LOG_KEYS.tile({ shard, ...tile }), value: tile.bytes }));
+    this.#nextSeq = seq + 1;
+    this.#lastEntryHash = toHash(hasher.sha256(bytes));
+    return { seq, index, shard, bytes, leafHash };
+  }
+
+  #load(headBytes: Uint8Array, read: StoreReader): void {
+    const { nextSeq, lastEntryHash, shard, size, root, timeUs } = parseStored(() => parseHead(headBytes));
+    this.#shards = parseStored(() => parseShards(stored(read(LOG_KEYS.shards), "the list of shards is missing")));
+    const record = this.#shards.at(-1);
+    if (record === undefined || record.shard !== shard || record.firstSeq + size !== nextSeq) throw corrupt("head and shards disagree");
+    this.#nextSeq = nextSeq;
+    this.#lastEntryHash = lastEntryHash;
+    this.#tree = new GrowingTree(this.#options.hasher, size, this.#loadEdge(record, size, read));
+    this.#point = { origin: shardOrigin({ ...this.#options, shard }), shard, size, root, timeUs };
+    if (toHash(this.#tree.root()) !== root) throw corrupt("the stored tiles and entries do not give the stored root");
+    const last = this.#options.hasher.sha256(this.entry(nextSeq - 1, read));
+    if (toHash(last) !== lastEntryHash) throw corrupt("the last entry is not the one that the head names");
+  }
+
+  #loadEdge(record: ShardRecord, size: number, read: StoreReader): HashTile[] {
+    const edge = [this.#loadLowestTile(record, size, read)];
+    for (let level = 1; rowLength(size, level) > 0; level++) {
+      const row = rowLength(size, level);
+      const width = row % TILE_WIDTH;
+      const key = LOG_KEYS.tile({ shard: record.shard, level, index: Math.floor(row / TILE_WIDTH) });
+      const bytes = width === 0 ? new Uint8Array(0) : stored(read(key), "a tile is missing");
+      if (bytes.length !== width * 32) throw corrupt("a tile has another width than the head says");
+      edge.push(HashTile.of(this.#options.hasher, bytes));
+    }
+    return edge;
+  }
+
+  #loadLowestTile(record: ShardRecord, size: number, read: StoreReader): HashTile {
+    const { hasher } = this.#options;
+    const tile = new HashTile(hasher);
+    for (let index = size - (size % TILE_WIDTH); index < size; index++) {
+      const bytes = stored(read(LOG_KEYS.entry(record.firstSeq + index)), "an entry is missing");
+      tile.push(hashLeaf(hasher, bytes));
+    }
+    return tile;
+  }
+
+  #shardTree(
+    shard: ShardName | undefined,
+    read: StoreReader,
+  ): { record: ShardRecord; size: number; hashes: SubtreeHashes; lookup: TileLookup } {
+    const record = this.#record(shard ?? this.#point.shard);
+    const fromStore = this.#tiles.lookup(record.shard, read);
+    if (record.closed !== undefined) {
+      return { record, size: record.closed.size, hashes: subtreeHashes(this.#options.hasher, fromStore), lookup: fromStore };
+    }
+    const tree = this.#tree;
+    const lookup: TileLookup = (level, index) => tree.tile(level, index, fromStore);
+    return { record, size: tree.size, hashes: tree.hashes(fromStore), lookup };
+  }
+
+  #record(shard: ShardName): ShardRecord {
+    const record = this.#shards.find((candidate) => candidate.shard === shard);
+    if (record === undefined) throw rangeError();
+    return record;
+  }
+}
+
+function startDraft(opened: { origin: string; shard: ShardName; previous: Checkpoint | undefined }): EntryDraft {
+  const { origin, shard, previous } = opened;
+  return {
+    kind: "log.start",
+    provenance: "cluster",
+    actor: "cluster",
+    subject: shard,
+    reason: "OK",
+    delegation: [],
+    content: { origin, ...(previous === undefined ? {} : { previousCheckpoint: checkpointText(previous) }) },
+  };
+}
+
+function stored<T>(value: T | undefined, what: string): T {
+  if (value === undefined) throw corrupt(what);
+  return value;
+}
+
+function parseStored<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (cause) {
+    throw new QuorumgateError("STORAGE_CORRUPT", "the log's head does not parse", { cause });
+  }
+}
+
+function corrupt(reason: string): QuorumgateError {
+  return new QuorumgateError("STORAGE_CORRUPT", reason);
+}
+
+function rangeError(): QuorumgateError {
+  return new QuorumgateError("AUDIT_RANGE", "the log has no such entries");
+}
