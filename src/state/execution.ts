@@ -1,0 +1,224 @@
+import {
+  type CanonicalObject,
+  type EntryDraft,
+  type EntryKind,
+  type ErrorCode,
+  LIMITS,
+  QuorumgateError,
+  type SignedCommand,
+  unreachable,
+} from "#base";
+import { measure } from "./capability.ts";
+import type { AuthorizationRequest, CommandBody, GrantDraft, ServiceRegistration } from "./command-body.ts";
+import { decide, decisionToCanonical } from "./decision.ts";
+import type { LedgerStore } from "./ledger-store.ts";
+import type { Revocation, ServiceRecord } from "./records.ts";
+
+/** Where a command runs. */
+export interface Execution {
+  readonly store: LedgerStore;
+  readonly height: number;
+  /** The block's time. */
+  readonly timeUs: number;
+  readonly signed: SignedCommand;
+}
+
+/** What a recorded command came to. */
+export interface Executed {
+  readonly outcome: "applied" | "allowed" | "denied" | "refused";
+  readonly code: ErrorCode | "OK";
+  readonly draft: EntryDraft;
+  readonly answer: CanonicalObject;
+}
+
+/** How a write ends: what it did, or why it did nothing. */
+interface Written {
+  readonly kind: EntryKind;
+  readonly subject: string;
+  readonly action: string;
+  readonly code: ErrorCode | "OK";
+  readonly capability?: CanonicalObject;
+}
+
+/**
+ * Whether the command's key belongs to its issuer, as far as the state knows; the code where it does not. A registration is
+ * vouched for by its attestation's issuer, whose signature every replica verified before it voted (see commandClaims).
+ */
+export function authenticationFailure(execution: Execution, body: CommandBody): ErrorCode | undefined {
+  const { store, signed } = execution;
+  if (body.kind === "service.register") return store.isIssuer(body.service.attestation.issuer) ? undefined : "IDENTITY_ISSUER_UNKNOWN";
+  const { issuer, key } = signed.command;
+  const registered = store.operator(issuer)?.key ?? store.service(issuer)?.publicKey;
+  if (registered === undefined) return "IDENTITY_UNKNOWN";
+  return registered === key ? undefined : "IDENTITY_KEY_MISMATCH";
+}
+
+/** Executes an authenticated command. Writes go to the store's overlay; the caller commits or drops it. */
+export function execute(execution: Execution, body: CommandBody): Executed {
+  switch (body.kind) {
+    case "service.register":
+      return written(execution, onServiceRegister(execution, body.service));
+    case "service.revoke":
+      return written(execution, onServiceRevoke(execution, body));
+    case "grant.create":
+      return written(execution, onGrantCreate(execution, body.grant));
+    case "grant.revoke":
+      return written(execution, onGrantRevoke(execution, body));
+    case "authorize":
+      return onAuthorize(execution, body.request);
+    default:
+      return unreachable(body);
+  }
+}
+
+function onServiceRegister({ store, height, timeUs }: Execution, service: ServiceRegistration): Written {
+  const known = store.service(service.id);
+  const code = registrationFailure(store, { service, known, timeUs });
+  const result = { kind: "registration", subject: service.id, code } as const;
+  if (code !== "OK") return { ...result, action: "service.register" };
+  store.services.put(service.id, {
+    ...service,
+    registeredHeight: known?.registeredHeight ?? height,
+    registeredAtUs: known?.registeredAtUs ?? timeUs,
+    renewedHeight: height,
+  });
+  return { ...result, action: known === undefined ? "service.registered" : "service.renewed" };
+}
+
+function registrationFailure(
+  store: LedgerStore,
+  registration: { readonly service: ServiceRegistration; readonly known: ServiceRecord | undefined; readonly timeUs: number },
+): ErrorCode | "OK" {
+  const { service, known, timeUs } = registration;
+  const { notBeforeUs, notAfterUs } = service.attestation;
+  if (known?.revoked !== undefined) return "IDENTITY_REVOKED";
+  if (store.isReserved(service.id)) return "IDENTITY_EXISTS";
+  if (known === undefined && store.isKeyUsed(service.publicKey)) return "IDENTITY_KEY_REUSED";
+  if (known !== undefined && known.publicKey !== service.publicKey) return "IDENTITY_EXISTS";
+  // A renewal has to last longer: an older attestation would take back what a newer one says.
+  if (known !== undefined && notAfterUs <= known.attestation.notAfterUs) return "IDENTITY_EXISTS";
+  return timeUs < notBeforeUs || timeUs >= notAfterUs ? "IDENTITY_EXPIRED" : "OK";
+}
+
+function onServiceRevoke(execution: Execution, body: { readonly service: string; readonly reason: string }): Written {
+  const { store, signed } = execution;
+  const service = store.service(body.service);
+  const result = { kind: "revocation", subject: body.service } as const;
+  const bySelf = signed.command.issuer === body.service;
+  if (!bySelf && !isOperator(execution)) return { ...result, action: "service.revoke", code: "IDENTITY_ROLE_MISSING" };
+  if (service === undefined) return { ...result, action: "service.revoke", code: "IDENTITY_UNKNOWN" };
+  if (service.revoked !== undefined) return { ...result, action: "service.revoke", code: "IDENTITY_REVOKED" };
+  store.services.put(service.id, { ...service, revoked: revocation(execution, body.reason) });
+  return { ...result, action: "service.revoked", code: "OK" };
+}
+
+function onGrantCreate(execution: Execution, draft: GrantDraft): Written {
+  const { store, height, timeUs, signed } = execution;
+  const capability = (signed.command.body["grant"] as CanonicalObject)["capability"] as CanonicalObject;
+  const result = { kind: "grant", subject: draft.service, capability } as const;
+  const code = grantFailure(execution, draft);
+  if (code !== "OK") return { ...result, action: "grant.create", code };
+  const { domain, operation } = draft.capability;
+  if (!store.makeRoom({ service: draft.service, domain, operation, timeUs })) {
+    return { ...result, action: "grant.create", code: "AUTHZ_GRANT_LIMIT" };
+  }
+  store.grants.put(signed.hash, {
+    ...draft,
+    id: signed.hash,
+    sequence: store.grantSequence + 1,
+    createdBy: signed.command.issuer,
+    createdHeight: height,
+    createdAtUs: timeUs,
+    measures: measure(draft.capability),
+  });
+  return { ...result, action: "grant.created", code: "OK" };
+}
+
+function grantFailure(execution: Execution, draft: GrantDraft): ErrorCode | "OK" {
+  const service = execution.store.service(draft.service);
+  if (!isOperator(execution)) return "IDENTITY_ROLE_MISSING";
+  if (service === undefined) return "IDENTITY_UNKNOWN";
+  if (service.revoked !== undefined) return "IDENTITY_REVOKED";
+  return draft.notAfterUs <= execution.timeUs ? "AUTHZ_GRANT_EXPIRED" : "OK";
+}
+
+function onGrantRevoke(execution: Execution, body: { readonly grant: string; readonly reason: string }): Written {
+  const { store } = execution;
+  const grant = store.grants.get(body.grant);
+  const result = { kind: "revocation", subject: grant?.service ?? body.grant } as const;
+  if (!isOperator(execution)) return { ...result, action: "grant.revoke", code: "IDENTITY_ROLE_MISSING" };
+  if (grant === undefined) return { ...result, action: "grant.revoke", code: "AUTHZ_GRANT_UNKNOWN" };
+  if (grant.revoked !== undefined) return { ...result, action: "grant.revoke", code: "AUTHZ_GRANT_REVOKED" };
+  store.grants.put(grant.id, { ...grant, revoked: revocation(execution, body.reason) });
+  return { ...result, action: "grant.revoked", code: "OK" };
+}
+
+function onAuthorize({ store, height, timeUs, signed }: Execution, request: AuthorizationRequest): Executed {
+  const { command } = signed;
+  const view = {
+    timeUs,
+    service: (id: string) => store.service(id),
+    grantsFor: (service: string, domain: string, operation: string) => store.grantsFor(service, domain, operation),
+  };
+  const outcome = decide(view, { ...request, serviceId: command.issuer, key: command.key });
+  const explained = decisionToCanonical(outcome);
+  const { capability, sessionId, ...rest } = command.body;
+  const draft: EntryDraft = {
+    kind: "decision",
+    provenance: "signed",
+    command: signed.hash,
+    actor: command.issuer,
+    subject: command.issuer,
+    ...(typeof sessionId === "string" ? { session: sessionId } : {}),
+    capability: capability as CanonicalObject,
+    decision: outcome.decision,
+    reason: outcome.reason,
+    delegation: [],
+    content: { action: "authorize", id: command.id, explanation: explained, ...rest },
+  };
+  const answer = {
+    ...explained,
+    service: command.issuer,
+    riskLevel: request.capability.riskLevel,
+    height,
+    time: String(timeUs),
+  };
+  return { outcome: outcome.decision, code: outcome.reason, draft, answer };
+}
+
+function written({ signed, height, timeUs }: Execution, result: Written): Executed {
+  const { kind, subject, action, code, capability } = result;
+  const { command } = signed;
+  const draft: EntryDraft = {
+    kind,
+    provenance: "signed",
+    command: signed.hash,
+    actor: command.issuer,
+    subject,
+    ...(capability === undefined ? {} : { capability }),
+    reason: code,
+    delegation: [],
+    content: { action, id: command.id, request: command.body },
+  };
+  return {
+    outcome: code === "OK" ? "applied" : "refused",
+    code,
+    draft,
+    answer: { action, reason: code, subject, height, time: String(timeUs) },
+  };
+}
+
+function isOperator({ store, signed }: Execution): boolean {
+  return store.operator(signed.command.issuer)?.roles.includes("operator") === true;
+}
+
+function revocation({ height, timeUs, signed }: Execution, reason: string): Revocation {
+  return { by: signed.command.issuer, height, timeUs, reason };
+}
+
+/** Refuses a command outside its time, by the block's time. @throws {QuorumgateError} COMMAND_EXPIRED */
+export function checkCommandTime({ signed, timeUs }: Execution): void {
+  const { issuedAtUs, expiresAtUs } = signed.command;
+  if (timeUs >= expiresAtUs) throw new QuorumgateError("COMMAND_EXPIRED", "the command has expired");
+  if (issuedAtUs > timeUs + LIMITS.clockSkewMaxUs) throw new QuorumgateError("COMMAND_EXPIRED", "the command is not yet valid");
+}

@@ -1,0 +1,37 @@
+export { type Attestation, type AttestedSubject, attestationBytes, attestationToCanonical } from "./attestation.ts";
+export { type Capability, type CapabilityPattern, type Constraints, capabilityToCanonical, parseCapability } from "./capability.ts";
+export {
+  CAPABILITY_PRESETS,
+  CapabilityBuilder,
+  type CapabilityMakers,
+  capabilityPreset,
+  type PresetActions,
+  type PresetOptions,
+} from "./capability-builder.ts";
+export {
+  type AuthorizationRequest,
+  authorizeBody,
+  COMMAND_KINDS,
+  type CommandBody,
+  type GrantDraft,
+  grantCreateBody,
+  readAuthorizationRequest,
+  readCommandBody,
+  type ServiceRegistration,
+  serviceRegisterBody,
+} from "./command-body.ts";
+export {
+  type DecisionOutcome,
+  type DecisionStage,
+  decisionToCanonical,
+  type EvaluationRequest,
+  type FailedCheck,
+  type Hint,
+} from "./decision.ts";
+export { type LedgerOptions, LedgerState, type ServicePage } from "./ledger-state.ts";
+export type { Totals } from "./meta.ts";
+export { checkCommandShape, commandClaims } from "./pre-vote.ts";
+export { parseDataVolume, parseRateLimit } from "./quantities.ts";
+export { type GrantRecord, grantToCanonical, type Revocation, type ServiceRecord, serviceToCanonical } from "./records.ts";
+export { StateTree } from "./state-tree.ts";
+export { AUDIT_LEVELS, type AuditLevel, type OpenFields, RISK_LEVELS, type RiskLevel, SCOPES, type Scope } from "./vocabulary.ts";

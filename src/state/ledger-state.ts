@@ -1,0 +1,340 @@
+import {
+  type AppliedBlock,
+  type CanonicalObject,
+  type CommandResult,
+  type DecidedBlock,
+  type EntryDraft,
+  type ErrorCode,
+  errorCode,
+  fromHex,
+  type Genesis,
+  type Hash,
+  type Hasher,
+  hashInDomain,
+  invariant,
+  LIMITS,
+  type Membership,
+  membershipHash,
+  type Operator,
+  QuorumgateError,
+  type SignedCommand,
+  type StateChange,
+  toHash,
+} from "#base";
+import { type CommandBody, readCommandBody } from "./command-body.ts";
+import { type DecisionOutcome, decide, type EvaluationRequest } from "./decision.ts";
+import { authenticationFailure, checkCommandTime, type Execution, execute } from "./execution.ts";
+import { LedgerStore } from "./ledger-store.ts";
+import { EMPTY_TOTALS, type Meta, nextStateHash, readMeta, STATE_HASH_KEY, type Totals, writeMeta } from "./meta.ts";
+import { checkCommandShape } from "./pre-vote.ts";
+import type { GrantRecord, ServiceRecord } from "./records.ts";
+import { StateTree } from "./state-tree.ts";
+import { UsedIds } from "./used-ids.ts";
+
+/** What a state is made from. */
+export interface LedgerOptions {
+  readonly genesis: Genesis;
+  readonly cluster: Hash;
+  readonly hasher: Hasher;
+}
+
+/** A page of services in ascending id. `next` is the `after` of the next page, absent on the last. */
+export interface ServicePage {
+  readonly items: readonly ServiceRecord[];
+  readonly next?: string;
+}
+
+/** Counts of one block by outcome, and of unauthenticated refusals by code. */
+interface BlockCounts {
+  readonly totals: Record<keyof Totals, number>;
+  readonly refusals: Map<string, number>;
+}
+
+/**
+ * The ledger's state: what every replica computes from the decided blocks, in the same way. `apply` is the only way to change
+ * it. A command can be refused, but nothing in it makes apply throw; what throws is a block that does not follow the last one.
+ */
+export class LedgerState {
+  readonly #options: LedgerOptions;
+  readonly #store: LedgerStore;
+  readonly #used = new UsedIds();
+  readonly #tree: StateTree;
+  readonly #membershipHash: Hash;
+  #meta: Meta;
+
+  private constructor(options: LedgerOptions) {
+    const { genesis, cluster, hasher } = options;
+    this.#options = options;
+    this.#store = new LedgerStore(genesis);
+    this.#tree = new StateTree(hasher);
+    this.#membershipHash = toHash(membershipHash(hasher, genesis.membership));
+    const stateHash = toHash(hashInDomain(hasher, "quorumgate/state/v1\0", fromHex(cluster)));
+    const { protocol, timeUs, membership } = genesis;
+    this.#meta = { protocol, height: 0, timeUs, epoch: membership.epoch, grantSequence: 0, totals: EMPTY_TOTALS, stateHash };
+  }
+
+  /** The state before the first block. */
+  static fromGenesis(options: LedgerOptions): LedgerState {
+    return new LedgerState(options);
+  }
+
+  /**
+   * The state from its stored keys and values, in any order; of none, the state before the first block.
+   * @throws {QuorumgateError} STORAGE_CORRUPT
+   */
+  static restore(options: LedgerOptions, entries: Iterable<readonly [string, Uint8Array]>): LedgerState {
+    const state = new LedgerState(options);
+    const meta = new Map<string, Uint8Array>();
+    try {
+      let count = 0;
+      for (const [key, value] of entries) {
+        state.#load(key, value, meta);
+        count++;
+      }
+      if (count > 0) state.#loadMeta(meta);
+    } catch (cause) {
+      throw new QuorumgateError("STORAGE_CORRUPT", "the stored state does not parse", { cause });
+    }
+    return state;
+  }
+
+  /** Height of the last applied block, 0 before the first. */
+  get height(): number {
+    return this.#meta.height;
+  }
+
+  /** Agreed time of the last applied block, microseconds since 1970. */
+  get timeUs(): number {
+    return this.#meta.timeUs;
+  }
+
+  /** H(previous ‖ H(changes)) of the last applied block. */
+  get stateHash(): Hash {
+    return this.#meta.stateHash;
+  }
+
+  /** Version of rules and formats in force. */
+  get protocol(): number {
+    return this.#meta.protocol;
+  }
+
+  /** Commands since genesis by outcome. */
+  get totals(): Totals {
+    return this.#meta.totals;
+  }
+
+  /** The current epoch's members. */
+  membership(): Membership {
+    return this.#options.genesis.membership;
+  }
+
+  /** Root of the state tree over all stored keys but the state hash. */
+  stateRoot(): Hash {
+    return this.#tree.root();
+  }
+
+  service(id: string): ServiceRecord | undefined {
+    return this.#store.service(id);
+  }
+
+  /** Services in ascending id, from the first id beyond `after`. */
+  services(page: { readonly after?: string; readonly limit: number }): ServicePage {
+    const ids = this.#store.serviceIds();
+    const { after, limit } = page;
+    const from = after === undefined ? 0 : firstBeyond(ids, after);
+    const items = ids.slice(from, from + limit).flatMap((id) => this.#store.service(id) ?? []);
+    const last = items.at(-1);
+    return { items, ...(last !== undefined && from + limit < ids.length ? { next: last.id } : {}) };
+  }
+
+  /** How many services are registered, revoked ones included. */
+  get serviceCount(): number {
+    return this.#store.services.size;
+  }
+
+  grant(id: string): GrantRecord | undefined {
+    return this.#store.grants.get(id);
+  }
+
+  /** Grants of a service in the order in which they were made, ended ones included. */
+  grantsOf(serviceId: string): readonly GrantRecord[] {
+    return this.#store.grantsOf(serviceId);
+  }
+
+  operator(id: string): Operator | undefined {
+    return this.#store.operator(id);
+  }
+
+  /**
+   * Hash of the unexpired command that spent this id under this key. Lets a gateway answer a repeated command at once: an equal
+   * hash is the same command, another one will be refused as COMMAND_REPLAYED.
+   */
+  usedBy(command: Pick<SignedCommand["command"], "key" | "id">): Hash | undefined {
+    return this.#used.find(command.key, command.id);
+  }
+
+  /** Decides as a commit at this height would, and writes nothing. @throws {QuorumgateError} FORMAT_SHAPE_INVALID for bad quantities */
+  evaluate(request: EvaluationRequest): DecisionOutcome {
+    return decide(this.#view(this.timeUs), request);
+  }
+
+  /** Every stored key with its canonical bytes: what `restore` takes. */
+  *entries(): IterableIterator<readonly [string, Uint8Array]> {
+    yield* this.#store.services.entries();
+    yield* this.#store.grants.entries();
+    yield* this.#used.entries();
+    if (this.height > 0) yield* writeMeta(this.#meta);
+  }
+
+  /**
+   * Applies the next block. The same on every replica: nothing but the state, the block's header and its commands counts.
+   * The caller has verified the block's certificate, the commands' signatures and their `commandClaims`.
+   */
+  apply(block: DecidedBlock): AppliedBlock {
+    const { header } = block;
+    invariant(header.height === this.height + 1, "blocks are applied in order");
+    invariant(header.timeUs > this.timeUs, "agreed time goes forward");
+    invariant(header.protocol === this.protocol, "the block follows rules that this version has");
+    this.#used.forgetBefore(header.timeUs);
+    const counts: BlockCounts = { totals: { ...EMPTY_TOTALS }, refusals: new Map() };
+    const results: CommandResult[] = [];
+    const entries: EntryDraft[] = [];
+    for (const signed of block.commands) {
+      const execution = { store: this.#store, height: header.height, timeUs: header.timeUs, signed };
+      const result = this.#applyCommand(execution, entries);
+      counts.totals[result.outcome]++;
+      if (result.entry === undefined) counts.refusals.set(result.code, (counts.refusals.get(result.code) ?? 0) + 1);
+      results.push(result);
+    }
+    const changes = this.#seal(block, counts);
+    entries.push(this.#sealedDraft(counts));
+    return { results, entries, changes, stateHash: this.stateHash };
+  }
+
+  #applyCommand(execution: Execution, entries: EntryDraft[]): CommandResult {
+    const { signed } = execution;
+    const body = this.#admit(execution);
+    if (typeof body === "string") return this.#refused(execution, body);
+    const executed = execute(execution, body);
+    if (executed.code === "OK") this.#store.commit();
+    else this.#store.drop();
+    this.#used.use(signed.command, signed.hash);
+    entries.push(executed.draft);
+    return {
+      command: signed.hash,
+      outcome: executed.outcome,
+      code: executed.code,
+      entry: entries.length - 1,
+      answer: executed.answer,
+    };
+  }
+
+  /** The command's body when it may be executed and recorded; the code when it is refused without an entry. */
+  #admit(execution: Execution): CommandBody | ErrorCode {
+    const { command, hash } = execution.signed;
+    try {
+      checkCommandShape(command, this.#options);
+      checkCommandTime(execution);
+    } catch (error) {
+      return errorCode(error);
+    }
+    const used = this.#used.find(command.key, command.id);
+    if (used !== undefined) return used === hash ? "COMMAND_DUPLICATE" : "COMMAND_REPLAYED";
+    const body = readCommandBody(command);
+    return authenticationFailure(execution, body) ?? body;
+  }
+
+  #refused({ signed, height, timeUs }: Execution, code: ErrorCode): CommandResult {
+    const answer: CanonicalObject = { reason: code, height, time: String(timeUs) };
+    return { command: signed.hash, outcome: "refused", code, answer };
+  }
+
+  /** Gathers the block's changes, moves meta on, and hashes. */
+  #seal(block: DecidedBlock, counts: BlockCounts): readonly StateChange[] {
+    const { hasher } = this.#options;
+    const { height, timeUs, epoch } = block.header;
+    const before = this.#meta;
+    const totals = addTotals(before.totals, counts.totals);
+    const moved = { ...before, height, timeUs, epoch, grantSequence: this.#store.grantSequence, totals };
+    const [ledger] = writeMeta(moved);
+    const changes = [...this.#store.takeChanges(), ...this.#used.takeChanges(height), { key: ledger[0], value: ledger[1] }].sort(byKey);
+    for (const change of changes) this.#tree.apply(change);
+    this.#meta = { ...moved, stateHash: nextStateHash(hasher, { previous: before.stateHash, changes }) };
+    const [, stateHash] = writeMeta(this.#meta);
+    return [...changes, { key: stateHash[0], value: stateHash[1] }].sort(byKey);
+  }
+
+  #sealedDraft(counts: BlockCounts): EntryDraft {
+    const { height, timeUs, epoch, stateHash } = this.#meta;
+    const stable = height % LIMITS.stableCheckpointInterval === 0;
+    return {
+      kind: "block.sealed",
+      provenance: "cluster",
+      actor: "cluster",
+      subject: "cluster",
+      reason: "OK",
+      delegation: [],
+      content: {
+        height,
+        time: String(timeUs),
+        epoch,
+        stateHash,
+        ...(stable ? { stateRoot: this.stateRoot() } : {}),
+        membershipHash: this.#membershipHash,
+        nextMembershipHash: this.#membershipHash,
+        counts: { ...counts.totals, refusals: Object.fromEntries(counts.refusals) },
+      },
+    };
+  }
+
+  #view(timeUs: number): Parameters<typeof decide>[0] {
+    const store = this.#store;
+    return {
+      timeUs,
+      service: (id) => store.service(id),
+      grantsFor: (service, domain, operation) => store.grantsFor(service, domain, operation),
+    };
+  }
+
+  #load(key: string, value: Uint8Array, meta: Map<string, Uint8Array>): void {
+    const slash = key.indexOf("/");
+    const bucket = key.slice(0, slash);
+    const rest = key.slice(slash + 1);
+    if (bucket === this.#store.services.name) this.#store.services.load(rest, value);
+    else if (bucket === this.#store.grants.name) this.#store.grants.load(rest, value);
+    else if (bucket === this.#used.name) this.#used.load(rest, value);
+    else if (bucket === "meta") meta.set(key, value);
+    else throw new QuorumgateError("FORMAT_SHAPE_INVALID", "a stored key of no known bucket");
+    if (key !== STATE_HASH_KEY) this.#tree.apply({ key, value });
+  }
+
+  #loadMeta(stored: ReadonlyMap<string, Uint8Array>): void {
+    this.#meta = readMeta(stored);
+    this.#store.grantSequence = this.#meta.grantSequence;
+  }
+}
+
+function addTotals(left: Totals, right: Totals): Totals {
+  return {
+    applied: left.applied + right.applied,
+    allowed: left.allowed + right.allowed,
+    denied: left.denied + right.denied,
+    refused: left.refused + right.refused,
+  };
+}
+
+/** By UTF-16 code unit; keys are ASCII. */
+function byKey(left: StateChange, right: StateChange): number {
+  return left.key < right.key ? -1 : left.key > right.key ? 1 : 0;
+}
+
+function firstBeyond(ids: readonly string[], after: string): number {
+  let low = 0;
+  let high = ids.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((ids[middle] ?? "") <= after) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,100 @@
+import { type Genesis, LIMITS, type Operator, type PublicKey, type StateChange, type SubjectId } from "#base";
+import { Bucket } from "./bucket.ts";
+import { GrantIndex } from "./grant-index.ts";
+import { GRANT_CODEC, type GrantRecord, SERVICE_CODEC, type ServiceRecord } from "./records.ts";
+
+/** The buckets that commands write, the indexes that follow them, and what genesis fixes. */
+export class LedgerStore {
+  readonly services: Bucket<ServiceRecord>;
+  readonly grants: Bucket<GrantRecord>;
+  /** Number of the newest grant. Only a command that is applied raises it. */
+  grantSequence = 0;
+  readonly #grantIndex = new GrantIndex();
+  readonly #operators: ReadonlyMap<string, Operator>;
+  readonly #issuers: ReadonlySet<string>;
+  readonly #reservedIds: ReadonlySet<string>;
+  readonly #keys: Set<string>;
+  #sortedIds: string[] | undefined;
+
+  constructor(genesis: Genesis) {
+    const { members } = genesis.membership;
+    const people = [...genesis.operators, ...genesis.issuers];
+    this.#operators = new Map(genesis.operators.map((operator) => [operator.id, operator]));
+    this.#issuers = new Set(genesis.issuers.map(({ id }) => id));
+    this.#reservedIds = new Set([...members, ...people].map(({ id }) => id));
+    this.#keys = new Set([...members.flatMap(({ keys }) => Object.values(keys) as string[]), ...people.map(({ key }) => key)]);
+    this.services = new Bucket(SERVICE_CODEC, ({ before, after }) => {
+      if (after !== undefined) this.#keys.add(after.publicKey);
+      if (before === undefined) this.#sortedIds = undefined;
+    });
+    this.grants = new Bucket(GRANT_CODEC, (row) => {
+      this.#grantIndex.observe(row);
+      this.grantSequence = Math.max(this.grantSequence, row.after?.sequence ?? 0);
+    });
+  }
+
+  operator(id: string): Operator | undefined {
+    return this.#operators.get(id);
+  }
+
+  isIssuer(id: string): boolean {
+    return this.#issuers.has(id);
+  }
+
+  /** Ids of members, operators and issuers: no service may be mistaken for one. */
+  isReserved(id: string): boolean {
+    return this.#reservedIds.has(id);
+  }
+
+  /** True for a key that has or had a role: of a member, operator, issuer or service. */
+  isKeyUsed(key: PublicKey): boolean {
+    return this.#keys.has(key);
+  }
+
+  service(id: string): ServiceRecord | undefined {
+    return this.services.get(id);
+  }
+
+  grantsFor(service: string, domain: string, operation: string): readonly GrantRecord[] {
+    return this.#grantIndex.ofOperation(service, domain, operation);
+  }
+
+  grantsOf(service: string): readonly GrantRecord[] {
+    return this.#grantIndex.ofService(service);
+  }
+
+  /** Ids of all services in ascending order; sorted again only after a registration. */
+  serviceIds(): readonly string[] {
+    this.#sortedIds ??= [...this.services.keys()].sort();
+    return this.#sortedIds;
+  }
+
+  /**
+   * Makes room for one more grant, in place of the oldest that has ended where the limits ask for it.
+   * False when all grants of the service, or for the operation, are still good.
+   */
+  makeRoom(draft: { readonly service: SubjectId; readonly domain: string; readonly operation: string; readonly timeUs: number }): boolean {
+    const sameOperation = this.grantsFor(draft.service, draft.domain, draft.operation);
+    const full = sameOperation.length >= LIMITS.grantsPerOperationMax;
+    const all = full ? sameOperation : this.grantsOf(draft.service);
+    if (!full && all.length < LIMITS.grantsPerServiceMax) return true;
+    const ended = all.find((grant) => grant.revoked !== undefined || grant.notAfterUs <= draft.timeUs);
+    if (ended === undefined) return false;
+    this.grants.delete(ended.id);
+    return true;
+  }
+
+  commit(): void {
+    this.services.commit();
+    this.grants.commit();
+  }
+
+  drop(): void {
+    this.services.drop();
+    this.grants.drop();
+  }
+
+  takeChanges(): StateChange[] {
+    return [...this.services.takeChanges(), ...this.grants.takeChanges()];
+  }
+}

@@ -1,0 +1,43 @@
+import { type Command, fromBase64Url, type Hash, type Issuer, LIMITS, QuorumgateError, type SignatureClaim, signedBytes } from "#base";
+import { attestationBytes } from "./attestation.ts";
+import { readCommandBody } from "./command-body.ts";
+
+/**
+ * What can be said of a command from its bytes alone: cluster, lifetime, kind, shape and bounds of the body. A gateway asks
+ * before it accepts, a replica before it votes. All that depends on the state or on time is decided when the command is applied.
+ * @throws {QuorumgateError} COMMAND_CLUSTER, COMMAND_WINDOW, COMMAND_KIND_UNKNOWN, FORMAT_*, IDENTITY_KEY_MISMATCH
+ */
+export function checkCommandShape(command: Command, context: { readonly cluster: Hash }): void {
+  if (command.cluster !== context.cluster) throw new QuorumgateError("COMMAND_CLUSTER", "the command names another cluster");
+  const lifetimeUs = command.expiresAtUs - command.issuedAtUs;
+  if (lifetimeUs <= 0 || lifetimeUs > LIMITS.commandLifetimeMaxUs) {
+    throw new QuorumgateError("COMMAND_WINDOW", "expiresAt lies up to 120 s after issuedAt");
+  }
+  readCommandBody(command);
+}
+
+/**
+ * Signatures inside a command that have to verify besides its own: a registration's attestation, under the key that genesis
+ * names for the issuer.
+ *
+ * apply() is pure and cannot verify Ed25519 by libsodium's predicate. It need not: which claims a command makes follows from
+ * its bytes and from genesis, so every honest replica verifies the same claims before it votes, and a decided block holds none
+ * that failed. An issuer that genesis does not name gives no claim: nothing can be verified, and apply() refuses the command.
+ * @throws {QuorumgateError} what checkCommandShape throws for the body
+ */
+export function commandClaims(command: Command, issuers: readonly Issuer[]): readonly SignatureClaim[] {
+  if (command.kind !== "service.register") return [];
+  const body = readCommandBody(command);
+  if (body.kind !== "service.register") return [];
+  const { attestation } = body.service;
+  const issuer = issuers.find(({ id }) => id === attestation.issuer);
+  if (issuer === undefined) return [];
+  const bytes = attestationBytes({ cluster: command.cluster, subject: body.service, attestation });
+  return [
+    {
+      publicKey: fromBase64Url(issuer.key),
+      message: signedBytes("attestation", bytes),
+      signature: fromBase64Url(attestation.signature),
+    },
+  ];
+}

@@ -1,0 +1,103 @@
+import { concatBytes, encodeUtf8, type Hash, type Hasher, invariant, LIMITS, type StateChange, toHash, ZERO_HASH } from "#base";
+
+interface Leaf {
+  readonly keyHash: Uint8Array;
+  readonly hash: Uint8Array;
+}
+
+interface Branch {
+  readonly children: (Node | undefined)[];
+  /** Absent while something below has changed. */
+  hash: Uint8Array | undefined;
+}
+
+type Node = Leaf | Branch;
+
+/**
+ * Radix-16 Merkle tree over H(key): what a joining node checks chunks of the state against.
+ *
+ * A leaf is H(0x00 ‖ H(key) ‖ value) and stands as high as its path is unique; a branch is
+ * H(0x01 ‖ u16 bit set of children ‖ their hashes) and exists exactly where two keys or more share the path, so the shape
+ * follows from the set of keys and not from the order of changes. Of no keys the root is zeros. The leaf binds the whole
+ * H(key), so that it proves one key wherever it stands.
+ * A change hashes its key and leaf at once and marks its path; paths are hashed together when the root is asked for, or when
+ * `stateTreePendingMax` changes wait.
+ */
+export class StateTree {
+  readonly #hasher: Hasher;
+  #top: Node | undefined;
+  #pending = 0;
+
+  constructor(hasher: Hasher) {
+    this.#hasher = hasher;
+  }
+
+  /** Sets or deletes one key. */
+  apply(change: StateChange): void {
+    const keyHash = this.#hasher.sha256(encodeUtf8(change.key));
+    if (change.value === undefined) this.#top = remove(this.#top, keyHash, 0);
+    else this.#top = put(this.#top, { keyHash, hash: this.#hashLeaf(keyHash, change.value) }, 0);
+    this.#pending++;
+    if (this.#pending >= LIMITS.stateTreePendingMax) this.root();
+  }
+
+  /** The root over all keys. */
+  root(): Hash {
+    this.#pending = 0;
+    return this.#top === undefined ? ZERO_HASH : toHash(this.#hashOf(this.#top));
+  }
+
+  #hashLeaf(keyHash: Uint8Array, value: Uint8Array): Uint8Array {
+    return this.#hasher.sha256(concatBytes(Uint8Array.of(0), keyHash, value));
+  }
+
+  #hashOf(node: Node): Uint8Array {
+    if ("keyHash" in node) return node.hash;
+    if (node.hash !== undefined) return node.hash;
+    const parts: Uint8Array[] = [];
+    let present = 0;
+    node.children.forEach((child, nibble) => {
+      if (child === undefined) return;
+      present |= 1 << nibble;
+      parts.push(this.#hashOf(child));
+    });
+    node.hash = this.#hasher.sha256(concatBytes(Uint8Array.of(1, present >> 8, present & 0xff), ...parts));
+    return node.hash;
+  }
+}
+
+function put(node: Node | undefined, leaf: Leaf, depth: number): Node {
+  if (node === undefined) return leaf;
+  if ("keyHash" in node) {
+    if (sameKey(node, leaf.keyHash)) return leaf;
+    const branch: Branch = { children: new Array<Node | undefined>(16).fill(undefined), hash: undefined };
+    branch.children[nibbleAt(node.keyHash, depth)] = node;
+    return put(branch, leaf, depth);
+  }
+  const nibble = nibbleAt(leaf.keyHash, depth);
+  node.children[nibble] = put(node.children[nibble], leaf, depth + 1);
+  node.hash = undefined;
+  return node;
+}
+
+function remove(node: Node | undefined, keyHash: Uint8Array, depth: number): Node | undefined {
+  if (node === undefined) return undefined;
+  if ("keyHash" in node) return sameKey(node, keyHash) ? undefined : node;
+  const nibble = nibbleAt(keyHash, depth);
+  node.children[nibble] = remove(node.children[nibble], keyHash, depth + 1);
+  node.hash = undefined;
+  const left = node.children.filter((child) => child !== undefined);
+  const [only] = left;
+  // A branch over one leaf would depend on what stood here before.
+  return left.length === 1 && only !== undefined && "keyHash" in only ? only : node;
+}
+
+function nibbleAt(keyHash: Uint8Array, depth: number): number {
+  const byte = keyHash[depth >> 1];
+  invariant(byte !== undefined, "two keys do not share a whole digest");
+  return depth % 2 === 0 ? byte >> 4 : byte & 15;
+}
+
+function sameKey(leaf: Leaf, keyHash: Uint8Array): boolean {
+  return leaf.keyHash.every((byte, index) => byte === keyHash[index]);
+}

@@ -1,0 +1,99 @@
+import { type CanonicalValue, type Command, type Hash, type PublicKey, parseDecimal, parseHash, type StateChange } from "#base";
+import { Bucket } from "./bucket.ts";
+import type { Codec } from "./records.ts";
+import { shapeError } from "./vocabulary.ts";
+
+const MICROSECONDS = 1_000_000;
+
+/** Ids used in one block that may be forgotten at one second: `<key>.<id>.<hash>` each, in order of use. */
+const USED_CODEC: Codec<readonly string[]> = {
+  bucket: "used",
+  write: (ids) => ids,
+  read: (_key, value) => readIds(value),
+};
+
+/**
+ * Which command ids are spent, so that a command takes effect at most once: unique per (key, id), kept until the command
+ * has expired. Ids are stored in one row per block and second of expiry, so that a block of a thousand decisions changes a
+ * few keys and not a thousand; a row is dropped whole.
+ */
+export class UsedIds {
+  readonly #rows = new Bucket(USED_CODEC);
+  readonly #hashes = new Map<string, Hash>();
+  readonly #rowsBySecond = new Map<number, string[]>();
+  readonly #block = new Map<number, string[]>();
+
+  /** The hash of the command that used this id under this key, if one did and it has not been forgotten. */
+  find(key: PublicKey, id: string): Hash | undefined {
+    return this.#hashes.get(`${key}.${id}`);
+  }
+
+  /** Remembers a command's id until it expires. */
+  use(command: Command, hash: Hash): void {
+    const name = `${command.key}.${command.id}`;
+    this.#hashes.set(name, hash);
+    // Rounded up: an id is forgotten only once every command of its row has expired.
+    const second = Math.floor(command.expiresAtUs / MICROSECONDS) + 1;
+    const ids = this.#block.get(second);
+    if (ids === undefined) this.#block.set(second, [`${name}.${hash}`]);
+    else ids.push(`${name}.${hash}`);
+  }
+
+  /** Forgets what has expired at the block's time. */
+  forgetBefore(timeUs: number): void {
+    for (const [second, keys] of this.#rowsBySecond) {
+      if (second * MICROSECONDS > timeUs) continue;
+      for (const key of keys) {
+        for (const used of this.#rows.get(key) ?? []) this.#hashes.delete(used.slice(0, used.lastIndexOf(".")));
+        this.#rows.delete(key);
+      }
+      this.#rowsBySecond.delete(second);
+    }
+    this.#rows.commit();
+  }
+
+  /** Writes the block's ids as rows and gives the changes. */
+  takeChanges(height: number): StateChange[] {
+    for (const [second, ids] of this.#block) {
+      const key = `${String(second).padStart(12, "0")}/${height}`;
+      this.#rows.put(key, ids);
+      this.#index(second, key);
+    }
+    this.#block.clear();
+    this.#rows.commit();
+    return this.#rows.takeChanges();
+  }
+
+  get name(): string {
+    return this.#rows.name;
+  }
+
+  /** Takes a stored row. @throws {QuorumgateError} format errors */
+  load(key: string, bytes: Uint8Array): void {
+    this.#rows.load(key, bytes);
+    const second = parseDecimal(key.slice(0, key.indexOf("/")).replace(/^0+(?=.)/, ""), "used ids");
+    this.#index(second, key);
+    for (const used of this.#rows.get(key) ?? []) {
+      const end = used.lastIndexOf(".");
+      this.#hashes.set(used.slice(0, end), parseHash(used.slice(end + 1)));
+    }
+  }
+
+  entries(): IterableIterator<readonly [string, Uint8Array]> {
+    return this.#rows.entries();
+  }
+
+  #index(second: number, key: string): void {
+    const keys = this.#rowsBySecond.get(second);
+    if (keys === undefined) this.#rowsBySecond.set(second, [key]);
+    else keys.push(key);
+  }
+}
+
+function readIds(value: CanonicalValue): readonly string[] {
+  if (!Array.isArray(value)) throw shapeError("used ids are a list");
+  return value.map((item: CanonicalValue) => {
+    if (typeof item !== "string" || !/^[A-Za-z0-9_-]{43}\.[A-Za-z0-9_-]{22}\.[0-9a-f]{64}$/.test(item)) throw shapeError("not a used id");
+    return item;
+  });
+}
