@@ -54,8 +54,9 @@ export const LIMITS = {
   peerHeartbeatMs: 500,
   /** Heartbeat intervals without a byte from the peer after which its link is given up. */
   peerSilentHeartbeatsMax: 4,
-  /** First and longest pause before a peer is dialled again; the longest bounds how long a returned peer waits. */
+  /** First pause before a peer is dialled again, doubled each time: a restarted peer listens again after some hundred milliseconds. */
   peerRedialMinMs: 50,
+  /** Longest pause before a peer is dialled again: bounds how long a peer that came back waits. */
   peerRedialMaxMs: 1_000,
   /** Bytes handed to a socket at once: large enough to fill TLS records, small enough to keep the event loop fair. */
   peerWriteBytesMax: 262_144,
@@ -93,4 +94,6 @@ export const LIMITS = {
   hashOutputBytesMax: 65_536,
   /** One secret file: keys have a few hundred bytes. */
   secretFileBytesMax: 65_536,
+  /** One node.json or identity.json: a member with its authority's certificate and five proofs has some 3,000 bytes. */
+  nodeFileBytesMax: 32_768,
 } as const;
