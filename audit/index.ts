@@ -23,6 +23,7 @@ export {
   type SignatureType,
   type SignedNote,
 } from "./note.ts";
+export { type Policy, type PolicyMember, parsePolicy, policyOf, policyText } from "./policy.ts";
 export { type ConsistencyClaim, consistencyPath, inclusionPath, type SubtreeHashes, treeRoot, verifyConsistency } from "./proof.ts";
 export { parseReceipt, type Receipt, receiptText } from "./receipt.ts";
 export { isShardName, type ShardName, shardAt, shardOfOrigin, shardOrigin } from "./shard.ts";

@@ -88,7 +88,12 @@ export type Effect =
   | { readonly type: "send"; readonly to: NodeId; readonly message: ConsensusMessage }
   | { readonly type: "broadcast"; readonly message: ConsensusMessage }
   | { readonly type: "verify"; readonly id: number; readonly claims: readonly SignatureClaim[] }
-  | { readonly type: "validate"; readonly id: number; readonly proposal: Proposal; readonly check: "first-proposal" | "re-proposal" | "decided" }
+  | {
+      readonly type: "validate";
+      readonly id: number;
+      readonly proposal: Proposal;
+      readonly check: "first-proposal" | "re-proposal" | "decided";
+    }
   | { readonly type: "sign"; readonly id: number; readonly intent: SignIntent; readonly body: Uint8Array }
   | { readonly type: "append"; readonly record: WalRecord }
   | { readonly type: "set-timer"; readonly name: TimerName; readonly delayMs: number }

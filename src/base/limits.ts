@@ -32,6 +32,8 @@ export const LIMITS = {
   heartbeatMs: 5_000,
   /** How far a first proposal's time may lie from a replica's clock. */
   proposalSkewMaxMs: 5_000,
+  /** Commands in one frame between nodes: a burst is split, so that votes are not held up behind it. */
+  relayCommandsMax: 256,
   /** Commands waiting in one replica: beyond it callers are told that it is busy. */
   mempoolCommandsMax: 20_000,
   /** Commands of one issuer waiting in one replica: one caller cannot crowd out the others. */

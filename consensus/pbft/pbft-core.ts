@@ -1,0 +1,241 @@
+import { type Hash, type Hasher, invariant, leaderOf, type Membership, type NodeId, unreachable, VOTE_TYPE, weightOf } from "#base";
+import type { CommitCertificate, Core, CoreSnapshot, Effect, Input, TimerName, Tip, WalRecord } from "../core.ts";
+import type { GuardRecord } from "../vote-guard.ts";
+import type { ConsensusMessage } from "./messages.ts";
+import { NormalCase } from "./normal-case.ts";
+import { restoreRecords } from "./restore.ts";
+import { PBFT_TIMING, type PbftRules, type PbftTiming, pbftRules } from "./rules.ts";
+import { PbftState } from "./state.ts";
+import { ViewChanger } from "./view-changer.ts";
+
+/** What the write-ahead log held; empty for a new node. */
+export interface RestoredLog {
+  readonly records: readonly WalRecord[];
+  readonly guard: readonly GuardRecord[];
+}
+
+/** What a PBFT core is made from. */
+export interface PbftOptions {
+  readonly cluster: Hash;
+  readonly self: NodeId;
+  readonly membership: Membership;
+  readonly protocol: number;
+  readonly hasher: Hasher;
+  readonly tip: Tip;
+  readonly restored: RestoredLog;
+  readonly timing?: Partial<PbftTiming>;
+  readonly rules?: PbftRules;
+}
+
+/** How far the wait for sending again grows, as a multiple of its base. */
+const RETRANSMIT_GROWTH_MAX = 8;
+
+/**
+ * PBFT with one height in flight and signed messages, by the rules of docs/protocols/pbft.md.
+ * Source: Castro & Liskov 1999, section 4; the differences are written down there.
+ */
+export function createPbftCore(options: PbftOptions): Core {
+  return new PbftCore(options);
+}
+
+class PbftCore implements Core {
+  readonly #state: PbftState;
+  readonly #normal: NormalCase;
+  readonly #viewChanger: ViewChanger;
+  #progressKey = "";
+  #retransmitKey = "";
+  #retransmits = 0;
+  #started = false;
+
+  constructor(options: PbftOptions) {
+    const { tip, restored, rules = pbftRules, timing, ...settings } = options;
+    this.#state = new PbftState({ ...settings, rules, timing: { ...PBFT_TIMING, ...timing } }, tip);
+    this.#normal = new NormalCase(this.#state, (certificate) => this.#onDecided(certificate));
+    this.#viewChanger = new ViewChanger(this.#state, this.#normal, () => this.#replayLater());
+    restoreRecords(this.#state, this.#normal, restored);
+  }
+
+  step(input: Input): readonly Effect[] {
+    this.#dispatch(input);
+    this.#adjustTimers();
+    return this.#state.takeEffects();
+  }
+
+  snapshot(): CoreSnapshot {
+    const state = this.#state;
+    const { settings, height, view, leader } = state;
+    const present = this.#present();
+    return {
+      epoch: settings.membership.epoch,
+      height,
+      view,
+      leader,
+      phase: this.#phase(),
+      waitingFor: this.#isWaiting() ? settings.membership.members.map((member) => member.id).filter((id) => !present.includes(id)) : [],
+      weightPresent: weightOf(settings.membership, present),
+      weightNeeded: Math.floor((2 * state.total) / 3) + 1,
+    };
+  }
+
+  #dispatch(input: Input): void {
+    const state = this.#state;
+    switch (input.type) {
+      case "start":
+        this.#started = true;
+        return undefined;
+      case "message":
+        return this.#onMessage(input.from, input.message);
+      case "verified":
+        return state.answer(input.id, input.verdicts);
+      case "validated":
+        return state.answer(input.id, input.valid);
+      case "signed":
+        return state.answer(input.id, input.signature);
+      case "timer":
+        return this.#onTimer(input.name);
+      case "propose":
+        return this.#normal.onDraft(input.draft);
+      case "pending":
+        state.pending = input.pending;
+        return undefined;
+      case "suspect":
+        if (input.view === state.view && !state.changing) this.#viewChanger.start(state.view + 1);
+        return undefined;
+      case "applied":
+        return undefined;
+      case "participate":
+        return this.#onParticipate(input.above);
+      default:
+        return unreachable(input);
+    }
+  }
+
+  #onMessage(from: NodeId, message: ConsensusMessage): void {
+    if (message.type === "block") return this.#normal.onBlock(message);
+    if (message.type === "fetch-proposal") return this.#viewChanger.onFetch(from, message);
+    if (message.type === "proposal-body") return this.#viewChanger.onBody(message);
+    const state = this.#state;
+    if (message.epoch !== state.settings.membership.epoch) return undefined;
+    if (message.height > state.height) return this.#onLaterHeight(from, message);
+    if (message.type === "new-view") return this.#viewChanger.onNewView(from, message);
+    if (message.height < state.height) {
+      // Rule V9; late votes of a height just decided are the normal case and need no help.
+      if (message.type === "view-change") state.emit({ type: "send-block", to: from, height: message.height });
+      return undefined;
+    }
+    switch (message.type) {
+      case "propose":
+        return this.#onPropose(from, message);
+      case "prepare":
+      case "commit":
+        return this.#normal.onVote(from, message);
+      case "view-change":
+        return this.#viewChanger.onViewChange(from, message);
+      default:
+        return unreachable(message);
+    }
+  }
+
+  #onPropose(from: NodeId, message: Extract<ConsensusMessage, { type: "propose" }>): void {
+    const { view, isOpen } = this.#state;
+    if (message.view === view && isOpen) return this.#normal.onPropose(from, message);
+    if (message.view >= view && from === leaderOf(this.#state.settings.membership, message.view)) this.#state.keepForLater(from, message);
+    return undefined;
+  }
+
+  /** A sender ahead of this node: the next height is normal, more means that blocks are missing here. */
+  #onLaterHeight(from: NodeId, message: Exclude<ConsensusMessage, { type: "block" | "fetch-proposal" | "proposal-body" }>): void {
+    const state = this.#state;
+    state.keepForLater(from, message);
+    const isFar = message.height > state.height + 1 || message.type === "view-change" || message.type === "new-view";
+    if (isFar) state.emit({ type: "request-sync", fromHeight: state.height, peers: [from] });
+  }
+
+  #onDecided(certificate: CommitCertificate): void {
+    const state = this.#state;
+    if (certificate.view >= state.view) {
+      state.view = certificate.view;
+      state.changing = false;
+    }
+    state.establishedView = Math.max(state.establishedView, certificate.view);
+    this.#normal.onHeight();
+    this.#retransmits = 0;
+    if (state.changing) this.#viewChanger.send();
+    this.#normal.offer();
+    this.#replayLater();
+  }
+
+  #replayLater(): void {
+    for (const [from, message] of this.#state.takeLater()) this.#onMessage(from, message);
+  }
+
+  #onParticipate(above: number): void {
+    const state = this.#state;
+    invariant(state.participatesAbove === undefined || above >= state.participatesAbove, "a floor never sinks");
+    state.participatesAbove = above;
+    if (!state.mayVote) return;
+    if (state.changing) this.#viewChanger.send();
+    else this.#normal.resume();
+    this.#viewChanger.proposeDemanded();
+    this.#normal.offer();
+  }
+
+  #onTimer(name: TimerName): void {
+    const state = this.#state;
+    if (name === "progress") {
+      this.#progressKey = "";
+      return this.#viewChanger.start(state.view + 1);
+    }
+    this.#retransmitKey = "";
+    this.#retransmits += 1;
+    const { propose, prepare, commit, viewChange, newView } = state.sent;
+    for (const message of [newView, propose, prepare, commit, viewChange]) if (message !== undefined) state.broadcast(message);
+    return this.#viewChanger.proposeDemanded();
+  }
+
+  /** Progress runs while a decision is due; sending again runs while something was said that others may have missed. */
+  #adjustTimers(): void {
+    const state = this.#state;
+    const { height, view, changing, timing } = { ...state, ...state.settings, height: state.height };
+    const slot = `${height}/${view}/${changing}`;
+    const due = state.mayVote && this.#started && (changing ? this.#viewChanger.isAwaitingLeader : this.#isDue());
+    const progressDelay = Math.min(timing.viewTimeoutMs * 2 ** Math.min(state.attempts, 10), timing.viewTimeoutMaxMs);
+    this.#progressKey = this.#setTimer("progress", due ? slot : "", this.#progressKey, progressDelay);
+    const said = this.#started && (state.accepted !== undefined || changing || Object.keys(state.sent).length > 1);
+    const growth = Math.min(2 ** this.#retransmits, RETRANSMIT_GROWTH_MAX);
+    this.#retransmitKey = this.#setTimer("retransmit", said ? slot : "", this.#retransmitKey, timing.retransmitMs * growth);
+  }
+
+  #setTimer(name: TimerName, wanted: string, current: string, delayMs: number): string {
+    if (wanted === current) return current;
+    this.#state.emit(wanted === "" ? { type: "cancel-timer", name } : { type: "set-timer", name, delayMs });
+    return wanted;
+  }
+
+  #isDue(): boolean {
+    const { pending, accepted, candidate, demand } = this.#state;
+    return pending || accepted !== undefined || candidate !== undefined || demand?.digest !== undefined;
+  }
+
+  #isWaiting(): boolean {
+    return this.#state.changing || this.#isDue();
+  }
+
+  #phase(): CoreSnapshot["phase"] {
+    const state = this.#state;
+    if (!state.mayVote) return "following";
+    if (state.changing) return "changing-view";
+    if (state.prepared?.view === state.view) return "prepared";
+    return state.accepted === undefined ? "idle" : "proposed";
+  }
+
+  /** Members heard of in the present phase. */
+  #present(): NodeId[] {
+    const state = this.#state;
+    const { view, settings, leader, changing } = state;
+    if (changing) return state.viewChanges.for(view).map((message) => message.sender);
+    if (state.prepared?.view === view) return state.ballot(VOTE_TYPE.pbftCommit, view).voters();
+    if (state.accepted !== undefined) return [leader, ...state.ballot(VOTE_TYPE.pbftPrepare, view).voters()];
+    return settings.membership.members.map((member) => member.id).filter((id) => id !== leader);
+  }
+}

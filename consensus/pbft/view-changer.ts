@@ -1,0 +1,167 @@
+import { type Hash, LIMITS, leaderOf, type NodeId, toHash, weightOf } from "#base";
+import { newViewClaims, newViewSignedBody, viewChangeClaims, viewChangeSignedBody } from "./certificates.ts";
+import { encodeMessage } from "./codec.ts";
+import type { FetchProposal, NewView, ProposalBody, ViewChange } from "./messages.ts";
+import type { NormalCase } from "./normal-case.ts";
+import type { PbftState } from "./state.ts";
+
+/** Replaces leaders: rules V1 to V9. */
+export class ViewChanger {
+  readonly #state: PbftState;
+  readonly #normal: NormalCase;
+  readonly #onEntered: () => void;
+  #newViewSigned = "";
+
+  /** @param onEntered runs when a view was established and entered */
+  constructor(state: PbftState, normal: NormalCase, onEntered: () => void) {
+    this.#state = state;
+    this.#normal = normal;
+    this.#onEntered = onEntered;
+  }
+
+  /** True when a quorum asks for the view that this node asks for: only then is it fair to give up on its leader. */
+  get isAwaitingLeader(): boolean {
+    const { view, viewChanges, changing, settings } = this.#state;
+    const senders = viewChanges.for(view).map((message) => message.sender);
+    return changing && this.#state.isQuorum(weightOf(settings.membership, senders));
+  }
+
+  /** Asks for a view, if it is above the present one (V1). */
+  start(view: number): void {
+    const state = this.#state;
+    if (!state.mayVote || view <= state.view) return;
+    state.view = view;
+    state.changing = true;
+    state.attempts += 1;
+    state.accepted = undefined;
+    state.candidate = undefined;
+    state.sent = {};
+    this.send();
+  }
+
+  /** Signs and sends the view change of the present height and view, again for a new height (V3). */
+  send(): void {
+    const state = this.#state;
+    const { settings, height, view, prepared, tip } = state;
+    const { cluster, self, membership, hasher } = settings;
+    const unsigned = { type: "view-change" as const, epoch: membership.epoch, height, view, sender: self, ...(prepared && { prepared }) };
+    const body = viewChangeSignedBody(cluster, unsigned);
+    state.sign({ purpose: "view-change", view, phase: 0, digest: toHash(hasher.sha256(body)) }, body, (signature) => {
+      if (state.view !== view || !state.changing) return;
+      const message: ViewChange = { ...unsigned, signature, ...(tip.certificate && { tip: tip.certificate }) };
+      state.sent.viewChange = message;
+      state.emit({ type: "append", record: { kind: "view-change", height, view, bytes: encodeMessage(message) } });
+      state.broadcast(message);
+      state.viewChanges.add(message);
+      this.#tryNewView();
+    });
+  }
+
+  onViewChange(from: NodeId, message: ViewChange): void {
+    const state = this.#state;
+    if (message.sender !== from || from === state.settings.self) return;
+    if (message.view <= state.establishedView) return this.#helpIntoView(from, message);
+    if (!state.viewChanges.isNews(message, state.view)) return;
+    const claims = viewChangeClaims(message, state.settings);
+    if (claims === undefined) return;
+    state.verify(claims, (genuine) => {
+      if (!genuine) return;
+      state.viewChanges.add(message);
+      const join = state.viewChanges.viewToJoin(state.view, state.settings.self);
+      if (join !== undefined) this.start(join);
+      this.#tryNewView();
+    });
+  }
+
+  /** A new-view of this height or a lower one (V5, V8). */
+  onNewView(from: NodeId, message: NewView): void {
+    const state = this.#state;
+    const { settings } = state;
+    const { view } = message;
+    if (from !== leaderOf(settings.membership, view) || view < state.view || view <= state.establishedView) return;
+    if (view > state.view + LIMITS.viewAheadMax) return;
+    const claims = newViewClaims(message, settings);
+    if (!settings.rules.verifiesNewViews) return this.#enter(message);
+    if (claims === undefined) return;
+    state.verify(claims, (genuine) => {
+      if (genuine && view >= state.view && view > state.establishedView) this.#enter(message);
+    });
+  }
+
+  onFetch(from: NodeId, message: FetchProposal): void {
+    const { height, bodies } = this.#state;
+    const body = bodies.get(message.digest);
+    if (message.height < height) return this.#state.emit({ type: "send-block", to: from, height: message.height });
+    if (body === undefined || message.height !== height) return;
+    const { headerBytes, certifiedProof, batch } = body;
+    this.#state.emit({ type: "send", to: from, message: { type: "proposal-body", height, headerBytes, certifiedProof, batch } });
+  }
+
+  /** The body that a new-view demands and this leader did not have (V7). */
+  onBody(message: ProposalBody): void {
+    const state = this.#state;
+    const demanded = state.demand?.digest;
+    if (message.height !== state.height || demanded === undefined || state.bodies.has(demanded)) return;
+    const proposal = this.#normal.read(message);
+    if (proposal?.digest !== demanded) return;
+    state.validate(proposal, "re-proposal", (valid) => {
+      if (!valid) return;
+      state.bodies.set(demanded, proposal);
+      this.proposeDemanded();
+    });
+  }
+
+  /** Proposes what the new-view demands, as soon as its body is here. */
+  proposeDemanded(): void {
+    const state = this.#state;
+    const demanded = state.demand?.digest;
+    if (demanded === undefined || !state.leads || !state.isOpen || state.accepted !== undefined || state.candidate !== undefined) return;
+    const body = state.bodies.get(demanded);
+    if (body !== undefined) this.#normal.propose(body);
+    else state.broadcast({ type: "fetch-proposal", height: state.height, digest: demanded });
+  }
+
+  #tryNewView(): void {
+    const state = this.#state;
+    const { settings, view, height } = state;
+    const slot = `${height}/${view}`;
+    if (!state.changing || !state.leads || !this.isAwaitingLeader || this.#newViewSigned === slot) return;
+    const viewChanges = state.viewChanges.for(view);
+    if (!viewChanges.some((message) => message.sender === settings.self)) return;
+    this.#newViewSigned = slot;
+    const unsigned = { epoch: settings.membership.epoch, height, view, viewChanges };
+    const body = newViewSignedBody(settings.cluster, unsigned);
+    const digest: Hash = toHash(settings.hasher.sha256(body));
+    state.sign({ purpose: "new-view", view, phase: 0, digest }, body, (signature) => {
+      if (state.view !== view || !state.changing) return;
+      const message: NewView = { type: "new-view", ...unsigned, signature };
+      state.sent.newView = message;
+      state.broadcast(message);
+      this.#enter(message);
+    });
+  }
+
+  /** The view is established; what it demands at this height is recomputed here (V4, V6). */
+  #enter(message: NewView): void {
+    const state = this.#state;
+    const { view, height } = message;
+    state.emit({ type: "append", record: { kind: "new-view", height: state.height, view, bytes: encodeMessage(message) } });
+    state.view = view;
+    state.changing = false;
+    state.establishedView = view;
+    state.accepted = undefined;
+    state.candidate = undefined;
+    state.sent = state.sent.newView?.view === view ? { newView: state.sent.newView } : {};
+    const demands = height === state.height;
+    state.demand = demands ? { height, view, digest: state.settings.rules.demandedDigest(message.viewChanges) } : undefined;
+    this.proposeDemanded();
+    this.#normal.offer();
+    this.#onEntered();
+  }
+
+  /** Somebody asks for a view that is established here: its new-view may have been lost on the way. */
+  #helpIntoView(from: NodeId, message: ViewChange): void {
+    const { newView } = this.#state.sent;
+    if (newView !== undefined && newView.view >= message.view) this.#state.emit({ type: "send", to: from, message: newView });
+  }
+}

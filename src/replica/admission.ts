@@ -1,0 +1,90 @@
+import {
+  type Clock,
+  type ErrorCode,
+  encodeSignedCommand,
+  errorCode,
+  type Hash,
+  type Hasher,
+  hashLeaf,
+  type Issuer,
+  LIMITS,
+  QuorumgateError,
+  type SignatureClaim,
+  type SignatureVerifier,
+  type SignedCommand,
+  signatureClaim,
+} from "#base";
+import { checkCommandShape, commandClaims } from "#state";
+import type { Mempool, PooledCommand } from "./mempool.ts";
+
+/** What admission stands on. */
+export interface AdmissionOptions {
+  readonly cluster: Hash;
+  readonly issuers: readonly Issuer[];
+  readonly hasher: Hasher;
+  readonly verifier: SignatureVerifier;
+  readonly clock: Clock;
+  readonly mempool: Mempool;
+}
+
+/** Why a command was not admitted. */
+export interface AdmissionRefusal {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** The checks that depend on bytes alone: shape, then bounds, then signatures. What state decides is left to apply. */
+export class Admission {
+  readonly #options: AdmissionOptions;
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+  }
+
+  /** Checks a command and puts it into the mempool. */
+  admit(signed: SignedCommand, done: (refusal: AdmissionRefusal | undefined) => void): void {
+    let claims: readonly SignatureClaim[];
+    try {
+      this.#checkExpiry(signed);
+      claims = this.claimsOf(signed);
+    } catch (error) {
+      done({ code: errorCode(error), message: error instanceof Error ? error.message : "the command is malformed" });
+      return;
+    }
+    this.#options.verifier.verify(claims, (verdicts) => {
+      const bad = verdicts.indexOf(false);
+      if (bad === 0) done({ code: "COMMAND_SIGNATURE_INVALID", message: "the signature does not verify under the command's key" });
+      else if (bad > 0) done({ code: "IDENTITY_ATTESTATION_INVALID", message: "a signature inside the command does not verify" });
+      else done(this.#pool(signed));
+    });
+  }
+
+  /** Every signature that the command's bytes ask for. @throws {QuorumgateError} when the shape is wrong */
+  claimsOf(signed: SignedCommand): SignatureClaim[] {
+    checkCommandShape(signed.command, { cluster: this.#options.cluster });
+    const { hasher, issuers } = this.#options;
+    return [signatureClaim(hasher, signed), ...commandClaims(signed.command, issuers)];
+  }
+
+  /** Puts a command together with its binary form and leaf hash. */
+  prepare(signed: SignedCommand): PooledCommand {
+    const encoded = encodeSignedCommand(signed);
+    return { signed, encoded, leaf: hashLeaf(this.#options.hasher, encoded), arrivedUs: this.#options.clock.nowUs() };
+  }
+
+  #pool(signed: SignedCommand): AdmissionRefusal | undefined {
+    const refusal = this.#options.mempool.add(this.prepare(signed));
+    if (refusal === undefined) return undefined;
+    return {
+      code: "QUORUM_BUSY",
+      message: refusal === "pool-full" ? "too many commands wait here" : "too many commands of this issuer wait here",
+    };
+  }
+
+  #checkExpiry(signed: SignedCommand): void {
+    const now = this.#options.clock.nowUs();
+    const { issuedAtUs, expiresAtUs } = signed.command;
+    if (expiresAtUs < now) throw new QuorumgateError("COMMAND_EXPIRED", "the command has expired");
+    if (issuedAtUs > now + LIMITS.clockSkewMaxUs) throw new QuorumgateError("COMMAND_EXPIRED", "the command is not yet valid");
+  }
+}

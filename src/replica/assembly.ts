@@ -1,0 +1,187 @@
+import type { Membership, NodeId, TimerHandle } from "#base";
+import { decodeUtf8, parseDecimal } from "#base";
+import {
+  type CommitCertificate,
+  type ConsensusMessage,
+  createPbftCore,
+  decodeMessage,
+  type Evidence,
+  type Proposal,
+  VoteGuard,
+} from "#consensus";
+import { Admission } from "./admission.ts";
+import { CatchUp } from "./catch-up.ts";
+import { type Certified, Certifier } from "./certifier.ts";
+import { CoreDriver, type ProposalSlot } from "./core-driver.ts";
+import { isTokenCurrent } from "./guard-token.ts";
+import { STORE_KEYS } from "./keys.ts";
+import { LeaderWatch } from "./leader-watch.ts";
+import { Ledger } from "./ledger.ts";
+import { readCertified } from "./log-reader.ts";
+import { Mempool } from "./mempool.ts";
+import { Peers } from "./peers.ts";
+import { Proposals } from "./proposals.ts";
+import { loadRecords, type RestoredRecords } from "./startup.ts";
+import { DEFAULT_TIMING, type ReplicaOptions, type ReplicaTiming } from "./types.ts";
+import { Waiters } from "./waiters.ts";
+import { WriteAhead } from "./write-ahead.ts";
+
+/** The parts of a replica, wired. */
+export interface Parts {
+  readonly ledger: Ledger;
+  readonly membership: Membership;
+  readonly guard: VoteGuard;
+  readonly writeAhead: WriteAhead;
+  readonly driver: CoreDriver;
+  readonly mempool: Mempool;
+  readonly admission: Admission;
+  readonly proposals: Proposals;
+  readonly certifier: Certifier;
+  readonly catchUp: CatchUp;
+  readonly waiters: Waiters;
+  readonly watch: LeaderWatch;
+  readonly peers: Peers;
+  readonly timing: ReplicaTiming;
+  /** The data folder is the one that this node wrote last (vote guard, rule G3). */
+  readonly tokenCurrent: boolean;
+  /** The floor of an earlier rejoin that may not be reached yet; 0 without one. */
+  readonly storedFloor: number;
+  tick?: TimerHandle;
+}
+
+/** What the parts tell the replica. */
+export interface PartHooks {
+  onCertified(certified: Certified): void;
+  halt(reason: string): void;
+  decide(proposal: Proposal, certificate: CommitCertificate): void;
+  wantProposal(slot: ProposalSlot): void;
+  evidence(evidence: Evidence): void;
+  sendBlock(to: NodeId, height: number): void;
+  /** A consensus message that came in by way of catching up. */
+  feed(from: NodeId, message: ConsensusMessage): void;
+}
+
+/** Loads a node's memory and wires its parts. Errors: STORAGE_CORRUPT, GENESIS_INVALID. */
+export function assemble(options: ReplicaOptions, hooks: PartHooks, done: (error: Error | undefined, parts?: Parts) => void): void {
+  Ledger.load(options, (ledgerError, ledger) => {
+    if (ledgerError !== undefined || ledger === undefined) return done(ledgerError ?? new Error("no ledger"));
+    return loadRecords(options.store, (recordsError, restored) => {
+      if (recordsError !== undefined || restored === undefined) return done(recordsError ?? new Error("no records"));
+      let parts: Parts;
+      try {
+        parts = wire(options, hooks, ledger, restored);
+      } catch (cause) {
+        return done(cause instanceof Error ? cause : new Error(String(cause)));
+      }
+      return done(undefined, parts);
+    });
+  });
+}
+
+function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored: RestoredRecords): Parts {
+  const { self, hasher, signer, verifier, store, clock, timers, transport, telemetry } = options;
+  const { membership, issuers, protocol } = ledger.genesis;
+  const { cluster } = ledger;
+  const timing = { ...DEFAULT_TIMING, ...options.timing };
+  const tokenCurrent = isTokenCurrent(options);
+  // What an old copy remembers is not memory: it is deleted when the floor is known, and not used before.
+  const restored: RestoredRecords = tokenCurrent ? stored : { records: [], guard: [] };
+  const guard = new VoteGuard(restored.guard);
+  const writeAhead = new WriteAhead(store, (error) => hooks.halt(`the disk refused a write: ${error.message}`));
+  const mempool = new Mempool();
+  const admission = new Admission({ cluster, issuers, hasher, verifier, clock, mempool });
+  const certifier = makeCertifier(options, hooks, ledger);
+  const proposals = new Proposals({ hasher, verifier, clock, mempool, admission, certifier });
+  const peers = new Peers({ membership, self, transport, telemetry });
+  const catchUp = new CatchUp({
+    timers,
+    timeoutMs: timing.syncTimeoutMs,
+    tipHeight: () => ledger.tip.height,
+    peers: () => peers.connected(),
+    request: (peer, fromHeight) => peers.send(peer, { kind: "sync-request", fromHeight }),
+    deliver: (from, block) => deliverBlock(peers, hooks, from, block),
+  });
+  const core = createPbftCore({
+    cluster,
+    self,
+    membership,
+    protocol,
+    hasher,
+    tip: ledger.tip,
+    restored,
+    ...(timing.consensus === undefined ? {} : { timing: timing.consensus }),
+    ...(options.rules === undefined ? {} : { rules: options.rules }),
+  });
+  const driver = new CoreDriver(
+    core,
+    {
+      writeAhead,
+      signer,
+      verifier,
+      timers,
+      guard,
+      send: (to, message) => peers.sendMessage(to, message),
+      broadcast: (message) => peers.broadcastMessage(message),
+      sendBlock: hooks.sendBlock,
+      validate: (proposal, check, answer) => proposals.validate(proposal, check, answer),
+      wantProposal: hooks.wantProposal,
+      decide: hooks.decide,
+      requestSync: (fromHeight, from) => catchUp.want(fromHeight, from[0]),
+      evidence: hooks.evidence,
+      halt: hooks.halt,
+    },
+    restored.records,
+  );
+  const waiters = new Waiters(timers);
+  const storedFloor = readFloor(options);
+  const watch = new LeaderWatch();
+  return {
+    ledger,
+    membership,
+    guard,
+    writeAhead,
+    driver,
+    mempool,
+    admission,
+    proposals,
+    certifier,
+    catchUp,
+    waiters,
+    watch,
+    peers,
+    timing,
+    tokenCurrent,
+    storedFloor,
+  };
+}
+
+function makeCertifier(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger): Certifier {
+  const { self, signer, verifier, store } = options;
+  const { membership, trustDomain } = ledger.genesis;
+  const certifier = new Certifier({
+    self,
+    membership,
+    trustDomain,
+    signer,
+    verifier,
+    onCertified: hooks.onCertified,
+    onDiverged: (height) => hooks.halt(`a quorum's checkpoint after height ${height} contradicts this node's log`),
+  });
+  const stored = store.get(STORE_KEYS.certified);
+  if (stored !== undefined) certifier.restore(readCertified(stored));
+  if (ledger.tip.height > 0) certifier.addPoint(ledger.tip.height, ledger.log.point);
+  return certifier;
+}
+
+function deliverBlock(peers: Peers, hooks: PartHooks, from: NodeId, block: Uint8Array): void {
+  try {
+    hooks.feed(from, decodeMessage(block));
+  } catch {
+    peers.misbehaved(from, "CONSENSUS_MESSAGE_INVALID");
+  }
+}
+
+function readFloor({ store }: ReplicaOptions): number {
+  const stored = store.get(STORE_KEYS.floor);
+  return stored === undefined ? 0 : parseDecimal(decodeUtf8(stored), "floor");
+}

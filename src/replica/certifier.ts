@@ -1,0 +1,249 @@
+import {
+  assembleCheckpoint,
+  type Cosignature,
+  checkpointText,
+  cosignatureClaims,
+  cosignatureSeconds,
+  type LogPoint,
+  logSignatureMessage,
+  witnessSignatureMessage,
+} from "#audit";
+import {
+  ByteReader,
+  ByteWriter,
+  type CertifiedPoint,
+  findMember,
+  invariant,
+  isByzantineQuorum,
+  LIMITS,
+  type Membership,
+  type NodeId,
+  type NodeSigner,
+  parseNodeId,
+  type SignatureVerifier,
+  totalWeight,
+  weightOf,
+} from "#base";
+import type { CosignatureFrame } from "./frames.ts";
+
+/** A height of the log that a quorum has cosigned. */
+export interface Certified {
+  readonly point: CertifiedPoint;
+  /** The signed note. */
+  readonly note: string;
+  readonly shard: string;
+  /** The quorum's cosignatures, as a proposal carries them. */
+  readonly proof: Uint8Array;
+}
+
+/** What the certifier stands on. */
+export interface CertifierOptions {
+  readonly self: NodeId;
+  readonly membership: Membership;
+  readonly trustDomain: string;
+  readonly signer: NodeSigner;
+  readonly verifier: SignatureVerifier;
+  onCertified(certified: Certified): void;
+  /** A quorum stands behind another root than ours: this node must stop and never truncate. */
+  onDiverged(height: number): void;
+}
+
+interface Candidate {
+  readonly cosignature: Cosignature;
+  verdict: "unknown" | "checking" | "good";
+}
+
+/**
+ * Collects cosignatures of the log's points until a quorum covers one. Lines are verified only up to the quorum, each before it
+ * counts. The W time is the block's agreed time, so a cosignature made again after a crash has the same bytes.
+ */
+export class Certifier {
+  readonly #options: CertifierOptions;
+  readonly #points = new Map<number, LogPoint>();
+  readonly #candidates = new Map<number, Map<NodeId, Candidate>>();
+  #newestPoint = 0;
+  #certified: Certified | undefined;
+
+  constructor(options: CertifierOptions) {
+    this.#options = options;
+  }
+
+  /** The newest certified point, undefined before the first. */
+  get certified(): Certified | undefined {
+    return this.#certified;
+  }
+
+  get certifiedHeight(): number {
+    return this.#certified?.point.height ?? 0;
+  }
+
+  /** The newest height that is applied and durable here; 0 before the first. */
+  get newestHeight(): number {
+    return this.#newestPoint;
+  }
+
+  /** The log's own point after a height, while it is kept. */
+  point(height: number): LogPoint | undefined {
+    return this.#points.get(height);
+  }
+
+  /** Puts back what was certified before a restart. */
+  restore(certified: Certified): void {
+    this.#certified = certified;
+  }
+
+  /** This node's log after a height. Cosigned only when this node takes part there. */
+  addPoint(height: number, point: LogPoint): void {
+    this.#points.set(height, point);
+    this.#points.delete(height - LIMITS.cosignaturesKept);
+    this.#newestPoint = Math.max(this.#newestPoint, height);
+    this.#check(height);
+  }
+
+  /** Signs the point with both keys; equal points give equal bytes. */
+  cosign(height: number, done: (cosignature: Cosignature) => void): void {
+    const point = this.#points.get(height);
+    if (point === undefined) return;
+    const { signer, self } = this.#options;
+    const seconds = cosignatureSeconds(point);
+    const text = checkpointText(point);
+    signer.sign("log", logSignatureMessage(text), (logSignature) => {
+      signer.sign("witness", witnessSignatureMessage({ text, seconds }), (witnessSignature) => {
+        const cosignature: Cosignature = { node: self, size: point.size, root: point.root, seconds, logSignature, witnessSignature };
+        this.#add(height, { cosignature, verdict: "good" });
+        done(cosignature);
+      });
+    });
+  }
+
+  /** A peer's cosignature; heights far ahead are dropped, since the peer sends again. */
+  receive(from: NodeId, frame: CosignatureFrame): void {
+    const { height, size, root, seconds, logSignature, witnessSignature } = frame;
+    if (height <= this.certifiedHeight || height > this.#newestPoint + LIMITS.uncertifiedHeightsMax) return;
+    if (findMember(this.#options.membership, from) === undefined) return;
+    const known = this.#candidates.get(height)?.get(from);
+    if (known !== undefined && known.verdict !== "unknown") return;
+    this.#add(height, { cosignature: { node: from, size, root, seconds, logSignature, witnessSignature }, verdict: "unknown" });
+    this.#check(height);
+  }
+
+  /**
+   * Checks what a proposal claims to be certified. Every node that may vote has executed that height, so its own point decides;
+   * the signatures are looked at only when this node has not seen the quorum itself.
+   */
+  checkClaim(claim: CertifiedPoint, proof: Uint8Array, done: (valid: boolean) => void): void {
+    if (claim.height === 0) return done(claim.size === 0 && proof.length === 0);
+    const point = this.#points.get(claim.height);
+    if (point === undefined) return done(false);
+    if (point.size === claim.size && point.root === claim.root && claim.height <= this.certifiedHeight) return done(true);
+    const claimed = { ...point, size: claim.size, root: claim.root };
+    const cosignatures = decodeProof(proof, claimed);
+    if (cosignatures === undefined || !this.#isQuorum(cosignatures.map((item) => item.node))) return done(false);
+    const claims = cosignatures.flatMap((item) => cosignatureClaims(this.#options.membership, claimed, item) ?? []);
+    if (claims.length !== 2 * cosignatures.length) return done(false);
+    this.#options.verifier.verify(claims, (verdicts) => {
+      const proved = verdicts.every(Boolean);
+      if (proved && claimed.root !== this.#points.get(claim.height)?.root) this.#options.onDiverged(claim.height);
+      done(proved && claimed.root === point.root && claimed.size === point.size);
+    });
+  }
+
+  #add(height: number, candidate: Candidate): void {
+    const candidates = this.#candidates.get(height) ?? new Map<NodeId, Candidate>();
+    candidates.set(candidate.cosignature.node, candidate);
+    this.#candidates.set(height, candidates);
+    if (candidate.verdict === "good") this.#check(height);
+  }
+
+  /** Verifies as many candidates as a quorum needs, and certifies once it is there. */
+  #check(height: number): void {
+    const point = this.#points.get(height);
+    const candidates = this.#candidates.get(height);
+    if (point === undefined || candidates === undefined || height <= this.certifiedHeight) return;
+    const byRoot = new Map<string, Candidate[]>();
+    for (const candidate of candidates.values()) {
+      const key = `${candidate.cosignature.size} ${candidate.cosignature.root}`;
+      byRoot.set(key, [...(byRoot.get(key) ?? []), candidate]);
+    }
+    for (const group of byRoot.values()) this.#checkGroup(height, point, group);
+  }
+
+  #checkGroup(height: number, point: LogPoint, group: readonly Candidate[]): void {
+    const good = group.filter((item) => item.verdict === "good");
+    if (this.#isQuorum(good.map((item) => item.cosignature.node))) {
+      const matches = good.every(({ cosignature }) => cosignature.root === point.root && cosignature.size === point.size);
+      if (matches) this.#certify(height, point, good);
+      else this.#options.onDiverged(height);
+      return;
+    }
+    // Only when the quorum is within reach: lines that cannot complete it yet cost nothing.
+    const inReach = group.map((item) => item.cosignature.node);
+    if (!this.#isQuorum(inReach)) return;
+    const nodes = group.filter((item) => item.verdict !== "unknown").map((item) => item.cosignature.node);
+    for (const candidate of group) {
+      if (this.#isQuorum(nodes)) return;
+      if (candidate.verdict !== "unknown") continue;
+      nodes.push(candidate.cosignature.node);
+      this.#verify(height, point, candidate);
+    }
+  }
+
+  #verify(height: number, point: LogPoint, candidate: Candidate): void {
+    const { cosignature } = candidate;
+    candidate.verdict = "checking";
+    const claimed = { ...point, size: cosignature.size, root: cosignature.root };
+    const claims = cosignatureClaims(this.#options.membership, claimed, cosignature);
+    if (claims === undefined) return void this.#candidates.get(height)?.delete(cosignature.node);
+    this.#options.verifier.verify(claims, (verdicts) => {
+      if (verdicts.every(Boolean)) candidate.verdict = "good";
+      else this.#candidates.get(height)?.delete(cosignature.node);
+      this.#check(height);
+    });
+  }
+
+  #certify(height: number, point: LogPoint, good: readonly Candidate[]): void {
+    if (height <= this.certifiedHeight) return;
+    const { membership, trustDomain } = this.#options;
+    const cosignatures = good.map((item) => item.cosignature);
+    const note = assembleCheckpoint({ membership, trustDomain, point, cosignatures, faultModel: "byzantine" });
+    invariant(note !== undefined, "a quorum of verified cosignatures makes a note");
+    const { size, root, shard } = point;
+    const proof = encodeProof(cosignatures);
+    this.#certified = { point: { height, size, root }, note, shard, proof };
+    for (const old of this.#candidates.keys()) if (old <= height) this.#candidates.delete(old);
+    this.#options.onCertified(this.#certified);
+  }
+
+  #isQuorum(nodes: readonly NodeId[]): boolean {
+    const { membership } = this.#options;
+    return isByzantineQuorum(weightOf(membership, nodes), totalWeight(membership));
+  }
+}
+
+/** u8 count ‖ (node ‖ L signature ‖ W signature)… */
+function encodeProof(cosignatures: readonly Cosignature[]): Uint8Array {
+  const writer = new ByteWriter(256).u8(cosignatures.length);
+  for (const { node, logSignature, witnessSignature } of cosignatures) writer.text(node).raw(logSignature).raw(witnessSignature);
+  return writer.finish();
+}
+
+function decodeProof(proof: Uint8Array, point: LogPoint): Cosignature[] | undefined {
+  try {
+    const reader = new ByteReader(proof);
+    const count = reader.u8();
+    if (count > LIMITS.membersMax) return undefined;
+    const cosignatures = Array.from({ length: count }, () => ({
+      node: parseNodeId(reader.text(63)),
+      size: point.size,
+      root: point.root,
+      seconds: cosignatureSeconds(point),
+      logSignature: reader.raw(64),
+      witnessSignature: reader.raw(64),
+    }));
+    reader.end();
+    return new Set(cosignatures.map((item) => item.node)).size === count ? cosignatures : undefined;
+  } catch {
+    // A malformed proof proves nothing: the proposal is refused.
+    return undefined;
+  }
+}

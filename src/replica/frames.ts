@@ -1,0 +1,164 @@
+import { ByteReader, ByteWriter, type Hash, LIMITS, parseHash, QuorumgateError } from "#base";
+
+/** Own cosignature of the log after a height. */
+export interface CosignatureFrame {
+  readonly kind: "cosignature";
+  readonly height: number;
+  readonly size: number;
+  readonly root: Hash;
+  readonly seconds: number;
+  readonly logSignature: Uint8Array;
+  readonly witnessSignature: Uint8Array;
+}
+
+/** A peer's last vote of ours, as it saw it (vote guard, rule G3). */
+export interface SeenVote {
+  readonly epoch: number;
+  readonly height: number;
+  readonly view: number;
+  readonly phase: number;
+  readonly digest: Hash;
+  readonly signature: Uint8Array;
+}
+
+/** Answer to a probe, signed with the vote key under purpose `sync`. */
+export interface ProbeReplyFrame {
+  readonly kind: "probe-reply";
+  readonly nonce: Uint8Array;
+  readonly height: number;
+  /** Encoded commit certificate of the height; empty at genesis. */
+  readonly certificate: Uint8Array;
+  readonly seen?: SeenVote;
+  readonly signature: Uint8Array;
+}
+
+/** What replicas send each other beside consensus messages. */
+export type Frame =
+  | { readonly kind: "consensus"; readonly message: Uint8Array }
+  | { readonly kind: "commands"; readonly commands: readonly Uint8Array[] }
+  | CosignatureFrame
+  /** Where the sender stands; sent now and then, so that who is behind finds out. */
+  | { readonly kind: "tip"; readonly height: number; readonly certifiedHeight: number }
+  | { readonly kind: "sync-request"; readonly fromHeight: number }
+  | { readonly kind: "sync-response"; readonly fromHeight: number; readonly blocks: readonly Uint8Array[] }
+  | { readonly kind: "probe"; readonly nonce: Uint8Array }
+  | ProbeReplyFrame;
+
+const KINDS = ["consensus", "commands", "cosignature", "tip", "sync-request", "sync-response", "probe", "probe-reply"] as const;
+const NONCE_BYTES = 32;
+
+/** Frame: u8 kind ‖ fields, big-endian. */
+export function encodeFrame(frame: Frame): Uint8Array {
+  const writer = new ByteWriter(512).u8(KINDS.indexOf(frame.kind));
+  switch (frame.kind) {
+    case "consensus":
+      return writer.raw(frame.message).finish();
+    case "commands":
+      return writeList(writer, frame.commands).finish();
+    case "cosignature":
+      writer.u64(frame.height).u64(frame.size).text(frame.root).u64(frame.seconds);
+      return writer.raw(frame.logSignature).raw(frame.witnessSignature).finish();
+    case "tip":
+      return writer.u64(frame.height).u64(frame.certifiedHeight).finish();
+    case "sync-request":
+      return writer.u64(frame.fromHeight).finish();
+    case "sync-response":
+      return writeList(writer.u64(frame.fromHeight), frame.blocks).finish();
+    case "probe":
+      return writer.raw(frame.nonce).finish();
+    case "probe-reply":
+      return writer.raw(probeReplyBody(frame)).raw(frame.signature).finish();
+  }
+}
+
+/** The signed part of a probe's answer, without the cluster and the names that go before it. */
+export function probeReplyBody(frame: Omit<ProbeReplyFrame, "signature">): Uint8Array {
+  const writer = new ByteWriter(512)
+    .raw(frame.nonce)
+    .u64(frame.height)
+    .bytes(frame.certificate)
+    .u8(frame.seen === undefined ? 0 : 1);
+  if (frame.seen !== undefined) {
+    const { epoch, height, view, phase, digest, signature } = frame.seen;
+    writer.u64(epoch).u64(height).u64(view).u8(phase).text(digest).raw(signature);
+  }
+  return writer.finish();
+}
+
+/** Reads a frame; every count is checked against its bound. @throws {QuorumgateError} TRANSPORT_FRAME_INVALID and format errors */
+export function decodeFrame(bytes: Uint8Array): Frame {
+  const reader = new ByteReader(bytes);
+  const kind = KINDS[reader.u8()];
+  if (kind === undefined) throw new QuorumgateError("TRANSPORT_FRAME_INVALID", "unknown kind of frame");
+  if (kind === "consensus") return { kind, message: bytes.subarray(1) };
+  const frame = readFields(reader, kind);
+  reader.end();
+  return frame;
+}
+
+function readFields(reader: ByteReader, kind: Exclude<(typeof KINDS)[number], "consensus">): Frame {
+  switch (kind) {
+    case "commands":
+      return { kind, commands: readList(reader, { countMax: LIMITS.blockCommandsMax, bytesMax: LIMITS.commandBytesMax * 2 }) };
+    case "cosignature":
+      return {
+        kind,
+        height: reader.u64(),
+        size: reader.u64(),
+        root: parseHash(reader.text(64)),
+        seconds: reader.u64(),
+        logSignature: reader.raw(64),
+        witnessSignature: reader.raw(64),
+      };
+    case "tip":
+      return { kind, height: reader.u64(), certifiedHeight: reader.u64() };
+    case "sync-request":
+      return { kind, fromHeight: reader.u64() };
+    case "sync-response":
+      return {
+        kind,
+        fromHeight: reader.u64(),
+        blocks: readList(reader, { countMax: LIMITS.syncBlocksMax, bytesMax: LIMITS.frameBytesMax }),
+      };
+    case "probe":
+      return { kind, nonce: reader.raw(NONCE_BYTES) };
+    case "probe-reply":
+      return {
+        kind,
+        nonce: reader.raw(NONCE_BYTES),
+        height: reader.u64(),
+        certificate: reader.bytes(65_536),
+        ...readSeen(reader),
+        signature: reader.raw(64),
+      };
+  }
+}
+
+function readSeen(reader: ByteReader): { seen?: SeenVote } {
+  const present = reader.u8();
+  if (present > 1) throw new QuorumgateError("TRANSPORT_FRAME_INVALID", "a flag is 0 or 1");
+  if (present === 0) return {};
+  return {
+    seen: {
+      epoch: reader.u64(),
+      height: reader.u64(),
+      view: reader.u64(),
+      phase: reader.u8(),
+      digest: parseHash(reader.text(64)),
+      signature: reader.raw(64),
+    },
+  };
+}
+
+function writeList(writer: ByteWriter, items: readonly Uint8Array[]): ByteWriter {
+  writer.u32(items.length);
+  for (const item of items) writer.bytes(item);
+  return writer;
+}
+
+function readList(reader: ByteReader, bounds: { countMax: number; bytesMax: number }): Uint8Array[] {
+  const count = reader.count(bounds.countMax);
+  const items: Uint8Array[] = [];
+  for (let i = 0; i < count; i++) items.push(reader.bytes(bounds.bytesMax));
+  return items;
+}

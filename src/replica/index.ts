@@ -1,0 +1,17 @@
+export { encodeFrame, decodeFrame, type Frame } from "./frames.ts";
+export { initializeGuard, isTokenCurrent, type TokenPorts } from "./guard-token.ts";
+export type { EntryProof, LogReader } from "./log-reader.ts";
+export { Mempool } from "./mempool.ts";
+export { Replica } from "./replica.ts";
+export {
+  type BlockEvent,
+  DEFAULT_TIMING,
+  type GuardAnchor,
+  type OrderedRecord,
+  type ReplicaEvents,
+  type ReplicaMode,
+  type ReplicaOptions,
+  type ReplicaStatus,
+  type ReplicaTiming,
+  type SubmitAnswer,
+} from "./types.ts";

@@ -1,0 +1,18 @@
+/** Where things stand in the store. Numbers are padded so that keys sort as numbers do. */
+export const STORE_KEYS = {
+  tip: "m/tip",
+  certified: "m/certified",
+  block: (height: number): string => `b/${String(height).padStart(16, "0")}`,
+  record: (command: string): string => `r/${command}`,
+  certifiedOfShard: (shard: string): string => `c/${shard}`,
+  statePrefix: "s/",
+  walPrefix: "w/",
+  guardPrefix: "g/",
+  token: "t/token",
+  floor: "t/floor",
+} as const;
+
+/** The range of all keys with a prefix. */
+export function prefixRange(prefix: string): { from: string; to: string } {
+  return { from: prefix, to: `${prefix}\u007f` };
+}

@@ -1,0 +1,221 @@
+import { type AppendedBlock, AuditLog, type LogPoint } from "#audit";
+import {
+  type AppliedBlock,
+  type CanonicalObject,
+  type CommandResult,
+  clusterIdOf,
+  encodeCanonical,
+  errorCode,
+  FieldReader,
+  type Genesis,
+  type Hash,
+  type Hasher,
+  type KeyValueStore,
+  parseCanonicalObject,
+  parseGenesis,
+  parseHash,
+  QuorumgateError,
+  type SignedCommand,
+  type WriteOperation,
+  ZERO_HASH,
+} from "#base";
+import { type CommitCertificate, decodeMessage, encodeMessage, type Proposal, type Tip } from "#consensus";
+import { LedgerState } from "#state";
+import { prefixRange, STORE_KEYS } from "./keys.ts";
+import type { BlockEvent, OrderedRecord } from "./types.ts";
+
+/** One applied block: what is written, what observers see, and the log's point after it. */
+export interface AppliedHeight {
+  readonly height: number;
+  readonly operations: readonly WriteOperation[];
+  readonly point: LogPoint;
+  readonly event: BlockEvent;
+  readonly records: readonly OrderedRecord[];
+}
+
+/** What the ledger is made from. */
+export interface LedgerOptions {
+  readonly genesisBytes: Uint8Array;
+  readonly hasher: Hasher;
+  readonly store: KeyValueStore;
+}
+
+/**
+ * The one ledger of a node: state, log and tip move together. A block becomes one list of writes for one atomic, synced batch,
+ * so that no crash can leave the log without the state or the state without the log.
+ */
+export class Ledger {
+  readonly genesis: Genesis;
+  readonly cluster: Hash;
+  readonly #store: KeyValueStore;
+  #state: LedgerState;
+  #log: AuditLog;
+  #tip: Tip;
+
+  private constructor(parts: { genesis: Genesis; cluster: Hash; store: KeyValueStore; state: LedgerState; log: AuditLog; tip: Tip }) {
+    this.genesis = parts.genesis;
+    this.cluster = parts.cluster;
+    this.#store = parts.store;
+    this.#state = parts.state;
+    this.#log = parts.log;
+    this.#tip = parts.tip;
+  }
+
+  /** Loads what the store holds, or begins at genesis. Errors: STORAGE_CORRUPT, GENESIS_INVALID. */
+  static load(options: LedgerOptions, done: (error: Error | undefined, ledger?: Ledger) => void): void {
+    const entries: [string, Uint8Array][] = [];
+    const { from, to } = prefixRange(STORE_KEYS.statePrefix);
+    options.store.scan(
+      { from, to },
+      (key, value) => entries.push([key.slice(STORE_KEYS.statePrefix.length), value]),
+      (error) => {
+        if (error !== undefined) return done(error);
+        let ledger: Ledger;
+        try {
+          ledger = Ledger.#fromEntries(options, entries);
+        } catch (cause) {
+          return done(cause instanceof Error ? cause : new Error(String(cause)));
+        }
+        return done(undefined, ledger);
+      },
+    );
+  }
+
+  static #fromEntries(options: LedgerOptions, entries: readonly (readonly [string, Uint8Array])[]): Ledger {
+    const { genesisBytes, hasher, store } = options;
+    const genesis = parseGenesis(genesisBytes);
+    const cluster = clusterIdOf(hasher, genesisBytes);
+    const base = { genesis, cluster, hasher };
+    const logOptions = { trustDomain: genesis.trustDomain, cluster, hasher };
+    const stored = store.get(STORE_KEYS.tip);
+    if (stored === undefined) {
+      const state = LedgerState.fromGenesis(base);
+      const tip = { height: 0, digest: ZERO_HASH, timeUs: genesis.timeUs, view: 0 };
+      return new Ledger({ genesis, cluster, store, state, log: AuditLog.empty(logOptions), tip });
+    }
+    const state = LedgerState.restore(base, entries);
+    const tip = readTip(stored, store);
+    if (state.height !== tip.height) throw new QuorumgateError("STORAGE_CORRUPT", "state and tip name different heights");
+    const log = AuditLog.restore(logOptions, (key) => store.get(key));
+    return new Ledger({ genesis, cluster, store, state, log, tip });
+  }
+
+  get state(): LedgerState {
+    return this.#state;
+  }
+
+  get log(): AuditLog {
+    return this.#log;
+  }
+
+  get tip(): Tip {
+    return this.#tip;
+  }
+
+  /** Applies a decided block in memory and says what has to be written before anyone hears of it. */
+  apply(block: { proposal: Proposal; certificate: CommitCertificate; commands: readonly SignedCommand[] }): AppliedHeight {
+    const { header, digest, headerBytes, batch } = block.proposal;
+    const applied = this.#state.apply({ header, digest, commands: block.commands });
+    const { height, timeUs, proposer, originView } = header;
+    const appended = this.#log.append({ height, timeUs, proposer, originView, digest, algorithm: this.genesis.engine }, applied.entries);
+    const records = recordsOf(header, applied, appended);
+    this.#tip = { height: header.height, digest, timeUs: header.timeUs, view: block.certificate.view, certificate: block.certificate };
+    const message = encodeMessage({ type: "block", headerBytes, batch, certificate: block.certificate });
+    const operations: WriteOperation[] = [
+      { key: STORE_KEYS.block(header.height), value: message },
+      ...applied.changes.map((change) => ({ ...change, key: STORE_KEYS.statePrefix + change.key })),
+      ...appended.writes,
+      ...records.filter((record) => this.#isFirstAnswer(record)).map(recordOperation),
+      { key: STORE_KEYS.tip, value: encodeTip(this.#tip) },
+    ];
+    return { height: header.height, operations, point: appended.checkpoint, records, event: eventOf(block, applied, appended) };
+  }
+
+  /** What became of a command, if it was ordered. */
+  find(command: Hash): OrderedRecord | undefined {
+    const bytes = this.#store.get(STORE_KEYS.record(command));
+    return bytes === undefined ? undefined : readRecord(command, bytes);
+  }
+
+  /** True when the command was ordered and has not expired since; cheap enough for every command that arrives. */
+  wasOrdered(signed: SignedCommand): boolean {
+    return this.#state.usedBy(signed.command) === signed.hash;
+  }
+
+  /** The encoded block message of a height, as it is sent to a peer that is behind. */
+  encodedBlock(height: number): Uint8Array | undefined {
+    return this.#store.get(STORE_KEYS.block(height));
+  }
+
+  /** A repeated command is refused as a replay, but its first answer stays the answer. */
+  #isFirstAnswer(record: OrderedRecord): boolean {
+    return record.code !== "COMMAND_REPLAYED" || this.#store.get(STORE_KEYS.record(record.command)) === undefined;
+  }
+}
+
+function eventOf(
+  block: { proposal: Proposal; certificate: CommitCertificate },
+  applied: AppliedBlock,
+  appended: AppendedBlock,
+): BlockEvent {
+  const { header, digest } = block.proposal;
+  return {
+    height: header.height,
+    timeUs: header.timeUs,
+    view: block.certificate.view,
+    digest,
+    stateHash: applied.stateHash,
+    firstSeq: appended.entries[0]?.seq ?? 0,
+    entries: applied.entries,
+    results: applied.results,
+  };
+}
+
+function recordsOf(header: { height: number; timeUs: number }, applied: AppliedBlock, appended: AppendedBlock): OrderedRecord[] {
+  return applied.results.map((result: CommandResult): OrderedRecord => {
+    const seq = result.entry === undefined ? undefined : appended.entries[result.entry]?.seq;
+    return {
+      command: result.command,
+      height: header.height,
+      timeUs: header.timeUs,
+      outcome: result.outcome,
+      code: result.code,
+      answer: result.answer,
+      ...(seq === undefined ? {} : { seq }),
+    };
+  });
+}
+
+function recordOperation(record: OrderedRecord): WriteOperation {
+  const { command, height, timeUs, outcome, code, answer, seq } = record;
+  const value: CanonicalObject = { height, time: String(timeUs), outcome, code, answer, ...(seq === undefined ? {} : { seq }) };
+  return { key: STORE_KEYS.record(command), value: encodeCanonical(value) };
+}
+
+function readRecord(command: Hash, bytes: Uint8Array): OrderedRecord {
+  const value = parseCanonicalObject(bytes) as unknown as Omit<OrderedRecord, "command" | "timeUs"> & { time: string };
+  const { height, time, outcome, code, answer, seq } = value;
+  return { command, height, timeUs: Number(time), outcome, code, answer, ...(seq === undefined ? {} : { seq }) };
+}
+
+function encodeTip(tip: Tip): Uint8Array {
+  return encodeCanonical({ height: tip.height, digest: tip.digest, time: String(tip.timeUs), view: tip.view });
+}
+
+function readTip(bytes: Uint8Array, store: KeyValueStore): Tip {
+  try {
+    const reader = new FieldReader(parseCanonicalObject(bytes), "tip");
+    const height = reader.integer("height", { min: 1, max: Number.MAX_SAFE_INTEGER });
+    const digest = parseHash(reader.text("digest"));
+    const block = store.get(STORE_KEYS.block(height));
+    const message = block === undefined ? undefined : decodeMessage(block);
+    if (message?.type !== "block" || message.certificate.digest !== digest) {
+      throw new QuorumgateError("STORAGE_CORRUPT", "the block of the tip is missing or another one");
+    }
+    const timeUs = reader.decimal("time");
+    const view = reader.integer("view", { min: 0, max: Number.MAX_SAFE_INTEGER });
+    return { height, digest, timeUs, view, certificate: message.certificate };
+  } catch (cause) {
+    throw new QuorumgateError("STORAGE_CORRUPT", `the tip does not read (${errorCode(cause)})`, { cause });
+  }
+}

@@ -1,0 +1,127 @@
+import { policyOf, policyText, receiptText } from "#audit";
+import {
+  encodeCanonical,
+  FieldReader,
+  fromBase64Url,
+  type Genesis,
+  type KeyValueStore,
+  parseCanonicalObject,
+  parseHash,
+  QuorumgateError,
+  toBase64Url,
+  type WriteOperation,
+} from "#base";
+import type { Certified, Certifier } from "./certifier.ts";
+import { STORE_KEYS } from "./keys.ts";
+import type { Ledger } from "./ledger.ts";
+import type { OrderedRecord } from "./types.ts";
+
+/** What the reader stands on. */
+export interface LogReaderOptions {
+  readonly ledger: Ledger;
+  readonly certifier: Certifier;
+  readonly store: KeyValueStore;
+  readonly genesis: Genesis;
+}
+
+/** An inclusion proof with what it proves. */
+export interface EntryProof {
+  readonly shard: string;
+  readonly index: number;
+  /** Size of the certified tree. */
+  readonly size: number;
+  readonly path: readonly Uint8Array[];
+}
+
+/** Reads of the log for callers: only what a quorum has cosigned is shown as certain. */
+export class LogReader {
+  readonly #options: LogReaderOptions;
+
+  constructor(options: LogReaderOptions) {
+    this.#options = options;
+  }
+
+  /** The newest certified checkpoint of a shard, the open one by default: a signed note. */
+  checkpoint(shard?: string): string | undefined {
+    const { certifier, store } = this.#options;
+    const { certified } = certifier;
+    if (certified !== undefined && (shard === undefined || shard === certified.shard)) return certified.note;
+    const stored = shard === undefined ? undefined : store.get(STORE_KEYS.certifiedOfShard(shard));
+    return stored === undefined ? undefined : readCertified(stored).note;
+  }
+
+  /** The receipt of an ordered command, once a checkpoint covers its entry: a tlog-proof whose extra is the entry. */
+  receipt(record: OrderedRecord): string | undefined {
+    if (record.seq === undefined) return undefined;
+    const { ledger, store } = this.#options;
+    const proof = this.proof(record.seq);
+    const checkpoint = proof === undefined ? undefined : this.checkpoint(proof.shard);
+    if (proof === undefined || checkpoint === undefined) return undefined;
+    const entry = ledger.log.entry(record.seq, (key) => store.get(key));
+    return receiptText({ entry, index: proof.index, proof: proof.path, checkpoint });
+  }
+
+  /** Inclusion proof of an entry in the newest certified tree of its shard. @throws {QuorumgateError} AUDIT_RANGE */
+  proof(seq: number): EntryProof | undefined {
+    const { ledger, store } = this.#options;
+    const { shard, index } = ledger.log.locate(seq);
+    const size = this.#certifiedSize(shard);
+    if (size === undefined || index >= size) return undefined;
+    return { shard, index, size, path: ledger.log.inclusionProof({ shard, index, size }, (key) => store.get(key)) };
+  }
+
+  /** Entries by global sequence, from (inclusive) to (exclusive), at most to the end. @throws {QuorumgateError} AUDIT_RANGE */
+  entries(range: { readonly from: number; readonly to: number }): readonly Uint8Array[] {
+    const { ledger, store } = this.#options;
+    const entries: Uint8Array[] = [];
+    for (let seq = range.from; seq < Math.min(range.to, ledger.log.nextSeq); seq++)
+      entries.push(ledger.log.entry(seq, (key) => store.get(key)));
+    return entries;
+  }
+
+  /** A tile or bundle of entries by its C2SP path. @throws {QuorumgateError} AUDIT_RANGE */
+  tile(shard: string, path: string): Uint8Array | undefined {
+    const { ledger, store } = this.#options;
+    return ledger.log.tile(path, (key) => store.get(key), shard);
+  }
+
+  /** The policy file that a verifier of this cluster needs. */
+  policy(): string {
+    const { genesis, ledger } = this.#options;
+    return policyText(policyOf({ genesis, cluster: ledger.cluster }), ledger.log.point.shard);
+  }
+
+  /** What to write so that receipts can be served right after a restart. */
+  certifiedOperations(certified: Certified): WriteOperation[] {
+    const { point, note, shard, proof } = certified;
+    const value = encodeCanonical({ height: point.height, size: point.size, root: point.root, note, shard, proof: toBase64Url(proof) });
+    return [
+      { key: STORE_KEYS.certified, value },
+      { key: STORE_KEYS.certifiedOfShard(shard), value },
+    ];
+  }
+
+  #certifiedSize(shard: string): number | undefined {
+    const { certified } = this.#options.certifier;
+    if (certified?.shard === shard) return certified.point.size;
+    const stored = this.#options.store.get(STORE_KEYS.certifiedOfShard(shard));
+    return stored === undefined ? undefined : readCertified(stored).point.size;
+  }
+}
+
+/** Reads what `certifiedOperations` wrote. @throws {QuorumgateError} STORAGE_CORRUPT */
+export function readCertified(bytes: Uint8Array): Certified {
+  try {
+    const reader = new FieldReader(parseCanonicalObject(bytes), "certified");
+    const max = Number.MAX_SAFE_INTEGER;
+    const point = {
+      height: reader.integer("height", { min: 1, max }),
+      size: reader.integer("size", { min: 1, max }),
+      root: parseHash(reader.text("root")),
+    };
+    const note = reader.text("note", 65_536);
+    return { point, note, shard: reader.text("shard"), proof: fromBase64Url(reader.text("proof", 65_536)) };
+  } catch (cause) {
+    throw new QuorumgateError("STORAGE_CORRUPT", "the stored checkpoint does not read", { cause });
+  }
+}

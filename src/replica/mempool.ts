@@ -1,0 +1,112 @@
+import { LIMITS, type SignedCommand } from "#base";
+
+/** A verified command that waits to be ordered. */
+export interface PooledCommand {
+  readonly signed: SignedCommand;
+  /** Binary form, as it stands in a block. */
+  readonly encoded: Uint8Array;
+  /** Leaf hash of the binary form, the command's place in a block's commandsRoot. */
+  readonly leaf: Uint8Array;
+  readonly arrivedUs: number;
+}
+
+/** Why a command was not taken. */
+export type PoolRefusal = "pool-full" | "issuer-full";
+
+/**
+ * Verified commands in turn by caller: one that sends a flood waits behind itself, not in front of the others.
+ * Source: fairness against hostile clients, Clement et al. 2009 (Aardvark), section 4.
+ */
+export class Mempool {
+  readonly #byHash = new Map<string, PooledCommand>();
+  readonly #byLeaf = new Map<string, PooledCommand>();
+  /** Queues in the order in which issuers get their next turn. */
+  readonly #queues = new Map<string, Map<string, PooledCommand>>();
+
+  get size(): number {
+    return this.#byHash.size;
+  }
+
+  has(hash: string): boolean {
+    return this.#byHash.has(hash);
+  }
+
+  get(hash: string): PooledCommand | undefined {
+    return this.#byHash.get(hash);
+  }
+
+  /** A verified command by the key of its leaf hash (`leafKey`). */
+  byLeaf(key: string): PooledCommand | undefined {
+    return this.#byLeaf.get(key);
+  }
+
+  /** Adds a verified command; one that is there already stays. */
+  add(pooled: PooledCommand): PoolRefusal | undefined {
+    const { hash, command } = pooled.signed;
+    if (this.#byHash.has(hash)) return undefined;
+    if (this.#byHash.size >= LIMITS.mempoolCommandsMax) return "pool-full";
+    const queue = this.#queues.get(command.issuer) ?? new Map<string, PooledCommand>();
+    if (queue.size >= LIMITS.mempoolPerIssuerMax) return "issuer-full";
+    queue.set(hash, pooled);
+    this.#queues.set(command.issuer, queue);
+    this.#byHash.set(hash, pooled);
+    this.#byLeaf.set(leafKey(pooled.leaf), pooled);
+    return undefined;
+  }
+
+  remove(hash: string): void {
+    const pooled = this.#byHash.get(hash);
+    if (pooled === undefined) return;
+    this.#byHash.delete(hash);
+    this.#byLeaf.delete(leafKey(pooled.leaf));
+    const queue = this.#queues.get(pooled.signed.command.issuer);
+    queue?.delete(hash);
+    if (queue?.size === 0) this.#queues.delete(pooled.signed.command.issuer);
+  }
+
+  /** Commands for the next block, one of each issuer in turn, within the bounds of a block. They stay in the pool until decided. */
+  select(): PooledCommand[] {
+    const selected: PooledCommand[] = [];
+    let bytes = 0;
+    let turns = [...this.#queues.values()].map((queue) => queue.values());
+    while (turns.length > 0) {
+      const next: typeof turns = [];
+      for (const turn of turns) {
+        const item = turn.next();
+        if (item.done === true) continue;
+        bytes += item.value.encoded.length + 4;
+        if (selected.length >= LIMITS.blockCommandsMax || bytes > LIMITS.blockBytesMax) return selected;
+        selected.push(item.value);
+        next.push(turn);
+      }
+      turns = next;
+    }
+    return selected;
+  }
+
+  /** Drops what has expired by the clock and returns it. */
+  dropExpired(nowUs: number): SignedCommand[] {
+    const dropped: SignedCommand[] = [];
+    for (const { signed } of this.#byHash.values()) if (signed.command.expiresAtUs < nowUs) dropped.push(signed);
+    for (const signed of dropped) this.remove(signed.hash);
+    return dropped;
+  }
+
+  /** The commands that have waited since before the given time, oldest first, at most so many. */
+  waitingSince(beforeUs: number, countMax: number): PooledCommand[] {
+    const waiting: PooledCommand[] = [];
+    for (const pooled of this.#byHash.values()) {
+      // Insertion order is arrival order: the first young one ends the search.
+      if (pooled.arrivedUs > beforeUs || waiting.length >= countMax) break;
+      waiting.push(pooled);
+    }
+    return waiting;
+  }
+}
+
+/** A leaf hash as a map key. */
+export function leafKey(leaf: Uint8Array): string {
+  let key = "";
+  for (let i = 0; i < leaf.length; i += 2) key += String.fromCharCode(((leaf[i] ?? 0) << 8) | (leaf[i + 1] ?? 0));
+  return key;
+}

@@ -1,0 +1,71 @@
+import { type Membership, type NodeId, type Telemetry, type Transport, VOTE_TYPE } from "#base";
+import { type ConsensusMessage, encodeMessage } from "#consensus";
+import { encodeFrame, type Frame, type SeenVote } from "./frames.ts";
+
+/** The other members: frames to them, what they said last, and which of their votes were seen last. */
+export class Peers {
+  readonly others: readonly NodeId[];
+  readonly #transport: Transport;
+  readonly #telemetry: Telemetry;
+  readonly #heights = new Map<NodeId, number>();
+  readonly #votes = new Map<NodeId, SeenVote>();
+
+  constructor(options: { membership: Membership; self: NodeId; transport: Transport; telemetry: Telemetry }) {
+    this.others = options.membership.members.map((member) => member.id).filter((id) => id !== options.self);
+    this.#transport = options.transport;
+    this.#telemetry = options.telemetry;
+  }
+
+  /** Members with a link that is up. */
+  connected(): readonly NodeId[] {
+    return this.#transport.connectedPeers();
+  }
+
+  send(to: NodeId, frame: Frame): void {
+    this.#transport.send(to, encodeFrame(frame));
+  }
+
+  broadcast(frame: Frame): void {
+    const bytes = encodeFrame(frame);
+    for (const peer of this.others) this.#transport.send(peer, bytes);
+  }
+
+  sendMessage(to: NodeId, message: ConsensusMessage): void {
+    this.send(to, { kind: "consensus", message: encodeMessage(message) });
+  }
+
+  broadcastMessage(message: ConsensusMessage): void {
+    this.broadcast({ kind: "consensus", message: encodeMessage(message) });
+  }
+
+  /** A frame or message that broke a rule. Counted, not answered: who sends nonsense gets nothing back. */
+  misbehaved(from: NodeId, code: string): void {
+    this.#telemetry.count("quorumgate_peer_invalid_total", 1, { peer: from, code });
+  }
+
+  noteHeight(from: NodeId, height: number): void {
+    this.#heights.set(from, height);
+  }
+
+  /** The highest tip that peers named, and who named it. Unproved: good enough to ask for blocks. */
+  highest(): { readonly height: number; readonly peer?: NodeId } {
+    let best: { height: number; peer?: NodeId } = { height: 0 };
+    for (const [peer, height] of this.#heights) if (height > best.height) best = { height, peer };
+    return best;
+  }
+
+  /** Keeps the newest vote of each peer, to remind it of should it lose its memory. The peer checks its own signature. */
+  noteVote(from: NodeId, message: ConsensusMessage, digestOf: (headerBytes: Uint8Array) => SeenVote["digest"]): void {
+    if (message.type !== "propose" && message.type !== "prepare" && message.type !== "commit") return;
+    const { epoch, height, view, signature } = message;
+    const known = this.#votes.get(from);
+    if (known !== undefined && (known.height > height || (known.height === height && known.view > view))) return;
+    const phases = { propose: VOTE_TYPE.pbftPropose, prepare: VOTE_TYPE.pbftPrepare, commit: VOTE_TYPE.pbftCommit };
+    const digest = message.type === "propose" ? digestOf(message.headerBytes) : message.digest;
+    this.#votes.set(from, { epoch, height, view, phase: phases[message.type], digest, signature });
+  }
+
+  lastVote(of: NodeId): SeenVote | undefined {
+    return this.#votes.get(of);
+  }
+}

@@ -1,0 +1,141 @@
+import {
+  type CertifiedPoint,
+  type Clock,
+  decodeSignedCommand,
+  type Hash,
+  type Hasher,
+  hashLeaf,
+  LIMITS,
+  merkleRoot,
+  type SignatureClaim,
+  type SignatureVerifier,
+  type SignedCommand,
+  toHash,
+} from "#base";
+import type { Proposal, ProposalDraft } from "#consensus";
+import type { Admission } from "./admission.ts";
+import type { Certifier } from "./certifier.ts";
+import { leafKey, type Mempool } from "./mempool.ts";
+
+/** What making and checking proposals stands on. */
+export interface ProposalsOptions {
+  readonly hasher: Hasher;
+  readonly verifier: SignatureVerifier;
+  readonly clock: Clock;
+  readonly mempool: Mempool;
+  readonly admission: Admission;
+  readonly certifier: Certifier;
+}
+
+/** How strictly a proposal is checked: the clock only at its first proposal, signatures never again once a quorum voted. */
+export type ProposalCheck = "first-proposal" | "re-proposal" | "decided";
+
+interface ReadBatch {
+  readonly commands: readonly SignedCommand[];
+  readonly unverified: readonly SignedCommand[];
+}
+
+/** Batches that were read and checked, by digest, until they are applied. */
+const READ_BATCHES_MAX = 8;
+
+/** Fills drafts from the mempool, and checks proposals before the core votes for them. */
+export class Proposals {
+  readonly #options: ProposalsOptions;
+  readonly #read = new Map<Hash, readonly SignedCommand[]>();
+
+  constructor(options: ProposalsOptions) {
+    this.#options = options;
+  }
+
+  /** A draft for the height out of what waits; a heartbeat when nothing does. */
+  draft(slot: { readonly height: number; readonly view: number; readonly timeAfterUs: number }): ProposalDraft {
+    const { mempool, hasher, clock, certifier } = this.#options;
+    const selected = mempool.select();
+    const certified: CertifiedPoint = certifier.certified?.point ?? { height: 0, size: 0, root: toHash(merkleRoot(hasher, [])) };
+    return {
+      height: slot.height,
+      view: slot.view,
+      timeUs: Math.max(slot.timeAfterUs + 1, clock.nowUs()),
+      commandsRoot: toHash(
+        merkleRoot(
+          hasher,
+          selected.map((item) => item.leaf),
+        ),
+      ),
+      certified,
+      certifiedProof: certifier.certified?.proof ?? new Uint8Array(0),
+      batch: selected.map((item) => item.encoded),
+    };
+  }
+
+  /** The commands of a block that is about to be applied. They were read when it was checked. */
+  take(proposal: Proposal): readonly SignedCommand[] | undefined {
+    const commands = this.#read.get(proposal.digest) ?? this.#readBatch(proposal)?.commands;
+    this.#read.delete(proposal.digest);
+    return commands;
+  }
+
+  /** Whether a replica may vote for the proposal: bytes, root, signatures, and for a first proposal the clock and what it says is certified. */
+  validate(proposal: Proposal, check: ProposalCheck, done: (valid: boolean) => void): void {
+    if (check === "first-proposal" && !this.#isTimely(proposal)) return done(false);
+    const batch = this.#readBatch(proposal);
+    if (batch === undefined) return done(false);
+    if (check === "decided") {
+      this.#remember(proposal.digest, batch.commands);
+      return done(true);
+    }
+    this.#verifyCommands(batch.unverified, (valid) => {
+      if (!valid) return done(false);
+      this.#options.certifier.checkClaim(proposal.header.certified, proposal.certifiedProof, (certified) => {
+        if (certified) this.#remember(proposal.digest, batch.commands);
+        done(certified);
+      });
+    });
+  }
+
+  #isTimely(proposal: Proposal): boolean {
+    const skewUs = Math.abs(proposal.header.timeUs - this.#options.clock.nowUs());
+    return skewUs <= LIMITS.proposalSkewMaxMs * 1_000;
+  }
+
+  #readBatch(proposal: Proposal): ReadBatch | undefined {
+    const { hasher, mempool } = this.#options;
+    if (proposal.batch.length > LIMITS.blockCommandsMax) return undefined;
+    const commands: SignedCommand[] = [];
+    const unverified: SignedCommand[] = [];
+    const leaves: Uint8Array[] = [];
+    try {
+      for (const encoded of proposal.batch) {
+        const leaf = hashLeaf(hasher, encoded);
+        leaves.push(leaf);
+        // What waits here under the same leaf hash was read and verified when it arrived.
+        const pooled = mempool.byLeaf(leafKey(leaf));
+        const signed = pooled?.signed ?? decodeSignedCommand(hasher, encoded);
+        commands.push(signed);
+        if (pooled === undefined) unverified.push(signed);
+      }
+    } catch {
+      return undefined;
+    }
+    return toHash(merkleRoot(hasher, leaves)) === proposal.header.commandsRoot ? { commands, unverified } : undefined;
+  }
+
+  #verifyCommands(commands: readonly SignedCommand[], done: (valid: boolean) => void): void {
+    if (commands.length === 0) return done(true);
+    const claims: SignatureClaim[] = [];
+    try {
+      for (const signed of commands) claims.push(...this.#options.admission.claimsOf(signed));
+    } catch {
+      return done(false);
+    }
+    this.#options.verifier.verify(claims, (verdicts) => done(verdicts.every(Boolean)));
+  }
+
+  #remember(digest: Hash, commands: readonly SignedCommand[]): void {
+    this.#read.set(digest, commands);
+    for (const old of this.#read.keys()) {
+      if (this.#read.size <= READ_BATCHES_MAX) break;
+      this.#read.delete(old);
+    }
+  }
+}

@@ -1,0 +1,169 @@
+import {
+  ByteWriter,
+  concatBytes,
+  type Entropy,
+  encodeUtf8,
+  encodeVoteBody,
+  equalBytes,
+  findMember,
+  fromBase64Url,
+  fromHex,
+  type Hash,
+  isByzantineQuorum,
+  type Membership,
+  type NodeId,
+  type NodeSigner,
+  type SignatureClaim,
+  type SignatureVerifier,
+  signedBytes,
+  totalWeight,
+  VOTE_TYPE,
+  weightOf,
+} from "#base";
+import { checkCommitCertificate, commitCertificateClaims, decodeCommitCertificate } from "#consensus";
+import { type ProbeReplyFrame, probeReplyBody, type SeenVote } from "./frames.ts";
+
+/** What the others' answers say about this node's memory. */
+export type ProbeVerdict =
+  /** The guard is current: the node stands where it stood. */
+  | { readonly kind: "current" }
+  /** It is not: the node takes part only above the floor, once the floor is certified. */
+  | { readonly kind: "floor"; readonly floor: number };
+
+/** What the probe stands on. */
+export interface ProbeOptions {
+  readonly cluster: Hash;
+  readonly self: NodeId;
+  readonly membership: Membership;
+  readonly window: number;
+  readonly entropy: Entropy;
+  readonly verifier: SignatureVerifier;
+  /** False when store and anchor disagree: then only a floor can be the verdict. */
+  readonly tokenCurrent: boolean;
+  /** True for a vote of this node that its guard knows of, or that lies below what the guard still keeps. */
+  isRemembered(vote: SeenVote): boolean;
+  onVerdict(verdict: ProbeVerdict): void;
+}
+
+/**
+ * Asks the others, with a fresh nonce, what they know of this node's past (docs/protocols/pbft.md, rules G3 and G4).
+ *
+ * With a current token it waits until the answers and itself are a quorum: with fewer nothing could be decided anyway. Without one it
+ * waits for a quorum of others, and takes part only above F = c + 2W + 1, c being the highest height that a commit
+ * certificate in the answers proves.
+ */
+export class Probe {
+  readonly #options: ProbeOptions;
+  readonly #nonce: Uint8Array;
+  readonly #answered = new Map<NodeId, number>();
+  #forgotten = false;
+  #closed = false;
+
+  constructor(options: ProbeOptions) {
+    this.#options = options;
+    this.#nonce = options.entropy.bytes(32);
+  }
+
+  get nonce(): Uint8Array {
+    return this.#nonce;
+  }
+
+  /** Members whose answer is still awaited. */
+  get waitingFor(): readonly NodeId[] {
+    const { membership, self } = this.#options;
+    return membership.members.map((member) => member.id).filter((id) => id !== self && !this.#answered.has(id));
+  }
+
+  /** Gives the verdict when nobody else is needed: a cluster of one. */
+  begin(): void {
+    this.#decide();
+  }
+
+  onReply(from: NodeId, reply: ProbeReplyFrame): void {
+    if (this.#closed || this.#answered.has(from) || !equalBytes(reply.nonce, this.#nonce)) return;
+    const { membership, cluster, self, verifier } = this.#options;
+    const member = findMember(membership, from);
+    if (member === undefined) return;
+    const publicKey = fromBase64Url(member.keys.vote);
+    const message = probeReplyMessage({ cluster, responder: from, prober: self }, reply);
+    const certificate = reply.height === 0 ? undefined : decodeOrNothing(reply.certificate);
+    if (reply.height > 0) {
+      if (certificate?.height !== reply.height || !checkCommitCertificate(certificate, membership)) return;
+    }
+    const certificateClaims = certificate === undefined ? [] : commitCertificateClaims(certificate, { cluster, membership });
+    verifier.verify([{ publicKey, message, signature: reply.signature }, ...certificateClaims], (verdicts) => {
+      if (!verdicts.every(Boolean) || this.#closed) return;
+      this.#answered.set(from, reply.height);
+      if (reply.seen === undefined || this.#options.isRemembered(reply.seen)) this.#decide();
+      else this.#checkSeen(reply.seen);
+    });
+  }
+
+  /** A vote that the guard does not remember counts only when this node's key did sign it. */
+  #checkSeen(seen: SeenVote): void {
+    const { cluster, self, membership, verifier } = this.#options;
+    const own = findMember(membership, self);
+    if (own === undefined) return;
+    const claim = seenVoteClaim({ cluster, publicKey: fromBase64Url(own.keys.vote) }, seen);
+    if (claim === undefined) return this.#decide();
+    verifier.verify([claim], ([genuine]) => {
+      if (genuine === true) this.#forgotten = true;
+      this.#decide();
+    });
+  }
+
+  #decide(): void {
+    if (this.#closed) return;
+    const { membership, self, tokenCurrent, window } = this.#options;
+    const total = totalWeight(membership);
+    const current = tokenCurrent && !this.#forgotten;
+    const voters = current ? [self, ...this.#answered.keys()] : [...this.#answered.keys()];
+    if (!isByzantineQuorum(weightOf(membership, voters), total)) return;
+    this.#closed = true;
+    const proved = Math.max(0, ...this.#answered.values());
+    this.#options.onVerdict(current ? { kind: "current" } : { kind: "floor", floor: proved + 2 * window + 1 });
+  }
+}
+
+/** Makes and signs the answer to a probe. */
+export function answerProbe(
+  parts: {
+    readonly cluster: Hash;
+    readonly self: NodeId;
+    readonly prober: NodeId;
+    readonly signer: NodeSigner;
+    readonly reply: Omit<ProbeReplyFrame, "signature">;
+  },
+  done: (reply: ProbeReplyFrame) => void,
+): void {
+  const { cluster, self, prober, reply } = parts;
+  const message = probeReplyMessage({ cluster, responder: self, prober }, reply);
+  parts.signer.sign("vote", message, (signature) => done({ ...reply, signature }));
+}
+
+/** The signature check of a vote that a peer says it saw; undefined when it is no vote at all. */
+function seenVoteClaim(own: { readonly cluster: Hash; readonly publicKey: Uint8Array }, seen: SeenVote): SignatureClaim | undefined {
+  const type = Object.values(VOTE_TYPE).find((known) => known === seen.phase);
+  if (type === undefined) return undefined;
+  const { epoch, height, view, digest, signature } = seen;
+  const body = encodeVoteBody({ cluster: fromHex(own.cluster), epoch, height, view, type, digest: fromHex(digest), validRound: -1 });
+  const purpose = type === VOTE_TYPE.pbftPropose ? "proposal" : "vote";
+  return { publicKey: own.publicKey, message: signedBytes(purpose, body), signature };
+}
+
+function probeReplyMessage(
+  parties: { readonly cluster: Hash; readonly responder: NodeId; readonly prober: NodeId },
+  reply: Omit<ProbeReplyFrame, "signature">,
+): Uint8Array {
+  const head = new ByteWriter(128).raw(fromHex(parties.cluster)).text(parties.responder).text(parties.prober).finish();
+  return signedBytes("sync", concatBytes(encodeUtf8("probe\0"), head, probeReplyBody(reply)));
+}
+
+function decodeOrNothing(bytes: Uint8Array): ReturnType<typeof decodeCommitCertificate> | undefined {
+  try {
+    return decodeCommitCertificate(bytes);
+  } catch {
+    // A malformed certificate proves no height; the answer does not count.
+    return undefined;
+  }
+}

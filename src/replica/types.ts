@@ -1,0 +1,138 @@
+import {
+  type CanonicalObject,
+  type CertifiedPoint,
+  type Clock,
+  type CommandResult,
+  type Entropy,
+  type EntryDraft,
+  type ErrorCode,
+  type Hash,
+  type Hasher,
+  type KeyValueStore,
+  LIMITS,
+  type NodeId,
+  type NodeSigner,
+  type SignatureVerifier,
+  type Telemetry,
+  type Timers,
+  type Transport,
+} from "#base";
+import type { CoreSnapshot, Evidence, PbftRules, PbftTiming } from "#consensus";
+
+/**
+ * A small durable cell outside the data folder. It holds a token that changes at every start and every few hundred heights; a
+ * data folder whose own copy differs was replaced by an old one (vote guard, rule G3).
+ */
+export interface GuardAnchor {
+  read(): Uint8Array | undefined;
+  write(token: Uint8Array, done: (error?: Error) => void): void;
+}
+
+/** Waiting times of a replica, in milliseconds. */
+export interface ReplicaTiming {
+  readonly consensus?: Partial<PbftTiming>;
+  /** How often the housekeeping runs: heartbeats, relays, sending again. */
+  readonly tickMs: number;
+  /** Agreed time must not stand still for longer while the leader is idle. */
+  readonly heartbeatMs: number;
+  /** How long after that a replica still waits before it doubts the leader. */
+  readonly heartbeatGraceMs: number;
+  /** How long the link to the leader may be away before it is suspected. */
+  readonly leaderGraceMs: number;
+  /** A command that waits this long is relayed to the leader. */
+  readonly relayAfterMs: number;
+  /** A leader that leaves a relayed command out for this long is suspected. */
+  readonly censorshipMs: number;
+  /** An unanswered catch-up request goes to the next peer. */
+  readonly syncTimeoutMs: number;
+}
+
+/** Everything a replica needs from outside. */
+export interface ReplicaOptions {
+  readonly self: NodeId;
+  readonly genesisBytes: Uint8Array;
+  readonly hasher: Hasher;
+  readonly signer: NodeSigner;
+  readonly verifier: SignatureVerifier;
+  readonly store: KeyValueStore;
+  readonly anchor: GuardAnchor;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly entropy: Entropy;
+  readonly telemetry: Telemetry;
+  readonly timing?: Partial<ReplicaTiming>;
+  /** Overridden by planted bugs and Byzantine actors only. */
+  readonly rules?: PbftRules;
+  readonly events?: Partial<ReplicaEvents>;
+}
+
+/** An applied block, as observers see it. */
+export interface BlockEvent {
+  readonly height: number;
+  readonly timeUs: number;
+  readonly view: number;
+  readonly digest: Hash;
+  readonly stateHash: Hash;
+  readonly firstSeq: number;
+  readonly entries: readonly EntryDraft[];
+  readonly results: readonly CommandResult[];
+}
+
+/** What a replica tells its owner. Handlers must not throw. */
+export interface ReplicaEvents {
+  /** Applied and durable on this node. */
+  onBlock(block: BlockEvent): void;
+  /** Covered by a quorum's cosignatures. */
+  onCertified(point: CertifiedPoint): void;
+  onEvidence(evidence: Evidence): void;
+  onHalted(reason: string): void;
+}
+
+/** What became of a command, as recorded. */
+export interface OrderedRecord {
+  readonly command: Hash;
+  readonly height: number;
+  readonly timeUs: number;
+  readonly outcome: CommandResult["outcome"];
+  readonly code: ErrorCode | "OK";
+  readonly answer: CanonicalObject;
+  /** Global sequence of its entry; absent for an unauthenticated refusal, which has no entry and no receipt. */
+  readonly seq?: number;
+}
+
+/** The answer to a submission. Ordered (allowed, denied, applied, refused by the state machine), refused before ordering, or unknown. */
+export type SubmitAnswer =
+  | { readonly kind: "ordered"; readonly record: OrderedRecord }
+  | { readonly kind: "rejected"; readonly code: ErrorCode; readonly message: string }
+  | { readonly kind: "unavailable"; readonly code: ErrorCode; readonly waitingFor: readonly NodeId[] };
+
+/** Life of a replica: it votes only while `participating`. */
+export type ReplicaMode = "starting" | "recovering" | "participating" | "halted" | "stopped";
+
+/** Where a replica stands, for status, health and metrics. */
+export interface ReplicaStatus {
+  readonly node: NodeId;
+  readonly cluster: Hash;
+  readonly mode: ReplicaMode;
+  readonly haltReason?: string;
+  /** While recovering: it takes part above this height. */
+  readonly participatesAbove?: number;
+  readonly consensus: CoreSnapshot;
+  readonly tip: { readonly height: number; readonly timeUs: number; readonly digest: Hash; readonly stateHash: Hash };
+  readonly certified: CertifiedPoint;
+  readonly mempool: number;
+  readonly connected: readonly NodeId[];
+  readonly evidence: readonly Evidence[];
+}
+
+/** Defaults of ReplicaTiming. */
+export const DEFAULT_TIMING: ReplicaTiming = {
+  tickMs: 100,
+  heartbeatMs: LIMITS.heartbeatMs,
+  heartbeatGraceMs: 1_000,
+  leaderGraceMs: 250,
+  relayAfterMs: 300,
+  censorshipMs: 2_000,
+  syncTimeoutMs: 1_000,
+};
