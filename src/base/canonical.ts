@@ -1,3 +1,4 @@
+import { equalBytes } from "./bytes.ts";
 import { QuorumgateError } from "./errors.ts";
 import { type JsonValue, parseJson } from "./json.ts";
 import { LIMITS } from "./limits.ts";
@@ -52,9 +53,7 @@ export function parseCanonical(bytes: Uint8Array): CanonicalValue {
   const value = parseJson(bytes) as CanonicalValue;
   const again = encodeCanonical(value);
   // Re-encoding catches duplicate keys, order, spacing, escapes, exponents and minus zero at once.
-  if (again.length !== bytes.length || !again.every((byte, index) => byte === bytes[index])) {
-    throw notCanonical("the bytes are not what the encoder writes");
-  }
+  if (!equalBytes(again, bytes)) throw notCanonical("the bytes are not what the encoder writes");
   return value;
 }
 
