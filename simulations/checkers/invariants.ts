@@ -1,0 +1,127 @@
+import { type Hash, type Membership, type NodeId } from "#base";
+import { type ConsensusMessage, checkCommitCertificate, commitCertificateClaims, decodeMessage } from "#consensus";
+import type { BlockEvent } from "#replica";
+import type { SimulatedCluster } from "../cluster.ts";
+import type { KeyMill } from "../keys.ts";
+import type { Operation } from "../workload.ts";
+
+/** A broken invariant, by its number in docs/TESTING.md. */
+export interface Violation {
+  readonly invariant: "A1" | "A2" | "A3" | "A4" | "A5" | "A6" | "A7" | "A8" | "A9" | "L1" | "S1";
+  readonly detail: string;
+}
+
+interface Seen {
+  readonly digest: Hash;
+  readonly stateHash: Hash;
+}
+
+/** Watches a run from outside and keeps the first violation of each invariant. */
+export class Checker {
+  readonly violations: Violation[] = [];
+  readonly #honest: (node: NodeId) => boolean;
+  readonly #blocks = new Map<number, Seen>();
+  readonly #heights = new Map<NodeId, number>();
+  readonly #votes = new Map<string, Hash>();
+  commits = 0;
+
+  constructor(honest: (node: NodeId) => boolean) {
+    this.#honest = honest;
+  }
+
+  /** Nobody's guess but a fact: the run names it once. */
+  fail(invariant: Violation["invariant"], detail: string): void {
+    if (!this.violations.some((violation) => violation.invariant === invariant)) this.violations.push({ invariant, detail });
+  }
+
+  /** A1, A9: equal digests and state hashes at equal heights. Checked as each block is applied. */
+  onBlock(node: NodeId, block: BlockEvent): void {
+    if (!this.#honest(node)) return;
+    const { height, digest, stateHash } = block;
+    const known = this.#blocks.get(height);
+    if (known === undefined) {
+      this.#blocks.set(height, { digest, stateHash });
+      this.commits += 1;
+    } else if (known.digest !== digest)
+      this.fail("A1", `${node} decided ${digest.slice(0, 8)} at ${height}, others ${known.digest.slice(0, 8)}`);
+    else if (known.stateHash !== stateHash) this.fail("A9", `${node} has another state hash at ${height}`);
+    this.#heights.set(node, Math.max(this.#heights.get(node) ?? 0, height));
+  }
+
+  /** A5: an honest node never sends two votes for one (height, view, phase), whatever became of it in between. */
+  onMessage(from: NodeId, message: ConsensusMessage, digestOf: (headerBytes: Uint8Array) => Hash): void {
+    if (!this.#honest(from)) return;
+    if (message.type !== "propose" && message.type !== "prepare" && message.type !== "commit") return;
+    const digest = message.type === "propose" ? digestOf(message.headerBytes) : message.digest;
+    const slot = `${from}/${message.epoch}/${message.height}/${message.view}/${message.type}`;
+    const known = this.#votes.get(slot);
+    if (known !== undefined && known !== digest) this.fail("A5", `${from} voted twice at ${slot}`);
+    this.#votes.set(slot, digest);
+  }
+
+  /** A8: evidence names only the guilty. */
+  onEvidence(offender: NodeId): void {
+    if (this.#honest(offender)) this.fail("A8", `evidence against the honest ${offender}`);
+  }
+
+  /** S1: no input stops an honest node, unless its disk failed. */
+  onHalted(node: NodeId, reason: string): void {
+    if (this.#honest(node) && !reason.startsWith("the disk")) this.fail("S1", `${node} halted: ${reason}`);
+  }
+
+  /** A2, A3, A4, A6, L1 over what stands in the logs at the end. */
+  finish(run: { cluster: SimulatedCluster; keys: KeyMill; operations: readonly Operation[]; membership: Membership }): void {
+    const replicas = run.cluster.nodes.filter((node) => this.#honest(node.id) && node.replica !== undefined && node.halted === undefined);
+    for (const node of replicas) {
+      const { replica } = node;
+      if (replica === undefined) continue;
+      for (const operation of run.operations) {
+        const { record } = operation;
+        if (record === undefined) continue;
+        const stored = replica.find(operation.signed.hash);
+        if (stored === undefined || stored.seq !== record.seq || stored.outcome !== record.outcome || stored.height !== record.height) {
+          this.fail("A4", `${node.id} does not hold what was acknowledged: ${operation.signed.hash.slice(0, 8)}`);
+        }
+      }
+      this.#checkBlocks(node.id, run);
+    }
+    this.#checkOrder(run.operations);
+  }
+
+  #checkBlocks(id: NodeId, run: { cluster: SimulatedCluster; keys: KeyMill; membership: Membership }): void {
+    const { store } = run.cluster.node(id);
+    const seen = new Set<string>();
+    for (let height = 1; height <= (this.#heights.get(id) ?? 0); height++) {
+      const bytes = store?.get(`b/${String(height).padStart(16, "0")}`);
+      const message = bytes === undefined ? undefined : decodeMessage(bytes);
+      if (message?.type !== "block") return this.fail("L1", `${id} lost its block ${height}`);
+      const claims = commitCertificateClaims(message.certificate, { cluster: run.cluster.cluster as Hash, membership: run.membership });
+      run.keys.verifier.verify(claims, (verdicts) => {
+        const proved = checkCommitCertificate(message.certificate, run.membership) && verdicts.length > 0 && verdicts.every(Boolean);
+        if (!proved) this.fail("A3", `${id} holds no valid certificate for ${height}`);
+      });
+      for (const command of message.batch) {
+        const key = command.join(",");
+        if (seen.has(key)) this.fail("A2", `a command stands twice in the chain of ${id}, at ${height} too`);
+        seen.add(key);
+      }
+    }
+  }
+
+  /** A6: an operation that was answered before another was asked stands before it in the log. */
+  #checkOrder(operations: readonly Operation[]): void {
+    const answered = operations.filter((operation) => operation.record?.seq !== undefined && operation.answeredUs !== undefined);
+    const byAnswer = [...answered].sort((a, b) => (a.answeredUs ?? 0) - (b.answeredUs ?? 0));
+    const bySubmit = [...answered].sort((a, b) => a.submittedUs - b.submittedUs);
+    let highest = -1;
+    let next = 0;
+    for (const operation of bySubmit) {
+      for (; next < byAnswer.length && (byAnswer[next]?.answeredUs ?? 0) < operation.submittedUs; next++) {
+        highest = Math.max(highest, byAnswer[next]?.record?.seq ?? -1);
+      }
+      const isRepeat = operations.some((other) => other !== operation && other.signed.hash === operation.signed.hash);
+      if (!isRepeat && (operation.record?.seq ?? 0) < highest)
+        this.fail("A6", "an operation was ordered before one that was answered before it began");
+    }
+  }
+}

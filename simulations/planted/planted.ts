@@ -1,0 +1,74 @@
+import type { Hash } from "#base";
+import { type PbftRules, pbftRules, type ViewChange } from "#consensus";
+import type { ClusterOptions } from "../cluster.ts";
+import type { FaultKind } from "../faults.ts";
+
+/** A bug that is planted on purpose, to see that the laboratory finds it. */
+export interface PlantedBug {
+  readonly name: string;
+  /** What is wrong, in a line. */
+  readonly about: string;
+  /** Invariants of which at least one must be seen to break. */
+  readonly breaks: readonly string[];
+  readonly overrides: Pick<ClusterOptions, "acknowledgesEarly" | "forgetsGuard"> & { readonly rules?: PbftRules };
+  /** Kinds of faults under which it shows soonest. */
+  readonly kinds: readonly FaultKind[];
+}
+
+/** Every planted bug. Each overrides one rule. */
+export const PLANTED_BUGS: readonly PlantedBug[] = [
+  {
+    name: "quorum-of-half",
+    about: "half of the weight decides, so two halves decide apart",
+    breaks: ["A1", "A3"],
+    overrides: { rules: { ...pbftRules, isQuorum: (weight, total) => 2 * weight >= total } },
+    kinds: ["partition", "equivocate"],
+  },
+  {
+    name: "votes-not-verified",
+    about: "votes count before their signature is checked",
+    breaks: ["A3", "A1"],
+    overrides: { rules: { ...pbftRules, verifiesVotes: false } },
+    kinds: ["forge"],
+  },
+  {
+    name: "prepares-of-any-digest",
+    about: "prepares for another digest count for the accepted one",
+    breaks: ["A1", "A3", "A7", "S1"],
+    overrides: { rules: { ...pbftRules, matchesDigest: false } },
+    kinds: ["equivocate"],
+  },
+  {
+    name: "prepared-value-dropped",
+    about: "a new-view demands nothing although a value was prepared",
+    breaks: ["A1", "S1"],
+    overrides: { rules: { ...pbftRules, demandedDigest: () => undefined } },
+    kinds: ["crash", "loss", "partition", "pause"],
+  },
+  {
+    name: "oldest-prepared-wins",
+    about: "a new-view demands the prepared certificate of the lowest view",
+    breaks: ["A1", "A7", "S1"],
+    overrides: { rules: { ...pbftRules, demandedDigest: lowestPrepared } },
+    kinds: ["loss", "partition", "pause", "slow-links"],
+  },
+  {
+    name: "acknowledged-before-durable",
+    about: "the store says durable before it is",
+    breaks: ["A4", "A5", "A1"],
+    overrides: { acknowledgesEarly: true },
+    kinds: ["cluster-restart", "crash"],
+  },
+  {
+    name: "lost-disk-taken-for-new",
+    about: "a node that lost its memory votes as if it had none to lose",
+    breaks: ["A5", "A1"],
+    overrides: { forgetsGuard: true },
+    kinds: ["old-copy", "lost-disk"],
+  },
+];
+
+function lowestPrepared(viewChanges: readonly ViewChange[]): Hash | undefined {
+  const prepared = viewChanges.flatMap((message) => message.prepared ?? []);
+  return prepared.sort((a, b) => a.view - b.view)[0]?.digest;
+}

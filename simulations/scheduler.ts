@@ -1,0 +1,123 @@
+import type { Clock, TimerHandle, Timers } from "#base";
+
+interface Event {
+  readonly atUs: number;
+  readonly sequence: number;
+  run: (() => void) | undefined;
+}
+
+/** Start of virtual time: 2026-07-01T00:00:10Z, microseconds. */
+export const START_US = 1_782_864_010_000_000;
+
+/** Virtual time and everything that is to happen in it, in the total order (time, sequence). */
+export class Scheduler implements Clock {
+  #nowUs = START_US;
+  #sequence = 0;
+  readonly #heap: Event[] = [];
+  /** Events that ran. */
+  executed = 0;
+
+  nowUs(): number {
+    return this.#nowUs;
+  }
+
+  /** Milliseconds since the start. */
+  elapsedMs(): number {
+    return (this.#nowUs - START_US) / 1_000;
+  }
+
+  after(delayUs: number, run: () => void): TimerHandle {
+    const event: Event = { atUs: this.#nowUs + Math.max(0, Math.round(delayUs)), sequence: this.#sequence++, run };
+    this.#push(event);
+    return {
+      cancel: () => {
+        event.run = undefined;
+      },
+    };
+  }
+
+  /** Runs events until the time is reached, the condition holds, or the budget of events is spent; true when the condition held. */
+  runUntil(limit: { readonly elapsedMs: number; readonly events: number; done?(): boolean }): boolean {
+    const untilUs = START_US + limit.elapsedMs * 1_000;
+    const stopAt = this.executed + limit.events;
+    for (;;) {
+      if (limit.done?.() === true) return true;
+      const next = this.#heap[0];
+      if (next === undefined || next.atUs > untilUs || this.executed >= stopAt) {
+        if (this.executed < stopAt) this.#nowUs = Math.max(this.#nowUs, untilUs);
+        return limit.done?.() === true;
+      }
+      this.#pop();
+      this.#nowUs = next.atUs;
+      if (next.run === undefined) continue;
+      this.executed += 1;
+      const { run } = next;
+      next.run = undefined;
+      run();
+    }
+  }
+
+  #push(event: Event): void {
+    const heap = this.#heap;
+    heap.push(event);
+    let at = heap.length - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!isBefore(event, heap[parent])) break;
+      heap[at] = heap[parent] as Event;
+      at = parent;
+    }
+    heap[at] = event;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      const left = 2 * at + 1;
+      if (left >= heap.length) break;
+      const child = left + 1 < heap.length && isBefore(heap[left + 1], heap[left]) ? left + 1 : left;
+      if (!isBefore(heap[child], last)) break;
+      heap[at] = heap[child] as Event;
+      at = child;
+    }
+    heap[at] = last;
+  }
+}
+
+/** A node's own timers and clock: they end with the node, and its clock may be off. */
+export class NodeTime implements Timers, Clock {
+  readonly #scheduler: Scheduler;
+  readonly #alive: () => boolean;
+  skewUs = 0;
+  /** While paused, nothing of the node runs; it catches up at the end of the pause. */
+  pausedUntilUs = 0;
+
+  constructor(scheduler: Scheduler, alive: () => boolean) {
+    this.#scheduler = scheduler;
+    this.#alive = alive;
+  }
+
+  nowUs(): number {
+    return this.#scheduler.nowUs() + this.skewUs;
+  }
+
+  after(delayMs: number, run: () => void): TimerHandle {
+    return this.#scheduler.after(delayMs * 1_000, () => this.run(run));
+  }
+
+  /** Runs something of this node now, at the end of its pause, or never when it died. */
+  run(action: () => void): void {
+    if (!this.#alive()) return;
+    const waitUs = this.pausedUntilUs - this.#scheduler.nowUs();
+    if (waitUs > 0) this.#scheduler.after(waitUs, () => this.run(action));
+    else action();
+  }
+}
+
+function isBefore(left: Event | undefined, right: Event | undefined): boolean {
+  if (left === undefined || right === undefined) return left !== undefined;
+  return left.atUs < right.atUs || (left.atUs === right.atUs && left.sequence < right.sequence);
+}
