@@ -187,7 +187,7 @@ export function decisionToCanonical(outcome: DecisionOutcome): CanonicalObject {
     decision,
     reason,
     stages: outcome.stages.map(stageToCanonical),
-    ...(grant === undefined ? {} : { grant: grant.id }),
+    ...(grant === undefined ? {} : { [decision === "allowed" ? "grant" : "closestGrant"]: grant.id }),
     ...(wouldAllow.length === 0 ? {} : { wouldAllow: wouldAllow.map(({ change, to }) => ({ change, to })) }),
   };
 }

@@ -259,6 +259,7 @@ export class LedgerState {
     const [ledger] = writeMeta(moved);
     const changes = [...this.#store.takeChanges(), ...this.#used.takeChanges(height), { key: ledger[0], value: ledger[1] }].sort(byKey);
     for (const change of changes) this.#tree.apply(change);
+    this.#tree.settle();
     this.#meta = { ...moved, stateHash: nextStateHash(hasher, { previous: before.stateHash, changes }) };
     const [, stateHash] = writeMeta(this.#meta);
     return [...changes, { key: stateHash[0], value: stateHash[1] }].sort(byKey);
@@ -311,6 +312,7 @@ export class LedgerState {
   #loadMeta(stored: ReadonlyMap<string, Uint8Array>): void {
     this.#meta = readMeta(stored);
     this.#store.grantSequence = this.#meta.grantSequence;
+    this.#tree.root();
   }
 }
 

@@ -1,4 +1,4 @@
-import { concatBytes, encodeUtf8, type Hash, type Hasher, invariant, LIMITS, type StateChange, toHash, ZERO_HASH } from "#base";
+import { concatBytes, encodeUtf8, equalBytes, type Hash, type Hasher, invariant, LIMITS, type StateChange, toHash, ZERO_HASH } from "#base";
 
 interface Leaf {
   readonly keyHash: Uint8Array;
@@ -20,8 +20,8 @@ type Node = Leaf | Branch;
  * H(0x01 ‖ u16 bit set of children ‖ their hashes) and exists exactly where two keys or more share the path, so the shape
  * follows from the set of keys and not from the order of changes. Of no keys the root is zeros. The leaf binds the whole
  * H(key), so that it proves one key wherever it stands.
- * A change hashes its key and leaf at once and marks its path; paths are hashed together when the root is asked for, or when
- * `stateTreePendingMax` changes wait.
+ * A change hashes its key and leaf at once and marks its path; paths are hashed together when the root is asked for, or by
+ * `settle` when many wait.
  */
 export class StateTree {
   readonly #hasher: Hasher;
@@ -38,6 +38,10 @@ export class StateTree {
     if (change.value === undefined) this.#top = remove(this.#top, keyHash, 0);
     else this.#top = put(this.#top, { keyHash, hash: this.#hashLeaf(keyHash, change.value) }, 0);
     this.#pending++;
+  }
+
+  /** Hashes waiting paths once there are many, so that no stable checkpoint has to hash those of 128 blocks. */
+  settle(): void {
     if (this.#pending >= LIMITS.stateTreePendingMax) this.root();
   }
 
@@ -99,5 +103,5 @@ function nibbleAt(keyHash: Uint8Array, depth: number): number {
 }
 
 function sameKey(leaf: Leaf, keyHash: Uint8Array): boolean {
-  return leaf.keyHash.every((byte, index) => byte === keyHash[index]);
+  return equalBytes(leaf.keyHash, keyHash);
 }
