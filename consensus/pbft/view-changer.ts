@@ -19,11 +19,13 @@ export class ViewChanger {
     this.#onEntered = onEntered;
   }
 
-  /** True when a quorum asks for the view that this node asks for: only then is it fair to give up on its leader. */
+  /**
+   * True when a quorum has left the views below the one that this node asks for: only then is it fair to give up on its leader. Members that
+   * went further count too, or those behind would wait for them for ever.
+   */
   get isAwaitingLeader(): boolean {
     const { view, viewChanges, changing, settings } = this.#state;
-    const senders = viewChanges.for(view).map((message) => message.sender);
-    return changing && this.#state.isQuorum(weightOf(settings.membership, senders));
+    return changing && this.#state.isQuorum(weightOf(settings.membership, viewChanges.supporters(view)));
   }
 
   /** Asks for a view, if it is above the present one (V1). */
@@ -125,9 +127,10 @@ export class ViewChanger {
     const state = this.#state;
     const { settings, view, height } = state;
     const slot = `${height}/${view}`;
-    if (!state.changing || !state.leads || !this.isAwaitingLeader || this.#newViewSigned === slot) return;
+    if (!state.changing || !state.leads || this.#newViewSigned === slot) return;
     const viewChanges = state.viewChanges.for(view);
-    if (!viewChanges.some((message) => message.sender === settings.self)) return;
+    const senders = viewChanges.map((message) => message.sender);
+    if (!senders.includes(settings.self) || !state.isQuorum(weightOf(settings.membership, senders))) return;
     this.#newViewSigned = slot;
     const unsigned = { epoch: settings.membership.epoch, height, view, viewChanges };
     const body = newViewSignedBody(settings.cluster, unsigned);

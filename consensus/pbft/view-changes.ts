@@ -28,6 +28,11 @@ export class ViewChanges {
     return all.sort((a, b) => (a.sender < b.sender ? -1 : 1));
   }
 
+  /** Members that ask for the view or a higher one. */
+  supporters(view: number): NodeId[] {
+    return [...this.#bySender].filter(([, messages]) => messages.some((message) => message.view >= view)).map(([sender]) => sender);
+  }
+
   /** The lowest view above the given one that members of one honest weight, this node apart, ask for: rule V2. */
   viewToJoin(above: number, self: NodeId): number | undefined {
     const asked = new Map<NodeId, number>();

@@ -1,4 +1,4 @@
-export { encodeFrame, decodeFrame, type Frame } from "./frames.ts";
+export { decodeFrame, encodeFrame, type Frame } from "./frames.ts";
 export { initializeGuard, isTokenCurrent, type TokenPorts } from "./guard-token.ts";
 export type { EntryProof, LogReader } from "./log-reader.ts";
 export { Mempool } from "./mempool.ts";

@@ -17,12 +17,17 @@ export class LeaderWatch {
     else this.#unfilledUs = [...this.#unfilledUs, block.nowUs].slice(-UNFILLED_BLOCKS);
   }
 
-  /** True the first time that a command is to be relayed to the leader of this view. */
+  /** True the first time that a late command is to be relayed in this view. */
   shouldRelay(command: string, view: number): boolean {
     if (view !== this.#view) this.#reset(view);
     if (this.#relayed.has(command)) return false;
     this.#relayed.add(command);
     return true;
+  }
+
+  /** A link came back: what was relayed before may never have reached its peer. */
+  relayAgain(): void {
+    this.#relayed.clear();
   }
 
   forget(command: string): void {

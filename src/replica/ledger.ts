@@ -147,9 +147,9 @@ export class Ledger {
     return this.#store.get(STORE_KEYS.block(height));
   }
 
-  /** A repeated command is refused as a replay, but its first answer stays the answer. */
+  /** A command that was ordered twice is refused the second time, but its first answer stays the answer. */
   #isFirstAnswer(record: OrderedRecord): boolean {
-    return record.code !== "COMMAND_REPLAYED" || this.#store.get(STORE_KEYS.record(record.command)) === undefined;
+    return record.code !== "COMMAND_DUPLICATE" || this.#store.get(STORE_KEYS.record(record.command)) === undefined;
   }
 }
 

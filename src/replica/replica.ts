@@ -3,9 +3,9 @@ import {
   encodeUtf8,
   errorCode,
   type Hash,
+  hashLeaf,
   headerDigest,
   LIMITS,
-  leaderOf,
   type NodeId,
   type SignedCommand,
   type WriteOperation,
@@ -26,6 +26,7 @@ import { type CosignatureFrame, decodeFrame, type Frame, type ProbeReplyFrame } 
 import { renewToken, TOKEN_HEIGHTS } from "./guard-token.ts";
 import { STORE_KEYS } from "./keys.ts";
 import { LogReader } from "./log-reader.ts";
+import { leafKey } from "./mempool.ts";
 import { answerProbe, Probe, type ProbeVerdict } from "./rejoin.ts";
 import { forgetRecords } from "./startup.ts";
 import type { OrderedRecord, ReplicaMode, ReplicaOptions, ReplicaStatus, SubmitAnswer } from "./types.ts";
@@ -220,6 +221,8 @@ export class Replica {
 
   #onCommands(from: NodeId, commands: readonly Uint8Array[]): void {
     for (const encoded of commands) {
+      // Most relayed commands are here already: a hash tells sooner than a parser.
+      if (this.#parts.mempool.byLeaf(leafKey(hashLeaf(this.#options.hasher, encoded))) !== undefined) continue;
       try {
         const signed = decodeSignedCommand(this.#options.hasher, encoded);
         if (this.isWaiting(signed.hash) || this.#parts.ledger.wasOrdered(signed)) continue;
@@ -348,6 +351,7 @@ export class Replica {
 
   #onPeerUp(peer: NodeId): void {
     this.#options.telemetry.log("info", "peer up", { peer });
+    this.#parts.watch.relayAgain();
     this.#sendTip(peer);
     this.#resendCosignature(peer);
     if (this.#probe !== undefined) this.#parts.peers.send(peer, { kind: "probe", nonce: this.#probe.nonce });
@@ -510,14 +514,15 @@ export class Replica {
     if (this.#probe !== undefined) peers.broadcast({ kind: "probe", nonce: this.#probe.nonce });
   }
 
+  /** Late commands go to everybody once more: the view that this node is in need not be the one that the others are in. */
   #watchLeader(nowUs: number): void {
-    const { mempool, watch, timing, membership, driver, peers } = this.#parts;
-    const { view, leader } = driver.snapshot();
+    const { mempool, watch, timing, driver, peers } = this.#parts;
+    const { view, leader, phase } = driver.snapshot();
     const late = mempool.waitingSince(nowUs - timing.relayAfterMs * 1_000, LIMITS.relayCommandsMax);
     const first = late[0];
-    if (first === undefined || leader === this.#options.self) return;
+    if (first === undefined || (leader === this.#options.self && phase !== "changing-view")) return;
     const commands = late.filter(({ signed }) => watch.shouldRelay(signed.hash, view)).map((pooled) => pooled.encoded);
-    if (commands.length > 0) peers.send(leaderOf(membership, view), { kind: "commands", commands });
+    if (commands.length > 0) peers.broadcast({ kind: "commands", commands });
     const suspectedSinceUs = first.arrivedUs + timing.relayAfterMs * 1_000;
     if (nowUs - suspectedSinceUs > timing.censorshipMs * 1_000 && watch.isLeftOut(suspectedSinceUs)) driver.step({ type: "suspect", view });
   }

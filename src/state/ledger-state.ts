@@ -70,7 +70,7 @@ export class LedgerState {
     this.#membershipHash = toHash(membershipHash(hasher, genesis.membership));
     const stateHash = toHash(hashInDomain(hasher, "quorumgate/state/v1\0", fromHex(cluster)));
     const { protocol, timeUs, membership } = genesis;
-    this.#meta = { protocol, height: 0, timeUs, epoch: membership.epoch, grantSequence: 0, totals: EMPTY_TOTALS, stateHash };
+    this.#meta = { protocol, height: 0, timeUs, epoch: membership.epoch, totals: EMPTY_TOTALS, stateHash };
   }
 
   /** The state before the first block. */
@@ -91,7 +91,8 @@ export class LedgerState {
         state.#load(key, value, meta);
         count++;
       }
-      if (count > 0) state.#loadMeta(meta);
+      if (count > 0) state.#meta = readMeta(meta);
+      state.#tree.root();
     } catch (cause) {
       throw new QuorumgateError("STORAGE_CORRUPT", "the stored state does not parse", { cause });
     }
@@ -218,7 +219,6 @@ export class LedgerState {
     const executed = execute(execution, body);
     if (executed.code === "OK") this.#store.commit();
     else this.#store.drop();
-    this.#used.use(signed.command, signed.hash);
     entries.push(executed.draft);
     return {
       command: signed.hash,
@@ -240,6 +240,8 @@ export class LedgerState {
     }
     const used = this.#used.find(command.key, command.id);
     if (used !== undefined) return used === hash ? "COMMAND_DUPLICATE" : "COMMAND_REPLAYED";
+    // Spent even if it is refused below: the same bytes must not get another answer later, when their issuer has registered.
+    this.#used.use(command, hash);
     const body = readCommandBody(command);
     return authenticationFailure(execution, body) ?? body;
   }
@@ -255,7 +257,7 @@ export class LedgerState {
     const { height, timeUs, epoch } = block.header;
     const before = this.#meta;
     const totals = addTotals(before.totals, counts.totals);
-    const moved = { ...before, height, timeUs, epoch, grantSequence: this.#store.grantSequence, totals };
+    const moved = { ...before, height, timeUs, epoch, totals };
     const [ledger] = writeMeta(moved);
     const changes = [...this.#store.takeChanges(), ...this.#used.takeChanges(height), { key: ledger[0], value: ledger[1] }].sort(byKey);
     for (const change of changes) this.#tree.apply(change);
@@ -307,12 +309,6 @@ export class LedgerState {
     else if (bucket === "meta") meta.set(key, value);
     else throw new QuorumgateError("FORMAT_SHAPE_INVALID", "a stored key of no known bucket");
     if (key !== STATE_HASH_KEY) this.#tree.apply({ key, value });
-  }
-
-  #loadMeta(stored: ReadonlyMap<string, Uint8Array>): void {
-    this.#meta = readMeta(stored);
-    this.#store.grantSequence = this.#meta.grantSequence;
-    this.#tree.root();
   }
 }
 

@@ -7,8 +7,7 @@ import { GRANT_CODEC, type GrantRecord, SERVICE_CODEC, type ServiceRecord } from
 export class LedgerStore {
   readonly services: Bucket<ServiceRecord>;
   readonly grants: Bucket<GrantRecord>;
-  /** Number of the newest grant. Only a command that is applied raises it. */
-  grantSequence = 0;
+  #grantSequence = 0;
   readonly #grantIndex = new GrantIndex();
   readonly #operators: ReadonlyMap<string, Operator>;
   readonly #issuers: ReadonlySet<string>;
@@ -29,7 +28,7 @@ export class LedgerStore {
     });
     this.grants = new Bucket(GRANT_CODEC, (row) => {
       this.#grantIndex.observe(row);
-      this.grantSequence = Math.max(this.grantSequence, row.after?.sequence ?? 0);
+      this.#grantSequence = Math.max(this.#grantSequence, row.after?.sequence ?? 0);
     });
   }
 
@@ -61,6 +60,11 @@ export class LedgerStore {
 
   grantsOf(service: string): readonly GrantRecord[] {
     return this.#grantIndex.ofService(service);
+  }
+
+  /** Number of the newest grant. A restored ledger knows it too: a grant is only ever removed for a newer one. */
+  get grantSequence(): number {
+    return this.#grantSequence;
   }
 
   /** Ids of all services in ascending order; sorted again only after a registration. */

@@ -27,7 +27,6 @@ export interface Meta {
   readonly height: number;
   readonly timeUs: number;
   readonly epoch: number;
-  readonly grantSequence: number;
   readonly totals: Totals;
   readonly stateHash: Hash;
 }
@@ -44,8 +43,8 @@ const MAX = Number.MAX_SAFE_INTEGER;
 
 /** The two stored values: of `meta/ledger`, then of `meta/stateHash`. */
 export function writeMeta(meta: Meta): readonly [readonly [string, Uint8Array], readonly [string, Uint8Array]] {
-  const { protocol, height, timeUs, epoch, grantSequence, totals, stateHash } = meta;
-  const ledger = encodeCanonical({ protocol, height, time: String(timeUs), epoch, grantSequence, totals: { ...totals } });
+  const { protocol, height, timeUs, epoch, totals, stateHash } = meta;
+  const ledger = encodeCanonical({ protocol, height, time: String(timeUs), epoch, totals: { ...totals } });
   return [
     [LEDGER_KEY, ledger],
     [STATE_HASH_KEY, encodeCanonical(stateHash)],
@@ -65,7 +64,6 @@ export function readMeta(stored: ReadonlyMap<string, Uint8Array>): Meta {
     height: reader.integer("height", { min: 1, max: MAX }),
     timeUs: reader.decimal("time"),
     epoch: reader.integer("epoch", { min: 0, max: MAX }),
-    grantSequence: reader.integer("grantSequence", { min: 0, max: MAX }),
     totals: readTotals(reader.object("totals")),
     stateHash: parseHash(stateHash),
   };
