@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { encodeCanonical, LIMITS, type SignedCommand } from "#base";
+import { LedgerState } from "#state";
 import { AUDITOR, codes, DAY, ISSUER, keyOf, LedgerKit, OPERATOR, SECOND, START, transcript } from "./ledger-kit.ts";
 
 describe("state: applying blocks", () => {
@@ -189,11 +190,20 @@ describe("state: applying blocks", () => {
       expect([...kit.state.entries()].filter(([key]) => key.startsWith("used/"))).to.deep.equal([]);
     });
 
-    it("keeps the id of a recorded denial, but not of an unauthenticated refusal", () => {
+    it("remembers an id until its very last microsecond, which need not end a second", () => {
+      const odd = kit.authorize("trader", {}, { expiresAtUs: kit.state.timeUs + 2_500_000 });
+      kit.apply([odd], SECOND);
+      kit.apply([], SECOND);
+      expect(codes(kit.apply([odd], 499_999))).to.deep.equal(["COMMAND_DUPLICATE"]);
+      expect(codes(kit.apply([odd], 1))).to.deep.equal(["COMMAND_EXPIRED"]);
+    });
+
+    it("spends the id of a denial, and of a refusal that its issuer's later registration would lift", () => {
       const denied = kit.authorize("trader", { scope: "global" });
-      const stranger = kit.authorize("stranger");
-      kit.apply([denied, stranger]);
-      expect(codes(kit.apply([denied, stranger]))).to.deep.equal(["COMMAND_DUPLICATE", "IDENTITY_UNKNOWN"]);
+      const early = kit.authorize("latecomer");
+      expect(codes(kit.apply([denied, early]))).to.deep.equal(["AUTHZ_SCOPE_EXCEEDED", "IDENTITY_UNKNOWN"]);
+      kit.apply([kit.register("latecomer"), kit.grant("latecomer")]);
+      expect(codes(kit.apply([denied, early, kit.authorize("latecomer")]))).to.deep.equal(["COMMAND_DUPLICATE", "COMMAND_DUPLICATE", "OK"]);
     });
   });
 
@@ -248,6 +258,17 @@ describe("state: applying blocks", () => {
     const applied = kit.apply([granted, large, kit.authorize("trader", { resources, temporal: "x".repeat(LIMITS.wordLengthMax) })]);
     expect(codes(applied)).to.deep.equal(["OK", "OK", "AUTHZ_TEMPORAL_DENIED"]);
     for (const entry of applied.entries) expect(encodeCanonical({ ...entry }).length).to.be.below(LIMITS.entryBytesMax - 4_096);
+  });
+
+  it("looks at grants in the order in which they were made, after a restore too", () => {
+    const grants = Array.from({ length: 5 }, () => kit.grant("trader", { scope: "user" }));
+    kit.apply([kit.register("trader"), ...grants]);
+    const ids = grants.map(({ hash }) => hash);
+    for (const stored of [[...kit.stored()], [...kit.stored()].reverse(), [...kit.stored()].sort()]) {
+      const restored = LedgerState.restore(kit.options(), stored);
+      expect(restored.grantsOf("trader").map(({ id }) => id)).to.deep.equal(ids);
+    }
+    expect(kit.apply([kit.authorize("trader")]).results[0]?.answer["closestGrant"]).to.equal(ids[0]);
   });
 
   it("pages through services in ascending id", () => {

@@ -1,6 +1,19 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { type CanonicalObject, encodeCanonicalText, errorCode, isErrorCode, LIMITS, type SignedCommand, toHex } from "#base";
+import {
+  type CanonicalObject,
+  concatBytes,
+  encodeCanonicalText,
+  encodeUtf8,
+  errorCode,
+  fromHex,
+  isErrorCode,
+  isWellFormed,
+  LIMITS,
+  type SignedCommand,
+  toHex,
+  u64be,
+} from "#base";
 import { COMMAND_KINDS, LedgerState, StateTree } from "#state";
 import { hasher, keyOf, LedgerKit, OPERATOR, SECOND, START } from "./ledger-kit.ts";
 
@@ -75,6 +88,10 @@ describe("state: properties over random histories", () => {
         expect(restored.stateHash).to.equal(kit.state.stateHash);
         expect(restored.stateRoot()).to.equal(kit.state.stateRoot());
         expect(dump(restored.entries())).to.deep.equal(dump(stored));
+        for (const id of SERVICES) {
+          expect(restored.service(id)).to.deep.equal(kit.state.service(id));
+          expect(restored.grantsOf(id)).to.deep.equal(kit.state.grantsOf(id));
+        }
         for (const [steps, seconds] of future) {
           const block = kit.block(
             steps.map((item) => commandOf(kit, [], item)),
@@ -149,7 +166,7 @@ describe("state: properties over random histories", () => {
     );
   });
 
-  it("changes nothing but the counters for a block of unauthenticated refusals", () => {
+  it("changes nothing but counters and spent ids for a block of unauthenticated refusals", () => {
     const { kit } = run([
       [
         [
@@ -159,7 +176,8 @@ describe("state: properties over random histories", () => {
         1,
       ],
     ]);
-    const before = dump(kit.state.entries()).filter((row) => !row.startsWith("meta/"));
+    const records = (): readonly string[] => dump(kit.state.entries()).filter((row) => /^(?:service|grant)\//.test(row));
+    const before = records();
     const replayed = kit.blocks[0]?.commands[0];
     if (replayed === undefined) throw new Error("a command was expected");
     const applied = kit.apply([
@@ -170,8 +188,8 @@ describe("state: properties over random histories", () => {
       kit.command({ kind: "nothing", by: "s1", body: {} }),
     ]);
     expect(applied.entries.map(({ kind }) => kind)).to.deep.equal(["block.sealed"]);
-    expect(applied.changes.map(({ key }) => key)).to.deep.equal(["meta/ledger", "meta/stateHash"]);
-    expect(dump(kit.state.entries()).filter((row) => !row.startsWith("meta/"))).to.deep.equal(before);
+    expect(applied.changes.map(({ key }) => key.split("/")[0])).to.deep.equal(["meta", "meta", "used"]);
+    expect(records()).to.deep.equal(before);
   });
 
   it("writes no record for a recorded refusal: only its id and the counters", () => {
@@ -179,6 +197,26 @@ describe("state: properties over random histories", () => {
     const applied = kit.apply([kit.register("s1", { publicKey: keyOf("other") }), kit.grant("nobody"), kit.revokeGrant("0".repeat(64))]);
     expect(applied.results.map(({ outcome }) => outcome)).to.deep.equal(["refused", "refused", "refused"]);
     expect(applied.changes.map(({ key }) => key.split("/")[0])).to.deep.equal(["meta", "meta", "used"]);
+  });
+
+  it("chains the state hash: H(previous ‖ H(changes)), the first from the cluster id", () => {
+    fc.assert(
+      fc.property(history, (blocks) => {
+        const { kit } = run(blocks);
+        let previous = hasher.sha256(concatBytes(encodeUtf8("quorumgate/state/v1\0"), fromHex(kit.cluster)));
+        for (const { changes, stateHash } of kit.applied) {
+          const parts = changes.flatMap(({ key, value }) => {
+            if (key === "meta/stateHash") return [];
+            const length = Uint8Array.of(key.length >> 8, key.length & 255);
+            const size = u64be(value?.length ?? 0).subarray(4);
+            return [length, encodeUtf8(key), ...(value === undefined ? [Uint8Array.of(0)] : [Uint8Array.of(1), size, value])];
+          });
+          previous = hasher.sha256(concatBytes(previous, hasher.sha256(concatBytes(...parts))));
+          expect(stateHash).to.equal(toHex(previous));
+        }
+      }),
+      { numRuns: 30 },
+    );
   });
 
   it("seals the state root at multiples of 128 and at no other height", () => {
@@ -209,12 +247,16 @@ const nearly: fc.Arbitrary<CanonicalObject> = fc.oneof(
 function withoutNull(value: unknown): unknown {
   if (value === null || (typeof value === "number" && !Number.isSafeInteger(value))) return 0;
   if (Array.isArray(value)) return value.map(withoutNull);
-  if (typeof value !== "object") return typeof value === "string" ? value.toWellFormed() : value;
+  if (typeof value !== "object") return typeof value === "string" ? wellFormed(value) : value;
   return Object.fromEntries(
     Object.entries(value as object)
       .filter(([key]) => key !== "__proto__")
-      .map(([key, item]) => [key.toWellFormed(), withoutNull(item)]),
+      .map(([key, item]) => [wellFormed(key), withoutNull(item)]),
   );
+}
+
+function wellFormed(text: string): string {
+  return isWellFormed(text) ? text : "\ufffd";
 }
 
 describe("state: hostile input", () => {
