@@ -14,7 +14,12 @@ const COVERAGE = {
 
 const STEPS = [
   { name: "compile", about: "tsc -b, every strict flag", run: () => build({ force: true }) },
-  { name: "biome", about: "format and lint", run: () => succeeds("@biomejs/biome/bin/biome", ["ci", "--error-on-warnings", "."]) },
+  {
+    name: "biome",
+    about: "format and lint",
+    run: () =>
+      succeeds("@biomejs/biome/bin/biome", ["ci", `--colors=${process.stdout.isTTY ? "force" : "off"}`, "--error-on-warnings", "."]),
+  },
   { name: "oxlint", about: "type-aware lint", run: () => succeeds("oxlint/bin/oxlint", ["--type-aware", "--deny-warnings"]) },
   { name: "imports", about: "directions of imports", run: checkImports },
   { name: "knip", about: "dead code, unused packages", run: () => succeeds("knip/bin/knip.js", ["--no-progress"]) },
