@@ -2,7 +2,15 @@ import { createPrivateKey, createPublicKey } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { equalBytes, fromBase64Url, type KeyRole, type Member, QuorumgateError, toBase64Url } from "#base";
-import { type CertificateWithKey, certificateToPem, type Ed25519, type KeyPair, readSecretFile, writeSecretFile } from "#crypto";
+import {
+  type CertificateWithKey,
+  certificateToPem,
+  type Ed25519,
+  type KeyPair,
+  parseCertificate,
+  readSecretFile,
+  writeSecretFile,
+} from "#crypto";
 import { readKeyFile, writeKeyFile } from "./key-file.ts";
 import { readNodeFile } from "./node-file.ts";
 import type { NodeIdentity } from "./node-identity.ts";
@@ -53,7 +61,7 @@ export function loadNodeIdentity(ed25519: Ed25519, folder: string): NodeIdentity
   const { trustDomain, member, certificateDer } = readNodeFile(ed25519, nodeFile);
   const load = (role: KeyRole): KeyPair => loadKey(ed25519, { path: paths.key(role), role, member });
   const keys = { vote: load("vote"), log: load("log"), witness: load("witness"), gateway: load("gateway") };
-  const tls = withKey(certificateDer, paths.tlsKey, member.keys.tls);
+  const tls = withKey(certificateDer, paths.tlsKey);
   const authority = withKey(fromBase64Url(member.tlsAuthority), paths.authorityKey);
   return { trustDomain, member, keys, authority, tls, nodeFile };
 }
@@ -65,12 +73,20 @@ function loadKey(ed25519: Ed25519, options: { readonly path: string; readonly ro
   return keys;
 }
 
-function withKey(certificateDer: Uint8Array, path: string, expectedSpki?: string): CertificateWithKey {
+function withKey(certificateDer: Uint8Array, path: string): CertificateWithKey {
   const privateKeyPem = readSecretFile(path).toString("utf8");
-  const publicKey = createPublicKey(createPrivateKey(privateKeyPem));
-  const publicKeySpki = toBase64Url(publicKey.export({ format: "der", type: "spki" }));
-  if (expectedSpki !== undefined && publicKeySpki !== expectedSpki) throw mismatch(path);
+  const publicKeySpki = toBase64Url(parseCertificate(certificateDer).publicKey);
+  if (spkiOf(privateKeyPem) !== publicKeySpki) throw mismatch(path);
   return { certificateDer, certificatePem: certificateToPem(certificateDer), privateKeyPem, publicKeySpki };
+}
+
+/** The public half of a PEM, or undefined when it holds no key. OpenSSL's message is dropped: it may quote the file. */
+function spkiOf(privateKeyPem: string): string | undefined {
+  try {
+    return toBase64Url(createPublicKey(createPrivateKey(privateKeyPem)).export({ format: "der", type: "spki" }));
+  } catch {
+    return undefined;
+  }
 }
 
 function makeKeysFolder(path: string): void {

@@ -24,7 +24,7 @@ export interface NodeIdentity {
   readonly trustDomain: string;
   readonly member: Member;
   readonly keys: Readonly<Record<KeyRole, KeyPair>>;
-  /** The institution's own certificate authority. Its private key may be moved off the node once the leaf is made. */
+  /** The institution's own certificate authority. */
   readonly authority: CertificateWithKey;
   readonly tls: CertificateWithKey;
   /** The signed public node.json. */

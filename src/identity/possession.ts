@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, sign, verify } from "node:crypto";
+import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { logSignatureMessage, witnessSignatureMessage } from "#audit";
 import { fromBase64Url, type Member, type PublicKey, signedBytes, toHex } from "#base";
 import { type Ed25519, type KeyPair, nodeHasher } from "#crypto";
@@ -71,7 +71,16 @@ function noteText(claim: PossessionClaim): string {
 }
 
 function tlsKeySigned(spki: string, message: Uint8Array, proof: Uint8Array): boolean {
-  const key = createPublicKey({ key: Buffer.from(fromBase64Url(spki)), format: "der", type: "spki" });
-  if (key.asymmetricKeyType !== "ec" || key.asymmetricKeyDetails?.namedCurve !== "prime256v1") return false;
-  return verify("sha256", message, { key, dsaEncoding: "ieee-p1363" }, proof);
+  const key = p256KeyOf(spki);
+  return key !== undefined && verify("sha256", message, { key, dsaEncoding: "ieee-p1363" }, proof);
+}
+
+/** Undefined for anything but a P-256 key: bytes that OpenSSL cannot read are a wrong proof, not an error of ours. */
+function p256KeyOf(spki: string): KeyObject | undefined {
+  try {
+    const key = createPublicKey({ key: Buffer.from(fromBase64Url(spki)), format: "der", type: "spki" });
+    return key.asymmetricKeyDetails?.namedCurve === "prime256v1" ? key : undefined;
+  } catch {
+    return undefined;
+  }
 }
