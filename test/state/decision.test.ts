@@ -193,6 +193,14 @@ describe("state: decisions", () => {
     expect(kit.state.evaluate({ serviceId: "trader", capability: followed }).decision).to.equal("allowed");
   });
 
+  it("name the grant for the very operation before one for every operation, and the older before the newer", () => {
+    const kit = new LedgerKit();
+    const grants = [kit.grant("trader", { operation: "*" }), kit.grant("trader"), kit.grant("trader")];
+    const applied = kit.apply([kit.register("trader"), ...grants, kit.authorize("trader"), kit.authorize("trader", { operation: "read" })]);
+    const named = applied.results.slice(-2).map(({ answer }) => answer["grant"]);
+    expect(named).to.deep.equal([grants[1]?.hash, grants[0]?.hash]);
+  });
+
   it("name the identity before any grant", () => {
     const kit = new LedgerKit();
     kit.apply([kit.register("trader"), kit.grant("trader")]);
