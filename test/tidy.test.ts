@@ -137,6 +137,11 @@ describe("a tidy house", function () {
       expect(compileSnippets(all)).to.deep.equal([]);
     });
 
+    it("stand above every exported function", () => {
+      // typedoc asks it of all other exports; of functions it could ask it only together with every method of a class.
+      expect(projectFiles(PRODUCT).flatMap(silentFunctions)).to.deep.equal([]);
+    });
+
     it("tell what changed in the version of package.json", () => {
       const { version } = JSON.parse(readText("package.json")) as { version: string };
       expect(readText("CHANGELOG.md")).to.match(new RegExp(`^## ${version.replaceAll(".", "\\.")}\\b`, "m"));
@@ -170,6 +175,16 @@ function limitsOf(file: ts.SourceFile): ts.PropertyAssignment[] {
     if (ts.isPropertyAssignment(node)) limits.push(node);
   });
   return limits;
+}
+
+function silentFunctions(path: string): string[] {
+  const file = parseSource(path);
+  const exported = file.statements.filter(ts.isFunctionDeclaration).filter(({ modifiers }) => modifiers?.some(isExport));
+  return exported.filter((statement) => ts.getJSDocCommentsAndTags(statement).length === 0).map((statement) => placeOf(file, statement));
+}
+
+function isExport(modifier: ts.ModifierLike): boolean {
+  return modifier.kind === ts.SyntaxKind.ExportKeyword;
 }
 
 /** `it.only`, `describe.skip`, `xit` and their kin; a test that lacks its vectors says so with `this.skip()`, which is another thing. */
