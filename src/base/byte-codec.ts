@@ -13,6 +13,7 @@ export class ByteWriter {
   }
 
   u8(value: number): this {
+    checkUnsigned(value, 0xff);
     this.#reserve(1);
     this.#view.setUint8(this.#length, value);
     this.#length += 1;
@@ -20,6 +21,7 @@ export class ByteWriter {
   }
 
   u16(value: number): this {
+    checkUnsigned(value, 0xffff);
     this.#reserve(2);
     this.#view.setUint16(this.#length, value);
     this.#length += 2;
@@ -27,6 +29,7 @@ export class ByteWriter {
   }
 
   u32(value: number): this {
+    checkUnsigned(value, 0xffffffff);
     this.#reserve(4);
     this.#view.setUint32(this.#length, value);
     this.#length += 4;
@@ -146,10 +149,16 @@ export class ByteReader {
 
   #take(count: number): number {
     const at = this.#at;
+    if (!(count >= 0)) throw rangeError();
     if (count > this.#bytes.length - at) throw new QuorumgateError("FORMAT_TRUNCATED", "bytes end too early");
     this.#at = at + count;
     return at;
   }
+}
+
+/** DataView would cut a number that does not fit, and two values would have one encoding. */
+function checkUnsigned(value: number, max: number): void {
+  if (!Number.isInteger(value) || value < 0 || value > max) throw rangeError();
 }
 
 function rangeError(): QuorumgateError {

@@ -64,7 +64,9 @@ export function rootFromPath(
   hasher: Hasher,
   claim: { readonly index: number; readonly size: number; readonly leaf: Uint8Array; readonly path: readonly Uint8Array[] },
 ): Uint8Array | undefined {
-  if (claim.index < 0 || claim.index >= claim.size) return undefined;
+  // A size of zero or a fraction would end the walk at once and take the leaf itself for the root; so would NaN.
+  if (!Number.isSafeInteger(claim.index) || !Number.isSafeInteger(claim.size)) return undefined;
+  if (claim.index < 0 || claim.index >= claim.size || claim.leaf.length !== 32) return undefined;
   let position = claim.index;
   let last = claim.size - 1;
   let hash = claim.leaf;

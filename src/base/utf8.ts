@@ -38,11 +38,9 @@ export function utf8Length(text: string): number {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code < 0x80) continue;
-    if (code < 0x800) length += 1;
-    else if (isSurrogate(code)) {
-      length += 2;
-      i++;
-    } else length += 2;
+    length += code < 0x800 ? 1 : 2;
+    // A pair of surrogates has four bytes in all; its second half adds nothing more.
+    if (code >= 0xd800 && code <= 0xdbff && isLowSurrogate(text.charCodeAt(i + 1))) i++;
   }
   return length;
 }
@@ -99,8 +97,7 @@ export function isWellFormed(text: string): boolean {
     const code = text.charCodeAt(i);
     if (!isSurrogate(code)) continue;
     if (code >= 0xdc00) return false;
-    const next = text.charCodeAt(++i);
-    if (!(next >= 0xdc00 && next <= 0xdfff)) return false;
+    if (!isLowSurrogate(text.charCodeAt(++i))) return false;
   }
   return true;
 }
@@ -109,8 +106,12 @@ function isSurrogate(code: number): boolean {
   return code >= 0xd800 && code <= 0xdfff;
 }
 
+function isLowSurrogate(code: number): boolean {
+  return code >= 0xdc00 && code <= 0xdfff;
+}
+
 function joinSurrogates(high: number, low: number): number {
-  if (high >= 0xdc00 || !(low >= 0xdc00 && low <= 0xdfff)) throw new QuorumgateError("FORMAT_NOT_CANONICAL", "lone surrogate");
+  if (high >= 0xdc00 || !isLowSurrogate(low)) throw new QuorumgateError("FORMAT_NOT_CANONICAL", "lone surrogate");
   return 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
 }
 
