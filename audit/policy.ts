@@ -97,8 +97,13 @@ export function policyText(policy: Policy, shard: ShardName, hasher: Hasher = po
 /** The least K such that any K members, even the lightest, are a quorum: what C2SP's counting groups can say of weights. */
 export function leastSufficientCount(policy: Policy): number {
   const lightestFirst = policy.members.map(({ weight }) => weight).sort((left, right) => left - right);
-  let sum = 0;
-  return lightestFirst.findIndex((weight) => isQuorum((sum += weight), totalPolicyWeight(policy), policy.faultModel)) + 1;
+  let [sum, count] = [0, 0];
+  for (const weight of lightestFirst) {
+    sum += weight;
+    count += 1;
+    if (isQuorum(sum, totalPolicyWeight(policy), policy.faultModel)) break;
+  }
+  return count;
 }
 
 /** Sum of the members' weights. */
@@ -153,8 +158,10 @@ function parseMember(words: readonly string[]): PolicyMember {
 function checkMembers(policy: Policy): void {
   const { members } = policy;
   if (members.length === 0 || members.length > LIMITS.membersMax) throw malformed("it names no members, or too many");
-  if (members.some(({ weight }) => weight === 0) || totalPolicyWeight(policy) > LIMITS.totalWeightMax) throw malformed("its weights are out of bounds");
-  if (members.some(({ id }, at) => at > 0 && id <= (members[at - 1]?.id ?? ""))) throw malformed("members stand in ascending, distinct ids");
+  if (members.some(({ weight }) => weight === 0) || totalPolicyWeight(policy) > LIMITS.totalWeightMax)
+    throw malformed("its weights are out of bounds");
+  if (members.some(({ id }, at) => at > 0 && id <= (members[at - 1]?.id ?? "")))
+    throw malformed("members stand in ascending, distinct ids");
   const keys = members.flatMap(({ log, witness }) => [log, witness]);
   // One key under two names would let one signer count twice.
   if (new Set(keys).size !== keys.length) throw malformed("a key has two roles");
@@ -188,7 +195,8 @@ function outsideWitnesses(policy: Policy, lines: readonly (readonly string[])[],
   const byName = new Map(lines.map(([name = "", vkey = ""]) => [name, vkey]));
   if (byName.size !== lines.length) throw malformed("two witnesses share a name");
   for (const member of policy.members) {
-    if (byName.get(member.id) !== formatVerifierKey(hasher, witnessKeyOf(member, policy.trustDomain))) throw malformed("a member's witness line differs");
+    if (byName.get(member.id) !== formatVerifierKey(hasher, witnessKeyOf(member, policy.trustDomain)))
+      throw malformed("a member's witness line differs");
     byName.delete(member.id);
   }
   const outside = [...byName.values()].map((vkey) => parseVerifierKey(hasher, vkey));

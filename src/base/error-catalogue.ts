@@ -143,6 +143,17 @@ export const ERROR_ROWS = {
   AUDIT_RANGE: [416, "The log has no such entries", "Ask for a range below the size of the last checkpoint."],
   AUDIT_NOT_CERTIFIED: [503, "The entry is not yet covered by a quorum's checkpoint", "Ask again in a moment."],
   VERIFY_ALTERED: [422, "The evidence was altered", "Do not rely on it; ask another node for the receipt."],
+  VERIFY_TRUNCATED: [
+    422,
+    "The evidence ends too early or goes back",
+    "Keep the newest checkpoint that you hold, and ask other nodes for the rest.",
+  ],
+  VERIFY_EVIDENCE: [422, "Evidence is missing", "Export the log again, and compare with the folder layout in docs/VERIFY.md."],
+  VERIFY_FORK: [
+    422,
+    "A quorum signed two logs that contradict each other",
+    "Keep both checkpoints: together they prove that a third or more of the weight lied.",
+  ],
   VERIFY_QUORUM: [422, "The signatures do not make a quorum", "Ask for a receipt again once more nodes have cosigned."],
   VERIFY_SIGNER: [422, "A signer is unknown to the policy", "Use the policy of this cluster and epoch."],
   VERIFY_MALFORMED: [422, "The evidence is not well formed", "Ask another node for the receipt."],
