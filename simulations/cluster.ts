@@ -106,8 +106,7 @@ export class SimulatedCluster {
     for (const node of this.nodes) {
       const time = new NodeTime(this.scheduler, () => true);
       const store = new SimulatedStore({ platter: node.platter, time, random: this.#diskRandom });
-      const random = new SeededRandom(this.#options.seed, `init ${node.id}`);
-      initializeGuard({ store, anchor: new SimulatedAnchor(node.platter, time), entropy: random }, () => this.start(node.id));
+      initializeGuard({ store, anchor: new SimulatedAnchor(node.platter, time) }, () => this.start(node.id));
     }
   }
 
@@ -153,7 +152,7 @@ export class SimulatedCluster {
           return replica.start(() => {});
         },
       );
-    if (forgetsGuard === true) initializeGuard({ store, anchor, entropy }, open);
+    if (forgetsGuard === true) initializeGuard({ store, anchor }, open);
     else open();
   }
 

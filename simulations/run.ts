@@ -294,8 +294,8 @@ class Run {
   #describe(): string {
     const lines = this.#cluster.nodes.map(({ id, replica, halted }) => {
       if (replica === undefined) return `${id} down`;
-      const { mode, mempool, tip, certified, consensus } = replica.status();
-      return `${id} ${halted ?? mode} h=${tip.height} c=${certified.height} v=${consensus.view} ${consensus.phase} pool=${mempool}`;
+      const { mode, mempool, tip, certified, consensus, participatesAbove = 0 } = replica.status();
+      return `${id} ${halted ?? mode} h=${tip.height} c=${certified.height} v=${consensus.view} ${consensus.phase} above=${participatesAbove} waits=${consensus.waitingFor.join(",")} pool=${mempool}`;
     });
     return lines.join("; ");
   }

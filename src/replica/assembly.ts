@@ -13,7 +13,7 @@ import { Admission } from "./admission.ts";
 import { CatchUp } from "./catch-up.ts";
 import { type Certified, Certifier } from "./certifier.ts";
 import { CoreDriver, type ProposalSlot } from "./core-driver.ts";
-import { isTokenCurrent } from "./guard-token.ts";
+import { isGuardCurrent, votesCounted } from "./guard-count.ts";
 import { STORE_KEYS } from "./keys.ts";
 import { LeaderWatch } from "./leader-watch.ts";
 import { Ledger } from "./ledger.ts";
@@ -43,7 +43,7 @@ export interface Parts {
   readonly peers: Peers;
   readonly timing: ReplicaTiming;
   /** The data folder is the one that this node wrote last (vote guard, rule G3). */
-  readonly tokenCurrent: boolean;
+  readonly guardCurrent: boolean;
   /** The floor of an earlier rejoin that may not be reached yet; 0 without one. */
   readonly storedFloor: number;
   tick?: TimerHandle;
@@ -83,11 +83,16 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
   const { membership, issuers, protocol } = ledger.genesis;
   const { cluster } = ledger;
   const timing = { ...DEFAULT_TIMING, ...options.timing };
-  const tokenCurrent = isTokenCurrent(options);
+  const guardCurrent = isGuardCurrent(options);
   // What an old copy remembers is not memory: it is deleted when the floor is known, and not used before.
-  const restored: RestoredRecords = tokenCurrent ? stored : { records: [], guard: [] };
+  const restored: RestoredRecords = guardCurrent ? stored : { records: [], guard: [] };
   const guard = new VoteGuard(restored.guard);
-  const writeAhead = new WriteAhead(store, (error) => hooks.halt(`the disk refused a write: ${error.message}`));
+  const writeAhead = new WriteAhead({
+    store,
+    anchor: options.anchor,
+    votes: votesCounted(options),
+    onFailure: (error) => hooks.halt(`the disk refused a write: ${error.message}`),
+  });
   const mempool = new Mempool();
   const admission = new Admission({ cluster, issuers, hasher, verifier, clock, mempool });
   const certifier = makeCertifier(options, hooks, ledger);
@@ -150,7 +155,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
     watch,
     peers,
     timing,
-    tokenCurrent,
+    guardCurrent,
     storedFloor,
   };
 }
@@ -169,7 +174,7 @@ function makeCertifier(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger
   });
   const stored = store.get(STORE_KEYS.certified);
   if (stored !== undefined) certifier.restore(readCertified(stored));
-  if (ledger.tip.height > 0) certifier.addPoint(ledger.tip.height, ledger.log.point);
+  for (const { height, point } of ledger.recentPoints()) certifier.addPoint(height, point);
   return certifier;
 }
 

@@ -163,7 +163,7 @@ export class CoreDriver {
     if (answer.kind === "refused") return this.step({ type: "signed", id, signature: undefined });
     signer.sign("vote", signedBytes(intent.purpose, body), (signature) => {
       const record = guard.record(intent, signature);
-      writeAhead.append([{ key: STORE_KEYS.guardPrefix + guardKey(record), value: encodeGuardRecord(record) }]);
+      writeAhead.appendVote({ key: STORE_KEYS.guardPrefix + guardKey(record), value: encodeGuardRecord(record) });
       this.step({ type: "signed", id, signature });
     });
   }

@@ -1,5 +1,5 @@
 export { decodeFrame, encodeFrame, type Frame } from "./frames.ts";
-export { initializeGuard, isTokenCurrent, type TokenPorts } from "./guard-token.ts";
+export { type GuardPorts, initializeGuard, isGuardCurrent } from "./guard-count.ts";
 export type { EntryProof, LogReader } from "./log-reader.ts";
 export { Mempool } from "./mempool.ts";
 export { Replica } from "./replica.ts";

@@ -8,7 +8,8 @@ export const STORE_KEYS = {
   statePrefix: "s/",
   walPrefix: "w/",
   guardPrefix: "g/",
-  token: "t/token",
+  votes: "t/votes",
+  point: (height: number): string => `p/${String(height).padStart(16, "0")}`,
   floor: "t/floor",
 } as const;
 

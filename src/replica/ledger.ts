@@ -11,6 +11,7 @@ import {
   type Hash,
   type Hasher,
   type KeyValueStore,
+  LIMITS,
   parseCanonicalObject,
   parseGenesis,
   parseHash,
@@ -23,6 +24,9 @@ import { type CommitCertificate, decodeMessage, encodeMessage, type Proposal, ty
 import { LedgerState } from "#state";
 import { prefixRange, STORE_KEYS } from "./keys.ts";
 import type { BlockEvent, OrderedRecord } from "./types.ts";
+
+/** Points of the log that are kept over a restart: what a proposal may name as certified, and as many again. */
+const POINTS_KEPT = 2 * LIMITS.uncertifiedHeightsMax;
 
 /** One applied block: what is written, what observers see, and the log's point after it. */
 export interface AppliedHeight {
@@ -127,6 +131,8 @@ export class Ledger {
       ...appended.writes,
       ...records.filter((record) => this.#isFirstAnswer(record)).map(recordOperation),
       { key: STORE_KEYS.tip, value: encodeTip(this.#tip) },
+      { key: STORE_KEYS.point(header.height), value: encodePoint(appended.checkpoint) },
+      { key: STORE_KEYS.point(header.height - POINTS_KEPT) },
     ];
     return { height: header.height, operations, point: appended.checkpoint, records, event: eventOf(block, applied, appended) };
   }
@@ -140,6 +146,19 @@ export class Ledger {
   /** True when the command was ordered and has not expired since; cheap enough for every command that arrives. */
   wasOrdered(signed: SignedCommand): boolean {
     return this.#state.usedBy(signed.command) === signed.hash;
+  }
+
+  /**
+   * The log's points after the last heights, oldest first. A proposal that is proposed again may name any of them as certified: a node that
+   * forgot them at a restart could not vote for it.
+   */
+  recentPoints(): { readonly height: number; readonly point: LogPoint }[] {
+    const points: { height: number; point: LogPoint }[] = [];
+    for (let height = Math.max(1, this.#tip.height - POINTS_KEPT + 1); height <= this.#tip.height; height++) {
+      const bytes = this.#store.get(STORE_KEYS.point(height));
+      if (bytes !== undefined) points.push({ height, point: readPoint(bytes) });
+    }
+    return points;
   }
 
   /** The encoded block message of a height, as it is sent to a peer that is behind. */
@@ -200,6 +219,21 @@ function readRecord(command: Hash, bytes: Uint8Array): OrderedRecord {
 
 function encodeTip(tip: Tip): Uint8Array {
   return encodeCanonical({ height: tip.height, digest: tip.digest, time: String(tip.timeUs), view: tip.view });
+}
+
+function encodePoint({ origin, shard, size, root, timeUs }: LogPoint): Uint8Array {
+  return encodeCanonical({ origin, shard, size, root, time: String(timeUs) });
+}
+
+function readPoint(bytes: Uint8Array): LogPoint {
+  const reader = new FieldReader(parseCanonicalObject(bytes), "point");
+  return {
+    origin: reader.text("origin", 512),
+    shard: reader.text("shard"),
+    size: reader.integer("size", { min: 0, max: Number.MAX_SAFE_INTEGER }),
+    root: parseHash(reader.text("root")),
+    timeUs: reader.decimal("time"),
+  };
 }
 
 function readTip(bytes: Uint8Array, store: KeyValueStore): Tip {

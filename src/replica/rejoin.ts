@@ -38,8 +38,8 @@ export interface ProbeOptions {
   readonly window: number;
   readonly entropy: Entropy;
   readonly verifier: SignatureVerifier;
-  /** False when store and anchor disagree: then only a floor can be the verdict. */
-  readonly tokenCurrent: boolean;
+  /** False when the folder counts fewer votes than the anchor: then only a floor can be the verdict. */
+  readonly guardCurrent: boolean;
   /** True for a vote of this node that its guard knows of, or that lies below what the guard still keeps. */
   isRemembered(vote: SeenVote): boolean;
   onVerdict(verdict: ProbeVerdict): void;
@@ -48,7 +48,7 @@ export interface ProbeOptions {
 /**
  * Asks the others, with a fresh nonce, what they know of this node's past (docs/protocols/pbft.md, rules G3 and G4).
  *
- * With a current token it waits until the answers and itself are a quorum: with fewer nothing could be decided anyway. Without one it
+ * With a current guard it waits until the answers and itself are a quorum: with fewer nothing could be decided anyway. Without one it
  * waits for a quorum of others, and takes part only above F = c + 2W + 1, c being the highest height that a commit
  * certificate in the answers proves.
  */
@@ -114,9 +114,9 @@ export class Probe {
 
   #decide(): void {
     if (this.#closed) return;
-    const { membership, self, tokenCurrent, window } = this.#options;
+    const { membership, self, guardCurrent, window } = this.#options;
     const total = totalWeight(membership);
-    const current = tokenCurrent && !this.#forgotten;
+    const current = guardCurrent && !this.#forgotten;
     const voters = current ? [self, ...this.#answered.keys()] : [...this.#answered.keys()];
     if (!isByzantineQuorum(weightOf(membership, voters), total)) return;
     this.#closed = true;

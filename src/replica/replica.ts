@@ -23,7 +23,7 @@ import { assemble, type Parts } from "./assembly.ts";
 import type { Certified } from "./certifier.ts";
 import type { ProposalSlot } from "./core-driver.ts";
 import { type CosignatureFrame, decodeFrame, type Frame, type ProbeReplyFrame } from "./frames.ts";
-import { renewToken, TOKEN_HEIGHTS } from "./guard-token.ts";
+import { countOperation, votesCounted } from "./guard-count.ts";
 import { STORE_KEYS } from "./keys.ts";
 import { LogReader } from "./log-reader.ts";
 import { leafKey } from "./mempool.ts";
@@ -99,27 +99,19 @@ export class Replica {
 
   /** Starts links, asks the others about this node's past, and takes part once it may. */
   start(done: (error?: Error) => void): void {
-    const begin = (error?: Error): void => {
-      if (error !== undefined) return done(error);
-      this.#options.transport.start(
-        {
-          onFrame: (from, frame) => this.#onFrame(from, frame),
-          onPeerUp: (peer) => this.#onPeerUp(peer),
-          onPeerDown: (peer, reason) => this.#onPeerDown(peer, reason),
-        },
-        (startError) => {
-          if (startError !== undefined) return done(startError);
-          this.#mode = "recovering";
-          this.#parts.driver.step({ type: "start" });
-          this.#beginProbe();
-          this.#scheduleTick();
-          return done();
-        },
-      );
+    const events = {
+      onFrame: (from: NodeId, frame: Uint8Array) => this.#onFrame(from, frame),
+      onPeerUp: (peer: NodeId) => this.#onPeerUp(peer),
+      onPeerDown: (peer: NodeId, reason: string) => this.#onPeerDown(peer, reason),
     };
-    // A new token before anything is said: from here on an older copy of the folder shows.
-    if (this.#parts.tokenCurrent) renewToken(this.#options, begin);
-    else begin();
+    this.#options.transport.start(events, (error) => {
+      if (error !== undefined) return done(error);
+      this.#mode = "recovering";
+      this.#parts.driver.step({ type: "start" });
+      this.#beginProbe();
+      this.#scheduleTick();
+      return done();
+    });
   }
 
   /** Stops links and timers; callers that still wait are told. The store stays open. */
@@ -292,7 +284,6 @@ export class Replica {
       this.#cosign(applied.height);
       catchUp.onTip();
     });
-    if (applied.height % TOKEN_HEIGHTS === 0 && this.#mode === "participating") this.#renewToken();
     this.#setPending(mempool.size > 0);
     this.#observe(applied.event.results.length, proposal.header.timeUs, nowUs);
   }
@@ -424,7 +415,7 @@ export class Replica {
   }
 
   #beginProbe(): void {
-    const { ledger, guard, membership, tokenCurrent } = this.#parts;
+    const { ledger, guard, membership, guardCurrent } = this.#parts;
     const { self, entropy, verifier } = this.#options;
     const tipAtStart = ledger.tip.height;
     this.#probe = new Probe({
@@ -434,7 +425,7 @@ export class Replica {
       window: ledger.genesis.window,
       entropy,
       verifier,
-      tokenCurrent,
+      guardCurrent,
       isRemembered: (vote) => vote.height <= tipAtStart || guard.remembers(vote),
       onVerdict: (verdict) => this.#onVerdict(verdict),
     });
@@ -453,13 +444,12 @@ export class Replica {
     return this.#adoptFloor(verdict.floor);
   }
 
-  /** The floor is durable before the token says again that this folder is current. */
+  /** The floor is durable in the batch that makes the folder count as current again. */
   #adoptFloor(floor: number): void {
     forgetRecords(this.#options.store, (error, operations) => {
       if (error !== undefined || operations === undefined) return this.#halt("the store cannot be read");
       const value = encodeUtf8(String(floor));
-      this.#parts.writeAhead.append([...operations, { key: STORE_KEYS.floor, value }], () => {
-        this.#renewToken();
+      this.#parts.writeAhead.append([...operations, { key: STORE_KEYS.floor, value }, countOperation(votesCounted(this.#options))], () => {
         this.#participatesAbove = floor;
         this.#maybeParticipate();
       });
@@ -475,12 +465,6 @@ export class Replica {
     this.#parts.driver.step({ type: "participate", above });
     for (const peer of this.#parts.peers.others) this.#resendCosignature(peer);
     this.#cosign(this.#parts.certifier.newestHeight);
-  }
-
-  #renewToken(): void {
-    renewToken(this.#options, (error) => {
-      if (error !== undefined) this.#halt(`the vote guard's anchor cannot be written: ${error.message}`);
-    });
   }
 
   #scheduleTick(): void {

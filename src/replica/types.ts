@@ -20,12 +20,12 @@ import {
 import type { CoreSnapshot, Evidence, PbftRules, PbftTiming } from "#consensus";
 
 /**
- * A small durable cell outside the data folder. It holds a token that changes at every start and every few hundred heights; a
- * data folder whose own copy differs was replaced by an old one (vote guard, rule G3).
+ * A small durable cell outside the data folder. It holds the count of votes that this node sent; a data folder that counts fewer was
+ * replaced by an old copy (vote guard, rule G3).
  */
 export interface GuardAnchor {
   read(): Uint8Array | undefined;
-  write(token: Uint8Array, done: (error?: Error) => void): void;
+  write(count: Uint8Array, done: (error?: Error) => void): void;
 }
 
 /** Waiting times of a replica, in milliseconds. */

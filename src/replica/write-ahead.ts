@@ -1,53 +1,107 @@
 import type { KeyValueStore, WriteOperation } from "#base";
+import { countOperation, encodeCount } from "./guard-count.ts";
+import type { GuardAnchor } from "./types.ts";
+
+/** What the write-ahead log stands on. */
+export interface WriteAheadOptions {
+  readonly store: KeyValueStore;
+  readonly anchor: GuardAnchor;
+  /** Votes counted before this start. */
+  readonly votes: number;
+  onFailure(error: Error): void;
+}
+
+interface Output {
+  /** Appends that have to be durable first. */
+  readonly after: number;
+  /** Votes that have to be counted in the anchor first. */
+  readonly votes: number;
+  readonly run: () => void;
+}
 
 /**
- * Persist before send. Appends go to the store in order; an output that was queued after an append runs once that append is
- * durable. The store completes writes in order, so one counter tells what is durable.
+ * Persist before send. Appends go to the store in order; an output that was queued after an append runs once that append is durable and
+ * every vote before it is counted in the anchor too. The store completes writes in order, so counters tell what is durable.
  */
 export class WriteAhead {
-  readonly #store: KeyValueStore;
-  readonly #onFailure: (error: Error) => void;
+  readonly #options: WriteAheadOptions;
   #appended = 0;
   #durable = 0;
-  #outputs: { readonly after: number; readonly run: () => void }[] = [];
+  #votes: number;
+  #votesStored: number;
+  #votesAnchored: number;
+  #anchoring = false;
+  #outputs: Output[] = [];
   #failed = false;
 
-  constructor(store: KeyValueStore, onFailure: (error: Error) => void) {
-    this.#store = store;
-    this.#onFailure = onFailure;
+  constructor(options: WriteAheadOptions) {
+    this.#options = options;
+    this.#votes = options.votes;
+    this.#votesStored = options.votes;
+    this.#votesAnchored = options.votes;
   }
 
   /** Queues writes; `done` runs when they are durable. After a failure nothing runs any more. */
   append(operations: readonly WriteOperation[], done?: () => void): void {
     if (this.#failed) return;
     const position = ++this.#appended;
-    this.#store.write(operations, (error) => {
+    this.#options.store.write(operations, (error) => {
       if (this.#failed) return;
-      if (error !== undefined) {
-        this.#failed = true;
-        this.#outputs = [];
-        this.#onFailure(error);
-        return;
-      }
+      if (error !== undefined) return this.#fail(error);
       this.#durable = Math.max(this.#durable, position);
       done?.();
       this.#release();
     });
   }
 
+  /** Appends a record of a vote and counts it, in one batch. */
+  appendVote(operation: WriteOperation): void {
+    const votes = ++this.#votes;
+    this.append([operation, countOperation(votes)], () => {
+      this.#votesStored = votes;
+      this.#anchor();
+    });
+  }
+
   /** Runs the output once everything appended so far is durable, in the order of the calls. */
   output(run: () => void): void {
     if (this.#failed) return;
-    if (this.#outputs.length === 0 && this.#durable === this.#appended) run();
-    else this.#outputs.push({ after: this.#appended, run });
+    const output = { after: this.#appended, votes: this.#votes, run };
+    if (this.#outputs.length === 0 && this.#isFree(output)) run();
+    else this.#outputs.push(output);
+  }
+
+  /** Counts in the anchor what is counted in the store; what arrives meanwhile is counted by the next write. */
+  #anchor(): void {
+    if (this.#anchoring || this.#failed || this.#votesAnchored >= this.#votesStored) return;
+    this.#anchoring = true;
+    const votes = this.#votesStored;
+    this.#options.anchor.write(encodeCount(votes), (error) => {
+      this.#anchoring = false;
+      if (this.#failed) return;
+      if (error !== undefined) return this.#fail(error);
+      this.#votesAnchored = votes;
+      this.#release();
+      this.#anchor();
+    });
+  }
+
+  #isFree(output: Output): boolean {
+    return output.after <= this.#durable && output.votes <= this.#votesAnchored;
   }
 
   #release(): void {
     let released = 0;
     for (const output of this.#outputs) {
-      if (output.after > this.#durable) break;
+      if (!this.#isFree(output)) break;
       released += 1;
     }
     for (const output of this.#outputs.splice(0, released)) output.run();
+  }
+
+  #fail(error: Error): void {
+    this.#failed = true;
+    this.#outputs = [];
+    this.#options.onFailure(error);
   }
 }
