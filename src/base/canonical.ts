@@ -1,8 +1,7 @@
-import { equalBytes } from "./bytes.ts";
 import { QuorumgateError } from "./errors.ts";
-import { type JsonValue, parseJson } from "./json.ts";
+import { type JsonValue, parseJsonText } from "./json.ts";
 import { LIMITS } from "./limits.ts";
-import { encodeUtf8, isWellFormed } from "./utf8.ts";
+import { decodeUtf8, encodeUtf8, isWellFormed } from "./utf8.ts";
 
 /** A value that the canonical encoding can carry: JSON without null and fractions. */
 export type CanonicalValue = boolean | number | string | readonly CanonicalValue[] | CanonicalObject;
@@ -50,10 +49,11 @@ export function encodeJcs(value: JsonValue): Uint8Array {
  * @throws {QuorumgateError} FORMAT_UTF8_INVALID, FORMAT_JSON_INVALID, FORMAT_NOT_CANONICAL, FORMAT_TOO_DEEP
  */
 export function parseCanonical(bytes: Uint8Array): CanonicalValue {
-  const value = parseJson(bytes) as CanonicalValue;
-  const again = encodeCanonical(value);
-  // Re-encoding catches duplicate keys, order, spacing, escapes, exponents and minus zero at once.
-  if (!equalBytes(again, bytes)) throw notCanonical("the bytes are not what the encoder writes");
+  const text = decodeUtf8(bytes);
+  const value = parseJsonText(text) as CanonicalValue;
+  // Writing it again catches duplicate keys, order, spacing, escapes, exponents and minus zero at once. Strict UTF-8 has one form
+  // for each text, so that equal texts are equal bytes.
+  if (encodeCanonicalText(value) !== text) throw notCanonical("the bytes are not what the encoder writes");
   return value;
 }
 

@@ -10,7 +10,11 @@ export type JsonValue = null | boolean | number | string | readonly JsonValue[] 
  * @throws {QuorumgateError} FORMAT_UTF8_INVALID, FORMAT_JSON_INVALID
  */
 export function parseJson(bytes: Uint8Array): JsonValue {
-  const text = decodeUtf8(bytes);
+  return parseJsonText(decodeUtf8(bytes));
+}
+
+/** The same of a text. @throws {QuorumgateError} FORMAT_JSON_INVALID */
+export function parseJsonText(text: string): JsonValue {
   try {
     return JSON.parse(text) as JsonValue;
   } catch (cause) {
