@@ -1,0 +1,90 @@
+import { createHash } from "node:crypto";
+import { closeSync, constants, fdatasync, mkdirSync, openSync, readFileSync, write } from "node:fs";
+import { dirname } from "node:path";
+import { QuorumgateError } from "#base";
+
+/** Two slots a disk sector apart: a torn write spoils one, never both. */
+const SLOT_BYTES = 512;
+const CHECK_BYTES = 16;
+
+/** A small durable cell in a file of its own. */
+export interface FileAnchor {
+  read(): Uint8Array | undefined;
+  write(value: Uint8Array, done: (error?: Error) => void): void;
+  close(): void;
+}
+
+/**
+ * Opens the vote guard's anchor, a file that stands outside the data folder. Each write goes to the slot that the last one did not use and is
+ * synced before `done`; a write begins only when the one before it is done.
+ * @throws {QuorumgateError} STORAGE_FAILED
+ */
+export function openFileAnchor(path: string): FileAnchor {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    return new SlotFile(openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600), readFileSync(path));
+  } catch (cause) {
+    throw new QuorumgateError("STORAGE_FAILED", "the vote guard's anchor cannot be opened", { cause });
+  }
+}
+
+class SlotFile implements FileAnchor {
+  readonly #file: number;
+  #value: Uint8Array | undefined;
+  #sequence = 0;
+
+  constructor(file: number, content: Buffer) {
+    this.#file = file;
+    for (const at of [0, SLOT_BYTES]) this.#load(content.subarray(at, at + SLOT_BYTES));
+  }
+
+  read(): Uint8Array | undefined {
+    return this.#value;
+  }
+
+  write(value: Uint8Array, done: (error?: Error) => void): void {
+    const sequence = this.#sequence + 1;
+    const slot = encodeSlot(sequence, value);
+    write(this.#file, slot, 0, slot.length, (sequence % 2) * SLOT_BYTES, (writeError) => {
+      if (writeError !== null) return done(failed(writeError));
+      return fdatasync(this.#file, (syncError) => {
+        if (syncError !== null) return done(failed(syncError));
+        this.#sequence = sequence;
+        this.#value = value;
+        return done();
+      });
+    });
+  }
+
+  close(): void {
+    closeSync(this.#file);
+  }
+
+  #load(slot: Buffer): void {
+    if (slot.length < 10 + CHECK_BYTES) return;
+    const sequence = Number(slot.readBigUInt64BE(0));
+    const length = slot.readUInt16BE(8);
+    const value = slot.subarray(10, 10 + length);
+    const check = slot.subarray(10 + length, 10 + length + CHECK_BYTES);
+    if (sequence <= this.#sequence || !checkOf(slot.subarray(0, 10 + length)).equals(check)) return;
+    this.#sequence = sequence;
+    this.#value = new Uint8Array(value);
+  }
+}
+
+/** u64 sequence ‖ u16 length ‖ value ‖ first 16 bytes of the SHA-256 of all before it. */
+function encodeSlot(sequence: number, value: Uint8Array): Buffer {
+  const head = Buffer.alloc(10);
+  head.writeBigUInt64BE(BigInt(sequence), 0);
+  head.writeUInt16BE(value.length, 8);
+  const body = Buffer.concat([head, value]);
+  return Buffer.concat([body, checkOf(body)]);
+}
+
+function checkOf(bytes: Uint8Array): Buffer {
+  return createHash("sha256").update(bytes).digest().subarray(0, CHECK_BYTES);
+}
+
+function failed(cause: Error): QuorumgateError {
+  return new QuorumgateError("STORAGE_FAILED", "the vote guard's anchor cannot be written", { cause });
+}
