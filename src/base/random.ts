@@ -12,7 +12,9 @@ export class SeededRandom {
   constructor(seed: number, stream = "") {
     let state = seed >>> 0 || 0x9e3779b9;
     for (let i = 0; i < stream.length; i++) state = mix(state ^ stream.charCodeAt(i));
-    this.#a = state = mix(state ^ Math.floor(seed / 0x1_0000_0000));
+    const high = Math.floor(seed / 0x1_0000_0000);
+    // Mixed before it is joined: as it is, it would make one stream of seeds 43 and 42 + 2^32.
+    this.#a = state = mix(state ^ (high === 0 ? 0 : mix(high)));
     this.#b = state = mix(state);
     this.#c = mix(state);
     for (let i = 0; i < 12; i++) this.uint32();
