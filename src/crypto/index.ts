@@ -10,18 +10,10 @@ export {
 } from "./certificates.ts";
 export { type CommandFields, createCommandId, createSigner, type Signer, signCommand, signCommandBatch } from "./command-signing.ts";
 export { type HashAlgorithm, HashingUtils, type HashOptions, type HmacAlgorithm, nodeHasher } from "./hashing.ts";
+export { loadSodium, openSecret, sealSecret } from "./load-sodium.ts";
 export { identifyPeer } from "./peer-certificate.ts";
 export { readSecretFile, writeSecretFile } from "./secret-file.ts";
-export {
-  type Argon2idOptions,
-  type Ed25519,
-  type KeyPair,
-  loadSodium,
-  openSecret,
-  type Sodium,
-  type SodiumBackend,
-  sealSecret,
-} from "./sodium.ts";
+export type { Argon2idOptions, Ed25519, KeyPair, Sodium, SodiumBackend } from "./sodium.ts";
 export { createNodeSigner, createVerifier } from "./verifier.ts";
 export {
   type AlternativeName,

@@ -74,7 +74,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   "src/storage/index.ts": 'import "level";\nexport { room } from "#base";',
   "src/telemetry/index.ts": 'import "pino";\nexport { room } from "#base";',
   "src/replica/index.ts": 'import "#state";\nimport "#storage";\nexport { room } from "#consensus";',
-  "src/identity/index.ts": 'import "@peculiar/x509";\nexport { room } from "#crypto";',
+  "src/identity/index.ts": 'import "#audit";\nexport { room } from "#crypto";',
   "simulations/index.ts": 'import "#state";\nexport { room } from "#replica";',
   "src/gateway/index.ts": 'import "#identity";\nexport { room } from "#replica";',
   "src/http/index.ts": 'import "fastify";\nexport { room as server } from "#gateway";',
