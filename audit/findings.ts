@@ -137,5 +137,5 @@ function section(title: string, items: readonly string[]): string[] {
 
 /** Evidence is hostile: what it says must not steer the terminal that prints it. */
 function printable(line: string): string {
-  return line.replace(/[^\x20-\x7e\u00a0-\u2027\u2030-\ud7ff]/g, "?");
+  return line.replace(/[^\x20-\x7e]/g, "?");
 }

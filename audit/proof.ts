@@ -32,12 +32,12 @@ export function inclusionPath(tree: SubtreeHashes, place: { readonly index: numb
 }
 
 /**
- * Proof that the tree of `from` leaves is a prefix of the tree of `to`. Empty where either is empty or both are equal.
+ * Proof that the tree of `from` leaves, at least one, is a prefix of the tree of `to`. Empty where both are equal.
  * Source: RFC 9162, section 2.1.4.1. @throws {QuorumgateError} AUDIT_RANGE
  */
 export function consistencyPath(tree: SubtreeHashes, sizes: { readonly from: number; readonly to: number }): Uint8Array[] {
-  checkRange(sizes.from >= 0 && sizes.from <= sizes.to);
-  if (sizes.from === 0 || sizes.from === sizes.to) return [];
+  checkRange(sizes.from > 0 && sizes.from <= sizes.to);
+  if (sizes.from === sizes.to) return [];
   const path: Uint8Array[] = [];
   let from = 0;
   let to = sizes.to;
@@ -65,10 +65,9 @@ export interface ConsistencyClaim {
 
 /** True when the path proves that the smaller tree is a prefix of the larger. Source: RFC 9162, section 2.1.4.2. */
 export function verifyConsistency(hasher: Hasher, { from, to, path }: ConsistencyClaim): boolean {
-  if (from.size < 0 || from.size > to.size || path.some((hash) => hash.length !== 32)) return false;
+  // Every tree extends the empty one: a proof of that would prove nothing.
+  if (from.size < 1 || from.size > to.size || path.some((hash) => hash.length !== 32)) return false;
   if (from.size === to.size) return path.length === 0 && equalBytes(from.root, to.root);
-  // Every tree extends the empty one, whose root is a constant.
-  if (from.size === 0) return path.length === 0 && equalBytes(from.root, hasher.sha256(new Uint8Array(0)));
   const hashes = isPowerOfTwo(from.size) ? [from.root, ...path] : path;
   const [seed, ...siblings] = hashes;
   if (seed === undefined) return false;

@@ -69,12 +69,12 @@ export function receiptView(
 function viewContent(entry: AuditEntry): CanonicalObject {
   const { domain, operation } = entry.capability ?? {};
   return {
+    ...entry.content,
     action: entry.kind === "decision" ? `authorization_${entry.decision === "allowed" ? "granted" : "denied"}` : entry.kind,
     serviceId: entry.subject,
     ...(domain === undefined || operation === undefined ? {} : { capability: `${String(domain)}:${String(operation)}` }),
     nodeId: entry.block.proposer,
     ...(entry.command === undefined ? {} : { consensusId: entry.command }),
     reason: entry.reason,
-    ...entry.content,
   };
 }

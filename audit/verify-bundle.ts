@@ -102,9 +102,12 @@ class BundleAudit {
     return this.#checkpoint;
   }
 
-  /** The root at a size that `run` was asked to remember; undefined when entries were missing before it. */
+  /**
+   * The root at a size that `run` was asked to remember. Only entries that give the signed root say what the quorum signed: altered ones must
+   * not make it look like a fork.
+   */
   rootAt(size: number): string | undefined {
-    return this.#roots.get(size);
+    return this.#rootHolds() ? this.#roots.get(size) : undefined;
   }
 
   run(rememberSizes: readonly number[]): void {
@@ -118,7 +121,7 @@ class BundleAudit {
   }
 
   report(findings: Findings): void {
-    const rootHolds = this.#complete && toHash(this.#tree.root()) === this.#checkpoint.root;
+    const rootHolds = this.#rootHolds();
     this.#reportGaps(findings);
     this.#reportAlterations(findings, rootHolds);
     for (const path of this.#missingTiles.slice(0, 1)) {
@@ -128,6 +131,10 @@ class BundleAudit {
     if (!findings.clean) return;
     findings.checked(`all ${this.#checkpoint.size} entries are there, canonical, chained and in sealed blocks`);
     findings.checked("the entries give the signed root, and the tiles are those of the tree");
+  }
+
+  #rootHolds(): boolean {
+    return this.#complete && toHash(this.#tree.root()) === this.#checkpoint.root;
   }
 
   #walkTile(first: number, width: number, remembered: ReadonlySet<number>): void {
