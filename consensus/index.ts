@@ -1,18 +1,5 @@
-export type {
-  Batch,
-  CertificateVote,
-  CommitCertificate,
-  Core,
-  CoreSnapshot,
-  Effect,
-  Input,
-  Proposal,
-  ProposalDraft,
-  SignIntent,
-  TimerName,
-  Tip,
-  WalRecord,
-} from "./core.ts";
+export type { Batch, CertificateVote, CommitCertificate, Proposal, ProposalDraft, Tip } from "./block.ts";
+export type { Core, CoreSnapshot, Effect, Input, SignIntent, TimerName, WalRecord } from "./core.ts";
 export type { Evidence, SignedVote } from "./evidence.ts";
 export {
   checkCommitCertificate,
@@ -35,7 +22,8 @@ export type {
   ViewChange,
   Vote,
 } from "./pbft/messages.ts";
-export { createPbftCore, type PbftOptions, type RestoredLog } from "./pbft/pbft-core.ts";
+export { createPbftCore, type PbftOptions } from "./pbft/pbft-core.ts";
 export { decodeWalRecord, encodeWalRecord, walKey } from "./pbft/records.ts";
+export type { RestoredLog } from "./pbft/restore.ts";
 export { PBFT_TIMING, type PbftRules, type PbftTiming, pbftRules } from "./pbft/rules.ts";
 export { decodeGuardRecord, encodeGuardRecord, type GuardAnswer, type GuardRecord, guardKey, VoteGuard } from "./vote-guard.ts";

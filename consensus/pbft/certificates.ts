@@ -18,7 +18,7 @@ import {
   type VoteType,
   weightOf,
 } from "#base";
-import type { CertificateVote, CommitCertificate } from "../core.ts";
+import type { CertificateVote, CommitCertificate } from "../block.ts";
 import type { Evidence, SignedVote } from "../evidence.ts";
 import { newViewBody, viewChangeBody } from "./codec.ts";
 import type { NewView, PreparedCertificate, ViewChange } from "./messages.ts";

@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter, type Hash, LIMITS, parseHash, parseNodeId, QuorumgateError } from "#base";
-import type { Batch, CertificateVote, CommitCertificate } from "../core.ts";
+import type { Batch, CertificateVote, CommitCertificate } from "../block.ts";
 import type { ConsensusMessage, PreparedCertificate, ViewChange } from "./messages.ts";
 
 const TYPES = ["propose", "prepare", "commit", "view-change", "new-view", "fetch-proposal", "proposal-body", "block"] as const;

@@ -1,5 +1,5 @@
 import type { Hash, NodeId } from "#base";
-import type { Batch, CertificateVote, CommitCertificate } from "../core.ts";
+import type { Batch, CertificateVote, CommitCertificate } from "../block.ts";
 
 /** Pre-prepare: the leader's signed proposal; it counts as the leader's prepare. */
 export interface Propose {

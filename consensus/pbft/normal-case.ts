@@ -12,7 +12,7 @@ import {
   type VoteType,
   weightOf,
 } from "#base";
-import type { CommitCertificate, Proposal, ProposalDraft } from "../core.ts";
+import type { CommitCertificate, Proposal, ProposalDraft } from "../block.ts";
 import type { BallotVote } from "./ballot.ts";
 import { checkCommitCertificate, commitCertificateClaims, minimalVotes, voteBodyOf } from "./certificates.ts";
 import { encodeMessage, encodePrepared } from "./codec.ts";

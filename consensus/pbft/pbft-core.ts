@@ -1,18 +1,12 @@
 import { type Hash, type Hasher, invariant, leaderOf, type Membership, type NodeId, unreachable, VOTE_TYPE, weightOf } from "#base";
-import type { CommitCertificate, Core, CoreSnapshot, Effect, Input, TimerName, Tip, WalRecord } from "../core.ts";
-import type { GuardRecord } from "../vote-guard.ts";
+import type { CommitCertificate, Tip } from "../block.ts";
+import type { Core, CoreSnapshot, Effect, Input, TimerName } from "../core.ts";
 import type { ConsensusMessage } from "./messages.ts";
 import { NormalCase } from "./normal-case.ts";
-import { restoreRecords } from "./restore.ts";
+import { type RestoredLog, restoreRecords } from "./restore.ts";
 import { PBFT_TIMING, type PbftRules, type PbftTiming, pbftRules } from "./rules.ts";
 import { PbftState } from "./state.ts";
 import { ViewChanger } from "./view-changer.ts";
-
-/** What the write-ahead log held; empty for a new node. */
-export interface RestoredLog {
-  readonly records: readonly WalRecord[];
-  readonly guard: readonly GuardRecord[];
-}
 
 /** What a PBFT core is made from. */
 export interface PbftOptions {

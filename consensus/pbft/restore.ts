@@ -1,9 +1,15 @@
 import { QuorumgateError } from "#base";
-import { VoteGuard } from "../vote-guard.ts";
+import type { WalRecord } from "../core.ts";
+import { type GuardRecord, VoteGuard } from "../vote-guard.ts";
 import { decodeMessage, decodePrepared } from "./codec.ts";
 import type { NormalCase } from "./normal-case.ts";
-import type { RestoredLog } from "./pbft-core.ts";
 import type { PbftState } from "./state.ts";
+
+/** What the write-ahead log held; empty for a new node. */
+export interface RestoredLog {
+  readonly records: readonly WalRecord[];
+  readonly guard: readonly GuardRecord[];
+}
 
 /**
  * Puts a core back where it stood (rule G2): view, accepted proposal, prepared certificate, and what the new-view demands.

@@ -10,7 +10,8 @@ import {
   totalWeight,
   type VoteType,
 } from "#base";
-import type { Effect, Proposal, SignIntent, Tip } from "../core.ts";
+import type { Proposal, Tip } from "../block.ts";
+import type { Effect, SignIntent } from "../core.ts";
 import { Ballot } from "./ballot.ts";
 import { voteClaim } from "./certificates.ts";
 import type { ConsensusMessage, NewView, PreparedCertificate, Propose, ViewChange, Vote } from "./messages.ts";
