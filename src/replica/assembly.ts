@@ -1,4 +1,4 @@
-import type { Membership, NodeId, TimerHandle } from "#base";
+import type { Membership, NodeId } from "#base";
 import { decodeUtf8, parseDecimal } from "#base";
 import {
   type CommitCertificate,
@@ -12,7 +12,7 @@ import {
 import { Admission } from "./admission.ts";
 import { CatchUp } from "./catch-up.ts";
 import { type Certified, Certifier } from "./certifier.ts";
-import { CoreDriver, type ProposalSlot } from "./core-driver.ts";
+import { CoreDriver, type CoreDriverPorts, type ProposalSlot } from "./core-driver.ts";
 import { isGuardCurrent, votesCounted } from "./guard-count.ts";
 import { STORE_KEYS } from "./keys.ts";
 import { LeaderWatch } from "./leader-watch.ts";
@@ -46,7 +46,6 @@ export interface Parts {
   readonly guardCurrent: boolean;
   /** The floor of an earlier rejoin that may not be reached yet; 0 without one. */
   readonly storedFloor: number;
-  tick?: TimerHandle;
 }
 
 /** What the parts tell the replica. */
@@ -79,8 +78,8 @@ export function assemble(options: ReplicaOptions, hooks: PartHooks, done: (error
 }
 
 function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored: RestoredRecords): Parts {
-  const { self, hasher, signer, verifier, store, clock, timers, transport, telemetry } = options;
-  const { membership, issuers, protocol } = ledger.genesis;
+  const { self, hasher, verifier, store, clock, timers, transport, telemetry } = options;
+  const { membership, issuers } = ledger.genesis;
   const { cluster } = ledger;
   const timing = { ...DEFAULT_TIMING, ...options.timing };
   const guardCurrent = isGuardCurrent(options);
@@ -106,40 +105,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
     request: (peer, fromHeight) => peers.send(peer, { kind: "sync-request", fromHeight }),
     deliver: (from, block) => deliverBlock(peers, hooks, from, block),
   });
-  const core = createPbftCore({
-    cluster,
-    self,
-    membership,
-    protocol,
-    hasher,
-    tip: ledger.tip,
-    restored,
-    ...(timing.consensus === undefined ? {} : { timing: timing.consensus }),
-    ...(options.rules === undefined ? {} : { rules: options.rules }),
-  });
-  const driver = new CoreDriver(
-    core,
-    {
-      writeAhead,
-      signer,
-      verifier,
-      timers,
-      guard,
-      send: (to, message) => peers.sendMessage(to, message),
-      broadcast: (message) => peers.broadcastMessage(message),
-      sendBlock: hooks.sendBlock,
-      validate: (proposal, check, answer) => proposals.validate(proposal, check, answer),
-      wantProposal: hooks.wantProposal,
-      decide: hooks.decide,
-      requestSync: (fromHeight, from) => catchUp.want(fromHeight, from[0]),
-      evidence: hooks.evidence,
-      halt: hooks.halt,
-    },
-    restored.records,
-  );
-  const waiters = new Waiters(timers);
-  const storedFloor = readFloor(options);
-  const watch = new LeaderWatch();
+  const driver = makeDriver(options, hooks, { ledger, timing, restored, writeAhead, guard, peers, proposals, catchUp });
   return {
     ledger,
     membership,
@@ -151,13 +117,51 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
     proposals,
     certifier,
     catchUp,
-    waiters,
-    watch,
+    waiters: new Waiters(timers),
+    watch: new LeaderWatch(),
     peers,
     timing,
     guardCurrent,
-    storedFloor,
+    storedFloor: readFloor(options),
   };
+}
+
+type DriverParts = Pick<Parts, "ledger" | "timing" | "writeAhead" | "guard" | "peers" | "proposals" | "catchUp"> & {
+  readonly restored: RestoredRecords;
+};
+
+function makeDriver(options: ReplicaOptions, hooks: PartHooks, parts: DriverParts): CoreDriver {
+  const { self, hasher, signer, verifier, timers, rules } = options;
+  const { ledger, timing, restored, writeAhead, guard, peers, proposals, catchUp } = parts;
+  const { membership, protocol } = ledger.genesis;
+  const core = createPbftCore({
+    cluster: ledger.cluster,
+    self,
+    membership,
+    protocol,
+    hasher,
+    tip: ledger.tip,
+    restored,
+    ...(timing.consensus === undefined ? {} : { timing: timing.consensus }),
+    ...(rules === undefined ? {} : { rules }),
+  });
+  const ports: CoreDriverPorts = {
+    writeAhead,
+    signer,
+    verifier,
+    timers,
+    guard,
+    send: (to, message) => peers.sendMessage(to, message),
+    broadcast: (message) => peers.broadcastMessage(message),
+    sendBlock: hooks.sendBlock,
+    validate: (proposal, check, answer) => proposals.validate(proposal, check, answer),
+    wantProposal: hooks.wantProposal,
+    decide: hooks.decide,
+    requestSync: (fromHeight, from) => catchUp.want(fromHeight, from[0]),
+    evidence: hooks.evidence,
+    halt: hooks.halt,
+  };
+  return new CoreDriver(core, ports, restored.records);
 }
 
 function makeCertifier(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger): Certifier {

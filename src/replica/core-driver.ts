@@ -1,5 +1,6 @@
 import {
   type Hash,
+  InvariantError,
   type NodeId,
   type NodeSigner,
   type SignatureVerifier,
@@ -90,6 +91,11 @@ export class CoreDriver {
       for (let next = this.#inputs.shift(); next !== undefined && !this.#stopped; next = this.#inputs.shift()) {
         for (const effect of this.#core.step(next)) this.#run(effect);
       }
+    } catch (cause) {
+      // A broken invariant is our own fault, whoever sent what brought it to light: this node stops rather than goes on in a state unknown.
+      if (!(cause instanceof InvariantError)) throw cause;
+      this.stop();
+      this.#ports.halt(`an invariant is broken: ${cause.message}`);
     } finally {
       this.#running = false;
     }

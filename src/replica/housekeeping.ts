@@ -1,0 +1,85 @@
+import { LIMITS, type TimerHandle } from "#base";
+import type { Parts } from "./assembly.ts";
+import type { Participation } from "./participation.ts";
+import type { PeerProtocol } from "./peer-protocol.ts";
+import type { Proposer } from "./proposer.ts";
+import type { ReplicaOptions } from "./types.ts";
+
+/** Ticks between two rounds of telling the others where this node stands. */
+const GOSSIP_TICKS = 5;
+
+/** What is done again and again: heartbeats, repeating what may have been lost, doubting a leader that leaves commands out. */
+export class Housekeeping {
+  readonly #options: ReplicaOptions;
+  readonly #parts: Parts;
+  readonly #peers: PeerProtocol;
+  readonly #proposer: Proposer;
+  readonly #participation: Participation;
+  #timer: TimerHandle | undefined;
+  #lastTipHeight = -1;
+  #ticks = 0;
+  #stopped = false;
+
+  constructor(
+    options: ReplicaOptions,
+    parts: Parts,
+    handlers: { readonly peers: PeerProtocol; readonly proposer: Proposer; readonly participation: Participation },
+  ) {
+    this.#options = options;
+    this.#parts = parts;
+    this.#peers = handlers.peers;
+    this.#proposer = handlers.proposer;
+    this.#participation = handlers.participation;
+  }
+
+  /** Begins, until it is stopped. */
+  start(): void {
+    this.#timer = this.#options.timers.after(this.#parts.timing.tickMs, () => {
+      this.#timer = undefined;
+      this.#tick();
+      if (!this.#stopped) this.start();
+    });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  #tick(): void {
+    const { mempool, ledger, timing, catchUp, peers } = this.#parts;
+    const nowUs = this.#options.clock.nowUs();
+    this.#ticks += 1;
+    mempool.dropExpired(nowUs);
+    const idleMs = (nowUs - ledger.tip.timeUs) / 1_000;
+    if (idleMs >= timing.heartbeatMs) this.#proposer.propose();
+    this.#proposer.setPending(mempool.size > 0 || idleMs >= timing.heartbeatMs + timing.heartbeatGraceMs);
+    this.#watchLeader(nowUs);
+    if (this.#ticks % GOSSIP_TICKS === 0) this.#gossip();
+    const highest = peers.highest();
+    if (highest.height > ledger.tip.height && ledger.tip.height === this.#lastTipHeight) catchUp.want(highest.height, highest.peer);
+    this.#lastTipHeight = ledger.tip.height;
+  }
+
+  /** Tells who is behind, and repeats what a lost frame may have kept from somebody. */
+  #gossip(): void {
+    const { peers, certifier, ledger } = this.#parts;
+    for (const peer of peers.others) this.#peers.sendTip(peer);
+    if (certifier.certifiedHeight < ledger.tip.height) for (const peer of peers.others) this.#peers.resendCosignature(peer);
+    this.#participation.repeat();
+  }
+
+  /** Late commands go to everybody once more: the view that this node is in need not be the one that the others are in. */
+  #watchLeader(nowUs: number): void {
+    const { mempool, watch, timing, driver, peers } = this.#parts;
+    const late = mempool.waitingSince(nowUs - timing.relayAfterMs * 1_000, LIMITS.relayCommandsMax);
+    const first = late[0];
+    if (first === undefined) return;
+    const { view, leader, phase } = driver.snapshot();
+    if (leader === this.#options.self && phase !== "changing-view") return;
+    const commands = late.filter(({ signed }) => watch.shouldRelay(signed.hash, view)).map((pooled) => pooled.encoded);
+    if (commands.length > 0) peers.broadcast({ kind: "commands", commands });
+    const suspectedSinceUs = first.arrivedUs + timing.relayAfterMs * 1_000;
+    if (nowUs - suspectedSinceUs > timing.censorshipMs * 1_000 && watch.isLeftOut(suspectedSinceUs)) driver.step({ type: "suspect", view });
+  }
+}

@@ -1,0 +1,146 @@
+import { encodeUtf8, type NodeId } from "#base";
+import { encodeCommitCertificate } from "#consensus";
+import type { Parts } from "./assembly.ts";
+import type { ProbeReplyFrame } from "./frames.ts";
+import { countOperation, votesCounted } from "./guard-count.ts";
+import { STORE_KEYS } from "./keys.ts";
+import { answerProbe, Probe, type ProbeVerdict } from "./rejoin.ts";
+import { forgetRecords } from "./startup.ts";
+import type { ReplicaOptions } from "./types.ts";
+
+/** What taking part tells the replica. */
+export interface ParticipationHooks {
+  /** This node votes from now on, at heights strictly above the floor. */
+  onParticipating(above: number): void;
+  halt(reason: string): void;
+}
+
+/** Whether this node may vote: what the others know of its past, and the floor that follows from it (rules G3 and G4). */
+export class Participation {
+  readonly #options: ReplicaOptions;
+  readonly #parts: Parts;
+  readonly #hooks: ParticipationHooks;
+  #probe: Probe | undefined;
+  /** Takes part above this height only; undefined before the verdict of the probe. */
+  #above: number | undefined;
+  #participating = false;
+  #stopped = false;
+
+  constructor(options: ReplicaOptions, parts: Parts, hooks: ParticipationHooks) {
+    this.#options = options;
+    this.#parts = parts;
+    this.#hooks = hooks;
+  }
+
+  get isParticipating(): boolean {
+    return this.#participating;
+  }
+
+  /** The floor; undefined before the verdict. */
+  get above(): number | undefined {
+    return this.#above;
+  }
+
+  /** Members whose answer to the probe is awaited; undefined when no probe is under way. */
+  get waitingFor(): readonly NodeId[] | undefined {
+    return this.#probe?.waitingFor;
+  }
+
+  /** Whether this node stands behind its log at the height with its cosignature. */
+  mayCosign(height: number): boolean {
+    return this.#participating && this.#above !== undefined && height > this.#above;
+  }
+
+  /** Asks the others about this node's past. */
+  begin(): void {
+    const { ledger, guard, membership, guardCurrent } = this.#parts;
+    const { self, entropy, verifier } = this.#options;
+    const tipAtStart = ledger.tip.height;
+    this.#probe = new Probe({
+      cluster: ledger.cluster,
+      self,
+      membership,
+      window: ledger.genesis.window,
+      entropy,
+      verifier,
+      guardCurrent,
+      isRemembered: (vote) => vote.height <= tipAtStart || guard.remembers(vote),
+      onVerdict: (verdict) => this.#onVerdict(verdict),
+    });
+    this.#probe.begin();
+    this.repeat();
+  }
+
+  /** Asks everybody again, while an answer is missing. */
+  repeat(): void {
+    if (this.#probe !== undefined) this.#parts.peers.broadcast({ kind: "probe", nonce: this.#probe.nonce });
+  }
+
+  /** Asks a peer that was not there before. */
+  ask(peer: NodeId): void {
+    if (this.#probe !== undefined) this.#parts.peers.send(peer, { kind: "probe", nonce: this.#probe.nonce });
+  }
+
+  onReply(from: NodeId, reply: ProbeReplyFrame): void {
+    this.#probe?.onReply(from, reply);
+  }
+
+  /** Tells a peer that asks what this node knows of its past. */
+  answer(from: NodeId, nonce: Uint8Array): void {
+    const { tip, cluster } = this.#parts.ledger;
+    const seen = this.#parts.peers.lastVote(from);
+    const certificate = tip.certificate === undefined ? new Uint8Array(0) : encodeCommitCertificate(tip.certificate);
+    const reply: Omit<ProbeReplyFrame, "signature"> = {
+      kind: "probe-reply",
+      nonce,
+      height: tip.height,
+      certificate,
+      ...(seen === undefined ? {} : { seen }),
+    };
+    const { self, signer } = this.#options;
+    answerProbe({ cluster, self, prober: from, signer, reply }, (signed) =>
+      this.#parts.writeAhead.output(() => this.#parts.peers.send(from, signed)),
+    );
+  }
+
+  /** Begins to take part, once the floor is known and certified. */
+  proceed(): void {
+    const above = this.#above;
+    if (this.#stopped || this.#participating || above === undefined || this.#probe !== undefined) return;
+    if (above > 0 && this.#parts.certifier.certifiedHeight < above) return;
+    this.#participating = true;
+    this.#options.telemetry.log("info", "participating", { above });
+    this.#hooks.onParticipating(above);
+  }
+
+  /** Takes part no more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#participating = false;
+  }
+
+  #onVerdict(verdict: ProbeVerdict): void {
+    this.#probe = undefined;
+    if (verdict.kind === "current") {
+      this.#above = this.#parts.storedFloor;
+      return this.proceed();
+    }
+    this.#options.telemetry.log("warn", "vote guard not current", { participatesAbove: verdict.floor });
+    return this.#adoptFloor(verdict.floor);
+  }
+
+  /** The floor is durable in the batch that makes the folder count as current again. */
+  #adoptFloor(floor: number): void {
+    forgetRecords(this.#options.store, (error, operations) => {
+      if (error !== undefined || operations === undefined) return this.#hooks.halt("the store cannot be read");
+      const value = encodeUtf8(String(floor));
+      return this.#parts.writeAhead.append(
+        [...operations, { key: STORE_KEYS.floor, value }, countOperation(votesCounted(this.#options))],
+        () => {
+          this.#above = floor;
+          this.proceed();
+        },
+      );
+    });
+  }
+}

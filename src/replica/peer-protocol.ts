@@ -1,0 +1,164 @@
+import { decodeSignedCommand, errorCode, hashLeaf, headerDigest, LIMITS, type NodeId, type SignedCommand } from "#base";
+import { type ConsensusMessage, decodeMessage } from "#consensus";
+import type { Parts } from "./assembly.ts";
+import { type CosignatureFrame, decodeFrame, type Frame } from "./frames.ts";
+import { leafKey } from "./mempool.ts";
+import type { Participation } from "./participation.ts";
+import type { ReplicaOptions } from "./types.ts";
+
+/** What peers say, beside consensus, and what they are told: commands, cosignatures, tips, blocks for who is behind, answers to probes. */
+export class PeerProtocol {
+  readonly #options: ReplicaOptions;
+  readonly #parts: Parts;
+  readonly #participation: Participation;
+  readonly #onWork: () => void;
+  #relay: Uint8Array[] = [];
+
+  /** @param handlers.onWork runs when a peer's command went into the pool */
+  constructor(options: ReplicaOptions, parts: Parts, handlers: { readonly participation: Participation; onWork(): void }) {
+    this.#options = options;
+    this.#parts = parts;
+    this.#participation = handlers.participation;
+    this.#onWork = () => handlers.onWork();
+  }
+
+  /** Hostile bytes from a peer: what does not read is counted against it and has no other effect. */
+  onFrame(from: NodeId, bytes: Uint8Array): void {
+    let frame: Frame;
+    try {
+      frame = decodeFrame(bytes);
+      if (frame.kind === "consensus") return this.onMessage(from, decodeMessage(frame.message));
+    } catch (error) {
+      return this.#parts.peers.misbehaved(from, errorCode(error));
+    }
+    return this.#dispatch(from, frame);
+  }
+
+  /** A consensus message, from the link or by way of catching up. */
+  onMessage(from: NodeId, message: ConsensusMessage): void {
+    const { hasher } = this.#options;
+    this.#parts.peers.noteVote(from, message, (headerBytes) => headerDigest(hasher, headerBytes));
+    this.#parts.driver.step({ type: "message", from, message });
+  }
+
+  onPeerUp(peer: NodeId): void {
+    this.#options.telemetry.log("info", "peer up", { peer });
+    this.#parts.watch.relayAgain();
+    this.sendTip(peer);
+    this.resendCosignature(peer);
+    this.#participation.ask(peer);
+  }
+
+  onPeerDown(peer: NodeId, reason: string): void {
+    this.#options.telemetry.log("warn", "peer down", { peer, reason });
+    const { view, leader } = this.#parts.driver.snapshot();
+    if (peer !== leader) return;
+    // A link that comes back at once is no reason to replace the leader.
+    this.#options.timers.after(this.#parts.timing.leaderGraceMs, () => {
+      if (this.#participation.isParticipating && !this.#parts.peers.connected().includes(peer))
+        this.#parts.driver.step({ type: "suspect", view });
+    });
+  }
+
+  /** Tells a peer where this node stands. */
+  sendTip(peer: NodeId): void {
+    const { peers, ledger, certifier } = this.#parts;
+    peers.send(peer, { kind: "tip", height: ledger.tip.height, certifiedHeight: certifier.certifiedHeight });
+  }
+
+  /** Sends a decided block to a peer that is behind, if it is still stored. */
+  sendBlock(to: NodeId, height: number): void {
+    const message = this.#parts.ledger.encodedBlock(height);
+    if (message !== undefined) this.#parts.peers.send(to, { kind: "consensus", message });
+  }
+
+  /** Cosigns the log after a height for everybody, if this node takes part there. */
+  cosign(height: number): void {
+    if (!this.#participation.mayCosign(height)) return;
+    this.#parts.certifier.cosign(height, ({ node: _node, ...rest }) => {
+      const frame: CosignatureFrame = { kind: "cosignature", height, ...rest };
+      this.#parts.writeAhead.output(() => this.#parts.peers.broadcast(frame));
+    });
+  }
+
+  /** Sends a peer the newest cosignature again. */
+  resendCosignature(peer: NodeId): void {
+    const height = this.#parts.certifier.newestHeight;
+    if (!this.#participation.mayCosign(height)) return;
+    this.#parts.certifier.cosign(height, ({ node: _node, ...rest }) =>
+      this.#parts.peers.send(peer, { kind: "cosignature", height, ...rest }),
+    );
+  }
+
+  /** Tells every peer of a command that a client brought, together with what else arrives in this turn of the loop. */
+  relay(signed: SignedCommand): void {
+    const pooled = this.#parts.mempool.get(signed.hash);
+    if (pooled === undefined) return;
+    if (this.#relay.length === 0) this.#options.timers.after(0, () => this.#flushRelay());
+    this.#relay.push(pooled.encoded);
+  }
+
+  #flushRelay(): void {
+    const commands = this.#relay;
+    this.#relay = [];
+    for (let from = 0; from < commands.length; from += LIMITS.relayCommandsMax) {
+      this.#parts.peers.broadcast({ kind: "commands", commands: commands.slice(from, from + LIMITS.relayCommandsMax) });
+    }
+  }
+
+  #dispatch(from: NodeId, frame: Exclude<Frame, { kind: "consensus" }>): void {
+    switch (frame.kind) {
+      case "commands":
+        return this.#onCommands(from, frame.commands);
+      case "cosignature":
+        return this.#parts.certifier.receive(from, frame);
+      case "tip":
+        return this.#onTip(from, frame);
+      case "sync-request":
+        return this.#onSyncRequest(from, frame.fromHeight);
+      case "sync-response":
+        return this.#parts.catchUp.onResponse(from, frame);
+      case "probe":
+        return this.#participation.answer(from, frame.nonce);
+      case "probe-reply":
+        return this.#participation.onReply(from, frame);
+    }
+  }
+
+  #onCommands(from: NodeId, commands: readonly Uint8Array[]): void {
+    const { mempool, ledger, admission, peers } = this.#parts;
+    for (const encoded of commands) {
+      // Most relayed commands are here already: a hash tells sooner than a parser.
+      if (mempool.byLeaf(leafKey(hashLeaf(this.#options.hasher, encoded))) !== undefined) continue;
+      try {
+        const signed = decodeSignedCommand(this.#options.hasher, encoded);
+        if (mempool.has(signed.hash) || ledger.wasOrdered(signed)) continue;
+        admission.admit(signed, (refusal) => {
+          if (refusal === undefined) this.#onWork();
+          else this.#options.telemetry.count("quorumgate_commands_rejected_total", 1, { code: refusal.code });
+        });
+      } catch (error) {
+        peers.misbehaved(from, errorCode(error));
+      }
+    }
+  }
+
+  #onTip(from: NodeId, tip: { readonly height: number; readonly certifiedHeight: number }): void {
+    const { peers, catchUp, ledger, certifier } = this.#parts;
+    peers.noteHeight(from, tip.height);
+    if (tip.height > ledger.tip.height + 1) catchUp.want(tip.height, from);
+    if (tip.certifiedHeight < certifier.certifiedHeight) this.resendCosignature(from);
+  }
+
+  #onSyncRequest(from: NodeId, fromHeight: number): void {
+    const blocks: Uint8Array[] = [];
+    let bytes = 0;
+    for (let height = fromHeight; blocks.length < LIMITS.syncBlocksMax; height++) {
+      const block = this.#parts.ledger.encodedBlock(height);
+      if (block === undefined || bytes > LIMITS.syncBytesMax) break;
+      blocks.push(block);
+      bytes += block.length;
+    }
+    this.#parts.writeAhead.output(() => this.#parts.peers.send(from, { kind: "sync-response", fromHeight, blocks }));
+  }
+}
