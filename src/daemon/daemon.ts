@@ -1,0 +1,81 @@
+import { readFileSync } from "node:fs";
+import type { Server } from "node:net";
+import { parseHash, QuorumgateError } from "#base";
+import { createVerifier, loadSodium, nodeHasher } from "#crypto";
+import { LocalBackend, type RunningNode, startNode } from "#gateway";
+import { createHttpServer } from "#http";
+import { createLogger, createMetricsRegistry, createTelemetry, type ProcessLogger } from "#telemetry";
+import { type NodeConfig, splitAddress } from "./config.ts";
+import { openControlSocket } from "./control-socket.ts";
+
+/** A running daemon: node and HTTP API. */
+export interface Daemon {
+  readonly node: RunningNode;
+  readonly httpUrl: string;
+  stop(): Promise<void>;
+}
+
+/** Starts node, HTTP API and, in development, the control socket. Stopping goes the other way. @throws {QuorumgateError} */
+export async function startDaemon(config: NodeConfig, logger: ProcessLogger): Promise<Daemon> {
+  const registry = createMetricsRegistry();
+  const telemetry = createTelemetry({ logger, registry });
+  const node = await startNode({
+    genesisBytes: readGenesis(config.genesis),
+    genesisHash: parseHash(config.genesisHash),
+    keysFolder: config.keys,
+    dataFolder: config.data,
+    anchorFile: config.anchor,
+    listen: splitAddress(config.listen.peer),
+    ...(config.peers === undefined ? {} : { addresses: config.peers }),
+    telemetry,
+    events: { onHalted: (reason) => telemetry.log("error", "node.halted", { reason }) },
+  });
+  if (node.id !== config.node) throw new QuorumgateError("CONFIG_INVALID", `the keys are those of ${node.id}, not of ${config.node}`);
+  const { host, port } = splitAddress(config.listen.http);
+  if (host !== "127.0.0.1" && host !== "::1" && host !== "localhost") {
+    throw new QuorumgateError("CONFIG_INVALID", "HTTP without TLS listens on loopback only; put a TLS proxy of your institution before it");
+  }
+  const app = createHttpServer({
+    backend: new LocalBackend(node),
+    cluster: node.cluster,
+    node: node.id,
+    hasher: nodeHasher,
+    verifier: createVerifier(await loadSodium()),
+    state: () => node.replica.state,
+    metrics: () => registry.metrics(),
+    telemetry,
+  });
+  const httpUrl = await app.listen({ host, port });
+  const control = await openControl(config, node);
+  telemetry.log("info", "node.ready", { node: node.id, cluster: node.cluster, http: httpUrl });
+  return {
+    node,
+    httpUrl,
+    stop: async () => {
+      control?.close();
+      await app.close();
+      await node.stop();
+    },
+  };
+}
+
+/** A logger to the configured file, or to standard error. */
+export function loggerOf(config: NodeConfig): ProcessLogger {
+  return createLogger({ logLevel: config.logLevel, fields: { node: config.node } });
+}
+
+function openControl(config: NodeConfig, node: RunningNode): Promise<Server | undefined> {
+  if (config.controlSocket === undefined) return Promise.resolve(undefined);
+  if (node.genesis.environment !== "development") {
+    throw new QuorumgateError("CONFIG_INVALID", "controlSocket is for development clusters only");
+  }
+  return openControlSocket(config.controlSocket, { blockPeers: (peers) => node.transport.blockPeers(peers) });
+}
+
+function readGenesis(path: string): Uint8Array {
+  try {
+    return new Uint8Array(readFileSync(path));
+  } catch (cause) {
+    throw new QuorumgateError("CONFIG_INVALID", `the genesis file cannot be read: ${path}`, { cause });
+  }
+}

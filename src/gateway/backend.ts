@@ -1,0 +1,86 @@
+import type { CanonicalObject, Hash, JsonValue, NodeId, SignedCommand } from "#base";
+
+/** What became of a command: its ordered record, with the receipt once a quorum covers it. */
+export interface CommandOutcome {
+  /** SHA-256 of the command's bytes: the id of the decision and of its receipt. */
+  readonly decisionId: Hash;
+  readonly outcome: "applied" | "allowed" | "denied" | "refused";
+  readonly code: string;
+  readonly height: number;
+  /** Agreed time, milliseconds since 1970. */
+  readonly timeMs: number;
+  readonly answer: CanonicalObject;
+  readonly seq?: number;
+  /** tlog-proof text; absent for a refusal that has no entry. */
+  readonly receipt?: string;
+}
+
+/** The four answers to a submission; a refusal before ordering is an error and thrown. */
+export type Submission =
+  | { readonly kind: "ordered"; readonly outcome: CommandOutcome }
+  | { readonly kind: "unavailable"; readonly code: string; readonly decisionId: Hash; readonly waitingFor: readonly string[] };
+
+/** Where a node stands, as it tells callers. */
+export interface NodeStatus {
+  readonly node: NodeId;
+  readonly cluster: Hash;
+  readonly environment: string;
+  readonly engine: string;
+  readonly mode: string;
+  readonly haltReason?: string;
+  readonly participatesAbove?: number;
+  readonly height: number;
+  readonly view: number;
+  readonly leader: string;
+  readonly phase: string;
+  readonly waitingFor: readonly string[];
+  readonly certifiedHeight: number;
+  readonly logSize: number;
+  readonly stateHash: string;
+  readonly agreedTimeMs: number;
+  readonly mempool: number;
+  readonly members: readonly { readonly id: string; readonly weight: number; readonly connected: boolean; readonly httpUrl: string }[];
+  readonly health: Health;
+  readonly evidence: number;
+}
+
+/** Health in words and figures. */
+export interface Health {
+  /** Whether this node sees a quorum, itself included. */
+  readonly canDecide: boolean;
+  /** How much further weight may fail before nothing is decided. */
+  readonly tolerates: number;
+  /** Such as "survives 1 faulty node". */
+  readonly summary: string;
+}
+
+/** An entry with its place and, once certified, its proof. */
+export interface EntryProofAnswer {
+  readonly seq: number;
+  readonly shard: string;
+  readonly index: number;
+  readonly size: number;
+  /** Base64 hashes from leaf to root. */
+  readonly path: readonly string[];
+  readonly checkpoint: string;
+}
+
+/** What a gateway needs of the cluster: a node in this process, or nodes over HTTP. */
+export interface Backend {
+  cluster(): Promise<Hash>;
+  submit(signed: SignedCommand, timeoutMs: number): Promise<Submission>;
+  submitAll(signed: readonly SignedCommand[], timeoutMs: number): Promise<readonly Submission[]>;
+  /** Undefined when nothing is recorded under the id. */
+  decision(id: Hash): Promise<CommandOutcome | "pending" | undefined>;
+  status(): Promise<NodeStatus>;
+  service(id: string): Promise<JsonValue | undefined>;
+  services(page: { readonly after?: string; readonly limit: number }): Promise<JsonValue>;
+  /** Entries' bytes by global sequence. */
+  entries(range: { readonly from: number; readonly to: number }): Promise<readonly Uint8Array[]>;
+  proof(seq: number): Promise<EntryProofAnswer | undefined>;
+  policy(): Promise<string>;
+  checkpoint(): Promise<string | undefined>;
+  /** A file of the tiled log: `<shard>/tile/…` or `<shard>/checkpoint`. */
+  logFile(path: string): Promise<Uint8Array | undefined>;
+  close(): Promise<void>;
+}

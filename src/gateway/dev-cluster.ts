@@ -1,0 +1,99 @@
+import { clusterIdOf, type Hash, parseGenesis, parseNodeId, QuorumgateError, silentTelemetry } from "#base";
+import { loadSodium, nodeHasher, type Signer } from "#crypto";
+import { assembleGenesis, createNodeIdentity, createServiceKey, serviceSignerOf } from "#identity";
+import { type GuardAnchor, initializeGuard } from "#replica";
+import { MemoryStore } from "#storage";
+import { memoryNetwork } from "#transport";
+import { LocalBackend } from "./local-backend.ts";
+import { openReplica, startReplica } from "./node.ts";
+import { forwardEvents, SecurityGateway } from "./security-gateway.ts";
+
+/** A whole cluster inside one process, for tests and examples. Nothing of it outlives the process. */
+export interface DevCluster {
+  readonly cluster: Hash;
+  /** Signs what operators do, as `operator-1`. */
+  readonly operator: Signer;
+  /** Attests services, as `issuer-1`. */
+  readonly issuer: { readonly id: string; readonly signer: Signer };
+  /** Signers by id; add those of services here before they ask. */
+  readonly signers: Map<string, Signer>;
+  /** The gateway of node 1, 2, … */
+  gateway(node: number): SecurityGateway;
+  /** Cuts the links between these nodes and the others. */
+  partition(nodes: readonly number[]): void;
+  heal(): void;
+  stop(): Promise<void>;
+}
+
+/** Makes and starts a cluster of nodes over in-memory links and stores; it decides when this resolves. */
+export async function createDevCluster(options: { readonly nodes?: number; readonly engine?: "pbft" } = {}): Promise<DevCluster> {
+  const { nodes = 4 } = options;
+  const ed25519 = await loadSodium();
+  const nowMs = Date.now();
+  const trustDomain = "dev.local";
+  const identities = Array.from({ length: nodes }, (_, index) =>
+    createNodeIdentity(ed25519, {
+      nodeId: parseNodeId(`node-${index + 1}`),
+      trustDomain,
+      weight: 1,
+      peerAddress: `127.0.0.1:${7_501 + index}`,
+      httpUrl: `http://127.0.0.1:${7_401 + index}`,
+      nowMs,
+      development: true,
+    }),
+  );
+  const operator = createServiceKey(ed25519, "operator-1");
+  const issuer = createServiceKey(ed25519, "issuer-1");
+  const genesisBytes = assembleGenesis(ed25519, {
+    environment: "development",
+    trustDomain,
+    nodeFiles: identities.map((identity) => identity.nodeFile),
+    operators: [{ id: operator.id, key: operator.publicKey, roles: ["operator"] }],
+    issuers: [{ id: issuer.id, key: issuer.publicKey }],
+    timeUs: nowMs * 1_000,
+  });
+  const signers = new Map<string, Signer>([[operator.id, serviceSignerOf(ed25519, operator)]]);
+  const network = memoryNetwork();
+  const gateways = await Promise.all(
+    identities.map(async (identity) => {
+      const store = new MemoryStore();
+      const anchor = memoryAnchor();
+      await new Promise<void>((resolve) => initializeGuard({ store, anchor }, () => resolve()));
+      const relay: { gateway?: SecurityGateway } = {};
+      const transport = network.transportFor(identity.member.id);
+      const ports = { store, anchor, transport, telemetry: silentTelemetry, events: forwardEvents(relay) };
+      const replica = await openReplica({ identity, ed25519, genesisBytes }, ports);
+      await startReplica(replica);
+      const stop = (): Promise<void> => new Promise((resolve) => replica.stop(resolve));
+      relay.gateway = SecurityGateway.over(new LocalBackend({ replica, genesis: parseGenesis(genesisBytes) }), { signers, stop });
+      return relay.gateway;
+    }),
+  );
+  return {
+    cluster: clusterIdOf(nodeHasher, genesisBytes),
+    operator: serviceSignerOf(ed25519, operator),
+    issuer: { id: issuer.id, signer: serviceSignerOf(ed25519, issuer) },
+    signers,
+    gateway: (node) => {
+      const gateway = gateways[node - 1];
+      if (gateway === undefined) throw new QuorumgateError("CONFIG_INVALID", `the cluster has nodes 1 to ${nodes}`);
+      return gateway;
+    },
+    partition: (side) => network.partition(side.map((node) => parseNodeId(`node-${node}`))),
+    heal: () => network.heal(),
+    stop: async () => {
+      await Promise.all(gateways.map((gateway) => gateway.stop()));
+    },
+  };
+}
+
+function memoryAnchor(): GuardAnchor {
+  let value: Uint8Array | undefined;
+  return {
+    read: () => value,
+    write: (next, done) => {
+      value = next;
+      setImmediate(done);
+    },
+  };
+}

@@ -1,0 +1,66 @@
+import { findMember, type Genesis, isByzantineQuorum, type NodeId, tolerableWeight, totalWeight, weightOf } from "#base";
+import type { ReplicaStatus } from "#replica";
+import type { Health, NodeStatus } from "./backend.ts";
+
+/** Health in words: what a person on call wants to read first. */
+export function describeHealth(genesis: Genesis, status: ReplicaStatus): Health {
+  const { membership } = genesis;
+  const total = totalWeight(membership);
+  const present = weightOf(membership, [status.node, ...status.connected]);
+  const canDecide = status.mode !== "halted" && isByzantineQuorum(present, total);
+  const spare = present - (Math.floor((2 * total) / 3) + 1);
+  const tolerates = canDecide ? Math.min(spare, tolerableWeight(total)) : 0;
+  return { canDecide, tolerates, summary: summarize(status, { canDecide, tolerates, members: membership.members.length, present, total }) };
+}
+
+/** A node's status as callers see it. */
+export function describeStatus(genesis: Genesis, status: ReplicaStatus): NodeStatus {
+  const { consensus, tip, certified, haltReason, participatesAbove } = status;
+  const connected = new Set<NodeId>([status.node, ...status.connected]);
+  return {
+    node: status.node,
+    cluster: status.cluster,
+    environment: genesis.environment,
+    engine: genesis.engine,
+    mode: status.mode,
+    ...(haltReason === undefined ? {} : { haltReason }),
+    ...(participatesAbove === undefined ? {} : { participatesAbove }),
+    height: tip.height,
+    view: consensus.view,
+    leader: consensus.leader,
+    phase: consensus.phase,
+    waitingFor: consensus.waitingFor,
+    certifiedHeight: certified.height,
+    logSize: certified.size,
+    stateHash: tip.stateHash,
+    agreedTimeMs: Math.floor(tip.timeUs / 1_000),
+    mempool: status.mempool,
+    members: genesis.membership.members.map(({ id, weight, httpUrl }) => ({ id, weight, connected: connected.has(id), httpUrl })),
+    health: describeHealth(genesis, status),
+    evidence: status.evidence.length,
+  };
+}
+
+function summarize(
+  status: ReplicaStatus,
+  figures: { canDecide: boolean; tolerates: number; members: number; present: number; total: number },
+): string {
+  const { canDecide, tolerates, members, present, total } = figures;
+  if (status.mode === "halted") return `halted: ${status.haltReason ?? "unknown"}`;
+  const needed = Math.floor((2 * total) / 3) + 1;
+  if (!canDecide) return `cannot decide: ${present} of ${needed} needed votes; waiting for ${status.consensus.waitingFor.join(", ")}`;
+  const prefix = status.mode === "recovering" ? "catching up, does not vote yet; " : "";
+  if (members === 1) return `${prefix}one node decides alone; survives no faulty node`;
+  if (tolerates === 0) return `${prefix}decides, but survives no further faulty node${missing(status)}`;
+  return `${prefix}survives ${tolerates} faulty ${tolerates === 1 ? "node" : "nodes"}${missing(status)}`;
+}
+
+function missing(status: ReplicaStatus): string {
+  const away = status.consensus.waitingFor.filter((id) => !status.connected.includes(id) && id !== status.node);
+  return away.length === 0 ? "" : `; waiting for ${away.join(", ")}`;
+}
+
+/** True for a member of the cluster. */
+export function isMember(genesis: Genesis, id: string): boolean {
+  return findMember(genesis.membership, id) !== undefined;
+}

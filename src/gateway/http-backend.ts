@@ -1,0 +1,275 @@
+import { Agent as HttpAgent, request as httpRequest } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import {
+  type CanonicalObject,
+  encodeUtf8,
+  fromBase64,
+  type Hash,
+  isErrorCode,
+  type JsonValue,
+  LIMITS,
+  parseHash,
+  QuorumgateError,
+  type SignedCommand,
+  signedCommandToJson,
+  toBase64Url,
+  ZERO_HASH,
+} from "#base";
+import { type Signer, signCommand } from "#crypto";
+import type { Backend, CommandOutcome, EntryProofAnswer, NodeStatus, Submission } from "./backend.ts";
+
+/** Who reads: an operator, auditor or registered service. */
+export interface AccessIdentity {
+  readonly id: string;
+  readonly signer: Signer;
+}
+
+/** Where a cluster is reached. */
+export interface HttpBackendOptions {
+  /** Base URLs of nodes, the nearest first; the next is tried when one does not answer. */
+  readonly urls: readonly string[];
+  readonly cluster: Hash;
+  /** Needed for reads. */
+  readonly access?: AccessIdentity;
+  /** Pinned authority for https URLs, PEM. */
+  readonly ca?: string;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: Buffer;
+}
+
+/** An access token is used this long, and valid a little longer. */
+const TOKEN_USE_US = 60_000_000;
+const ANSWER_BYTES_MAX = 67_108_864;
+/** Beyond the node's own bound: a node that hangs is given up for the next. */
+const PATIENCE_MS = 3_000;
+
+/** The cluster over HTTP. A command's bytes go unchanged to the next node when one fails: an id takes effect once. */
+export class HttpBackend implements Backend {
+  readonly #options: HttpBackendOptions;
+  readonly #agents: { readonly http: HttpAgent; readonly https: HttpsAgent };
+  #token: { readonly text: string; readonly untilUs: number } | undefined;
+  #preferred = 0;
+
+  constructor(options: HttpBackendOptions) {
+    if (options.urls.length === 0) throw new QuorumgateError("CONFIG_INVALID", "a cluster is reached by at least one URL");
+    this.#options = options;
+    const keepAlive = { keepAlive: true, maxSockets: 256 };
+    this.#agents = {
+      http: new HttpAgent(keepAlive),
+      https: new HttpsAgent({ ...keepAlive, ...(options.ca === undefined ? {} : { ca: options.ca }) }),
+    };
+  }
+
+  cluster(): Promise<Hash> {
+    return Promise.resolve(this.#options.cluster);
+  }
+
+  async submit(signed: SignedCommand, timeoutMs: number): Promise<Submission> {
+    const body = JSON.stringify(signedCommandToJson(signed));
+    const answer = await this.#call({ method: "POST", path: pathOf(signed), body, timeoutMs, isIdempotent: true });
+    return submissionOf(signed.hash, JSON.parse(answer.body.toString()) as CanonicalObject, answer.status);
+  }
+
+  async submitAll(signed: readonly SignedCommand[], timeoutMs: number): Promise<readonly Submission[]> {
+    const body = JSON.stringify({ commands: signed.map(signedCommandToJson) });
+    const answer = await this.#call({ method: "POST", path: "/v1/commands", body, timeoutMs, isIdempotent: true });
+    const parsed = JSON.parse(answer.body.toString()) as { results?: readonly CanonicalObject[] };
+    if (parsed.results === undefined) throw problemError(parsed as JsonValue, answer.status);
+    return parsed.results.map((result, index) => submissionOf(signed[index]?.hash ?? ZERO_HASH, result, 200));
+  }
+
+  async decision(id: Hash): Promise<CommandOutcome | "pending" | undefined> {
+    const answer = await this.#read(`/v1/decisions/${id}`);
+    if (answer.status === 404) return undefined;
+    if (answer.status === 202) return "pending";
+    return outcomeOf(parse(answer) as unknown as CanonicalObject);
+  }
+
+  async status(): Promise<NodeStatus> {
+    return parse(await this.#read("/v1/status")) as unknown as NodeStatus;
+  }
+
+  async service(id: string): Promise<JsonValue | undefined> {
+    const answer = await this.#read(`/v1/services/${encodeURIComponent(id)}`);
+    return answer.status === 404 ? undefined : parse(answer);
+  }
+
+  async services(page: { readonly after?: string; readonly limit: number }): Promise<JsonValue> {
+    const after = page.after === undefined ? "" : `&after=${encodeURIComponent(page.after)}`;
+    return parse(await this.#read(`/v1/services?limit=${page.limit}${after}`));
+  }
+
+  async entries(range: { readonly from: number; readonly to: number }): Promise<readonly Uint8Array[]> {
+    const answer = parse(await this.#read(`/v1/audit/entries?from=${range.from}&to=${range.to}`)) as unknown as {
+      entries: readonly string[];
+    };
+    return answer.entries.map(fromBase64);
+  }
+
+  async proof(seq: number): Promise<EntryProofAnswer | undefined> {
+    const answer = await this.#read(`/v1/audit/proof?seq=${seq}`);
+    return answer.status === 503 ? undefined : (parse(answer) as unknown as EntryProofAnswer);
+  }
+
+  async policy(): Promise<string> {
+    return text(await this.#read("/v1/audit/policy"));
+  }
+
+  async checkpoint(): Promise<string | undefined> {
+    const answer = await this.#read("/v1/audit/checkpoint");
+    return answer.status === 404 ? undefined : text(answer);
+  }
+
+  async logFile(path: string): Promise<Uint8Array | undefined> {
+    const answer = await this.#read(`/v1/audit/${path}`);
+    if (answer.status === 404) return undefined;
+    if (answer.status !== 200) throw problemError(parse(answer), answer.status);
+    return new Uint8Array(answer.body);
+  }
+
+  close(): Promise<void> {
+    this.#agents.http.destroy();
+    this.#agents.https.destroy();
+    return Promise.resolve();
+  }
+
+  async #read(path: string): Promise<Answer> {
+    return this.#call({
+      method: "GET",
+      path,
+      timeoutMs: LIMITS.submitTimeoutMs,
+      isIdempotent: true,
+      authorization: await this.#accessToken(),
+    });
+  }
+
+  async #accessToken(): Promise<string> {
+    const { access, cluster } = this.#options;
+    if (access === undefined) throw new QuorumgateError("REQUEST_UNAUTHENTICATED", "reads need an identity: pass `access`");
+    const nowUs = Date.now() * 1_000;
+    if (this.#token === undefined || this.#token.untilUs < nowUs) {
+      const signed = await signCommand(access.signer, {
+        cluster,
+        kind: "access",
+        issuer: access.id as never,
+        issuedAtUs: nowUs,
+        expiresAtUs: nowUs + LIMITS.commandLifetimeMaxUs,
+        body: { audience: "*" },
+      });
+      const token = toBase64Url(encodeUtf8(JSON.stringify(signedCommandToJson(signed))));
+      this.#token = { text: `Signed ${token}`, untilUs: nowUs + TOKEN_USE_US };
+    }
+    return this.#token.text;
+  }
+
+  /** Asks the preferred node, and the others in turn when it cannot be reached or does not answer. */
+  async #call(call: Call): Promise<Answer> {
+    const { urls } = this.#options;
+    let last: unknown;
+    for (let i = 0; i < urls.length; i++) {
+      const at = (this.#preferred + i) % urls.length;
+      try {
+        const answer = await this.#send(urls[at] ?? "", call);
+        this.#preferred = at;
+        return answer;
+      } catch (error) {
+        last = error;
+      }
+    }
+    throw new QuorumgateError("QUORUM_UNAVAILABLE", "no node of the cluster answered", { cause: last });
+  }
+
+  #send(base: string, call: Call): Promise<Answer> {
+    const url = new URL(call.path, base);
+    const isTls = url.protocol === "https:";
+    const headers = {
+      accept: "application/json, application/problem+json, text/plain, application/octet-stream",
+      ...(call.body === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(call.body) }),
+      ...(call.authorization === undefined ? {} : { authorization: call.authorization }),
+    };
+    const options = { method: call.method, headers, timeout: call.timeoutMs + PATIENCE_MS };
+    return new Promise((resolve, reject) => {
+      const onResponse = (response: import("node:http").IncomingMessage): void => {
+        const chunks: Buffer[] = [];
+        let length = 0;
+        response.on("data", (chunk: Buffer) => {
+          length += chunk.length;
+          if (length > ANSWER_BYTES_MAX) response.destroy(new Error("the answer is too long"));
+          else chunks.push(chunk);
+        });
+        response.on("end", () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks) }));
+        response.on("error", reject);
+      };
+      const request = isTls
+        ? httpsRequest(url, { ...options, agent: this.#agents.https }, onResponse)
+        : httpRequest(url, { ...options, agent: this.#agents.http }, onResponse);
+      request.on("timeout", () => request.destroy(new Error("the node did not answer in time")));
+      request.on("error", reject);
+      request.end(call.body);
+    });
+  }
+}
+
+interface Call {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly body?: string;
+  readonly timeoutMs: number;
+  readonly isIdempotent: boolean;
+  readonly authorization?: string;
+}
+
+function pathOf(signed: SignedCommand): string {
+  const { kind, body } = signed.command;
+  if (kind === "service.register") return "/v1/services";
+  if (kind === "service.revoke") return `/v1/services/${String(body["service"])}/revoke`;
+  if (kind === "grant.create") return "/v1/grants";
+  if (kind === "grant.revoke") return `/v1/grants/${String(body["grant"])}/revoke`;
+  return "/v1/authorize";
+}
+
+function submissionOf(decisionId: Hash, body: CanonicalObject, status: number): Submission {
+  if (body["outcome"] !== undefined) return { kind: "ordered", outcome: outcomeOf(body) };
+  const code = String(body["code"] ?? "INTERNAL_ERROR");
+  if (body["decisionId"] === undefined || Number(body["status"] ?? status) !== 503) throw problemError(body as JsonValue, status);
+  return { kind: "unavailable", code, decisionId, waitingFor: (body["waitingFor"] as readonly string[] | undefined) ?? [] };
+}
+
+function outcomeOf(body: CanonicalObject): CommandOutcome {
+  const { decisionId, outcome, reason, height, timeMs, explanation, seq, receipt } = body as Record<string, never>;
+  return {
+    decisionId: parseHash(decisionId ?? ""),
+    outcome: outcome ?? "refused",
+    code: reason ?? "INTERNAL_ERROR",
+    height: height ?? 0,
+    timeMs: timeMs ?? 0,
+    answer: explanation ?? {},
+    ...(seq === undefined ? {} : { seq }),
+    ...(receipt === undefined ? {} : { receipt }),
+  };
+}
+
+function parse(answer: Answer): JsonValue {
+  let value: JsonValue;
+  try {
+    value = JSON.parse(answer.body.toString()) as JsonValue;
+  } catch (cause) {
+    throw new QuorumgateError("INTERNAL_ERROR", `the node answered ${answer.status} without JSON`, { cause });
+  }
+  if (answer.status >= 400) throw problemError(value, answer.status);
+  return value;
+}
+
+function text(answer: Answer): string {
+  if (answer.status >= 400) throw problemError(JSON.parse(answer.body.toString()) as JsonValue, answer.status);
+  return answer.body.toString();
+}
+
+function problemError(problem: JsonValue, status: number): QuorumgateError {
+  const { code, detail } = (problem ?? {}) as { code?: string; detail?: string };
+  const known = code !== undefined && isErrorCode(code) ? code : "INTERNAL_ERROR";
+  return new QuorumgateError(known, detail ?? `the node answered ${status}`);
+}

@@ -1,0 +1,104 @@
+import { type Genesis, type Hash, type JsonValue, QuorumgateError, type SignedCommand, toBase64 } from "#base";
+import type { OrderedRecord, Replica } from "#replica";
+import { grantToCanonical, serviceToCanonical } from "#state";
+import type { Backend, CommandOutcome, EntryProofAnswer, NodeStatus, Submission } from "./backend.ts";
+import { describeStatus } from "./health.ts";
+
+/** The node in this process. */
+export class LocalBackend implements Backend {
+  readonly #replica: Replica;
+  readonly #genesis: Genesis;
+
+  constructor(node: { readonly replica: Replica; readonly genesis: Genesis }) {
+    this.#replica = node.replica;
+    this.#genesis = node.genesis;
+  }
+
+  cluster(): Promise<Hash> {
+    return Promise.resolve(this.#replica.cluster);
+  }
+
+  submit(signed: SignedCommand, timeoutMs: number): Promise<Submission> {
+    return new Promise((resolve, reject) => {
+      this.#replica.submit(signed, timeoutMs, (answer) => {
+        if (answer.kind === "rejected") reject(new QuorumgateError(answer.code, answer.message));
+        else if (answer.kind === "ordered") resolve({ kind: "ordered", outcome: this.outcomeOf(answer.record) });
+        else resolve({ kind: "unavailable", code: answer.code, decisionId: signed.hash, waitingFor: answer.waitingFor });
+      });
+    });
+  }
+
+  submitAll(signed: readonly SignedCommand[], timeoutMs: number): Promise<readonly Submission[]> {
+    return Promise.all(signed.map((command) => this.submit(command, timeoutMs)));
+  }
+
+  decision(id: Hash): Promise<CommandOutcome | "pending" | undefined> {
+    const record = this.#replica.find(id);
+    if (record !== undefined) return Promise.resolve(this.outcomeOf(record));
+    return Promise.resolve(this.#replica.isWaiting(id) ? "pending" : undefined);
+  }
+
+  status(): Promise<NodeStatus> {
+    return Promise.resolve(describeStatus(this.#genesis, this.#replica.status()));
+  }
+
+  service(id: string): Promise<JsonValue | undefined> {
+    const { state } = this.#replica;
+    const service = state.service(id);
+    if (service === undefined) return Promise.resolve(undefined);
+    return Promise.resolve({ ...serviceToCanonical(service), grants: state.grantsOf(id).map(grantToCanonical) });
+  }
+
+  services(page: { readonly after?: string; readonly limit: number }): Promise<JsonValue> {
+    const { items, next } = this.#replica.state.services(page);
+    return Promise.resolve({ items: items.map(serviceToCanonical), ...(next === undefined ? {} : { next }) });
+  }
+
+  entries(range: { readonly from: number; readonly to: number }): Promise<readonly Uint8Array[]> {
+    return Promise.resolve(this.#replica.reader.entries(range));
+  }
+
+  proof(seq: number): Promise<EntryProofAnswer | undefined> {
+    const { reader } = this.#replica;
+    const proof = reader.proof(seq);
+    const checkpoint = proof === undefined ? undefined : reader.checkpoint(proof.shard);
+    if (proof === undefined || checkpoint === undefined) return Promise.resolve(undefined);
+    return Promise.resolve({ seq, ...proof, path: proof.path.map(toBase64), checkpoint });
+  }
+
+  policy(): Promise<string> {
+    return Promise.resolve(this.#replica.reader.policy());
+  }
+
+  checkpoint(): Promise<string | undefined> {
+    return Promise.resolve(this.#replica.reader.checkpoint());
+  }
+
+  logFile(path: string): Promise<Uint8Array | undefined> {
+    const at = path.indexOf("/");
+    const [shard, rest] = [path.slice(0, at), path.slice(at + 1)];
+    if (rest !== "checkpoint") return Promise.resolve(this.#replica.reader.tile(shard, rest));
+    const note = this.#replica.reader.checkpoint(shard);
+    return Promise.resolve(note === undefined ? undefined : new TextEncoder().encode(note));
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** A record with its receipt, as far as a checkpoint covers it. */
+  outcomeOf(record: OrderedRecord): CommandOutcome {
+    const receipt = this.#replica.reader.receipt(record);
+    const { command, outcome, code, height, timeUs, answer, seq } = record;
+    return {
+      decisionId: command,
+      outcome,
+      code,
+      height,
+      timeMs: Math.floor(timeUs / 1_000),
+      answer,
+      ...(seq === undefined ? {} : { seq }),
+      ...(receipt === undefined ? {} : { receipt }),
+    };
+  }
+}

@@ -1,0 +1,157 @@
+import { rmSync } from "node:fs";
+import {
+  clusterIdOf,
+  type Genesis,
+  type Hash,
+  type KeyValueStore,
+  type NodeId,
+  parseGenesis,
+  QuorumgateError,
+  type Telemetry,
+  type Transport,
+} from "#base";
+import { createVerifier, type Ed25519, loadSodium, nodeHasher } from "#crypto";
+import { loadNodeIdentity, type NodeIdentity, nodeSignerOf } from "#identity";
+import { type GuardAnchor, initializeGuard, Replica, type ReplicaEvents, type ReplicaTiming } from "#replica";
+import { openFileAnchor, openLevelStore } from "#storage";
+import { mtlsTransport, type PartitionableTransport } from "#transport";
+import { entropy, systemClock, systemTimers } from "./system-ports.ts";
+
+/** What a node of a cluster is started with. */
+export interface NodeOptions {
+  readonly genesisBytes: Uint8Array;
+  /** Pinned cluster id: another genesis is refused. */
+  readonly genesisHash: Hash;
+  readonly keysFolder: string;
+  readonly dataFolder: string;
+  readonly anchorFile: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  /** `host:port` by member, instead of the addresses in the membership. */
+  readonly addresses?: Readonly<Record<string, string>>;
+  readonly telemetry: Telemetry;
+  readonly timing?: Partial<ReplicaTiming>;
+  readonly events?: Partial<ReplicaEvents>;
+}
+
+/** A running node. */
+export interface RunningNode {
+  readonly id: NodeId;
+  readonly cluster: Hash;
+  readonly genesis: Genesis;
+  readonly replica: Replica;
+  readonly transport: PartitionableTransport;
+  stop(): Promise<void>;
+}
+
+/** The ports that a replica needs beside its genesis and keys. */
+export interface ReplicaPorts {
+  readonly store: KeyValueStore;
+  readonly anchor: GuardAnchor;
+  readonly transport: Transport;
+  readonly telemetry: Telemetry;
+  readonly timing?: Partial<ReplicaTiming>;
+  readonly events?: Partial<ReplicaEvents>;
+}
+
+/**
+ * Prepares the data folder of a NEW node. Called once, by what creates the node: a node whose folder is gone is started without it and rejoins by
+ * the vote guard's rule.
+ */
+export async function initializeNodeData(paths: { readonly data: string; readonly anchor: string }, telemetry: Telemetry): Promise<void> {
+  rmSync(paths.data, { recursive: true, force: true });
+  const store = await openLevelStore(paths.data, telemetry);
+  const anchor = openFileAnchor(paths.anchor);
+  await new Promise<void>((resolve, reject) =>
+    initializeGuard({ store, anchor }, (error) => (error === undefined ? resolve() : reject(error))),
+  );
+  anchor.close();
+  await closeStore(store);
+}
+
+/** Starts a node: storage, links, replica, in this order. @throws {QuorumgateError} GENESIS_INVALID, STORAGE_*, IDENTITY_* */
+export async function startNode(options: NodeOptions): Promise<RunningNode> {
+  const { genesisBytes, telemetry } = options;
+  const ed25519 = await loadSodium();
+  const genesis = parseGenesis(genesisBytes);
+  const cluster = clusterIdOf(nodeHasher, genesisBytes);
+  if (cluster !== options.genesisHash) throw new QuorumgateError("GENESIS_INVALID", "the genesis file is not the one that this node pins");
+  const identity = loadNodeIdentity(ed25519, options.keysFolder);
+  refuseOffLoopback(genesis, options.listen.host);
+  const store = await openLevelStore(options.dataFolder, telemetry);
+  const anchor = openFileAnchor(options.anchorFile);
+  const transport = mtlsTransport({
+    self: identity.member.id,
+    cluster,
+    membership: genesis.membership,
+    trustDomain: genesis.trustDomain,
+    tls: tlsOf(identity),
+    listen: options.listen,
+    ...(options.addresses === undefined ? {} : { addresses: options.addresses }),
+    telemetry,
+  });
+  const replica = await openReplica({ identity, ed25519, genesisBytes }, { ...options, store, anchor, transport });
+  await startReplica(replica);
+  return {
+    id: identity.member.id,
+    cluster,
+    genesis,
+    replica,
+    transport,
+    stop: async () => {
+      await new Promise<void>((resolve) => replica.stop(resolve));
+      await closeStore(store);
+      anchor.close();
+    },
+  };
+}
+
+/** Opens a replica over the given ports with a node's own keys. */
+export function openReplica(
+  node: { readonly identity: NodeIdentity; readonly ed25519: Ed25519; readonly genesisBytes: Uint8Array },
+  ports: ReplicaPorts,
+): Promise<Replica> {
+  const { identity, ed25519, genesisBytes } = node;
+  const { store, anchor, transport, telemetry, timing, events } = ports;
+  return new Promise((resolve, reject) => {
+    Replica.open(
+      {
+        self: identity.member.id,
+        genesisBytes,
+        hasher: nodeHasher,
+        signer: nodeSignerOf(ed25519, identity),
+        verifier: createVerifier(ed25519),
+        store,
+        anchor,
+        transport,
+        clock: systemClock,
+        timers: systemTimers,
+        entropy,
+        telemetry,
+        ...(timing === undefined ? {} : { timing }),
+        ...(events === undefined ? {} : { events }),
+      },
+      (error, replica) => (replica === undefined ? reject(error ?? new Error("no replica")) : resolve(replica)),
+    );
+  });
+}
+
+/** Starts a replica's links and its part in the cluster. */
+export function startReplica(replica: Replica): Promise<void> {
+  return new Promise((resolve, reject) => replica.start((error) => (error === undefined ? resolve() : reject(error))));
+}
+
+function closeStore(store: KeyValueStore): Promise<void> {
+  return new Promise((resolve, reject) => store.close((error) => (error === undefined ? resolve() : reject(error))));
+}
+
+function tlsOf({ tls, authority }: NodeIdentity): { key: string; certificate: string } {
+  return { key: tls.privateKeyPem, certificate: tls.certificatePem + authority.certificatePem };
+}
+
+/** Development clusters have keys that were made on one machine: they are not to be reached from another. */
+function refuseOffLoopback(genesis: Genesis, host: string): void {
+  const isLoopback = host === "127.0.0.1" || host === "::1" || host === "localhost";
+  if (genesis.environment === "development" && !isLoopback) {
+    throw new QuorumgateError("CONFIG_INVALID", "a node of a development cluster listens on loopback only");
+  }
+}

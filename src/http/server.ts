@@ -1,0 +1,204 @@
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import {
+  type Hash,
+  type Hasher,
+  type JsonValue,
+  LIMITS,
+  parseHash,
+  parseJson,
+  QuorumgateError,
+  type SignatureVerifier,
+  type SignedCommand,
+  signedCommandFromJson,
+  type Telemetry,
+} from "#base";
+import type { Backend, CommandOutcome, Submission } from "#gateway";
+import type { LedgerState } from "#state";
+import { Access, type Caller } from "./access.ts";
+import { OPENAPI } from "./openapi.ts";
+import { problemOf, problemOfError } from "./problem.ts";
+import { registerReads } from "./reads.ts";
+
+/** Requests of one connection and time are bounded elsewhere; these bound what a slow or hostile client may hold. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 15_000;
+const CONNECTIONS_MAX = 2_000;
+/** Commands of one call: the path of batch-signing clients. */
+export const BATCH_MAX = 256;
+
+/** What the HTTP API is served from. */
+export interface HttpOptions {
+  readonly backend: Backend;
+  readonly cluster: Hash;
+  readonly node: string;
+  readonly hasher: Hasher;
+  readonly verifier: SignatureVerifier;
+  readonly state: () => LedgerState;
+  readonly metrics: () => Promise<string>;
+  readonly telemetry: Telemetry;
+  /** PEM key and certificate; without them only loopback is served. */
+  readonly tls?: { readonly key: string; readonly certificate: string };
+  readonly submitTimeoutMs?: number;
+}
+
+/** What handlers need. */
+export interface HttpContext extends HttpOptions {
+  readonly access: Access;
+  /** @throws {QuorumgateError} when the caller may not read */
+  caller(request: FastifyRequest): Caller;
+}
+
+/** Makes the HTTP API; `listen` on the result serves it. */
+export function createHttpServer(options: HttpOptions): FastifyInstance {
+  const { cluster, state, hasher, verifier } = options;
+  const access = new Access({ cluster, state, hasher, verifier, nowUs: () => Date.now() * 1_000 });
+  const app = fastify({
+    bodyLimit: LIMITS.httpBodyBytesMax * 8,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: 0,
+    keepAliveTimeout: 75_000,
+    forceCloseConnections: true,
+    ...(options.tls === undefined
+      ? {}
+      : { https: { key: options.tls.key, cert: options.tls.certificate, minVersion: "TLSv1.3" as const } }),
+  } as object) as unknown as FastifyInstance;
+  app.server.headersTimeout = HEADERS_TIMEOUT_MS;
+  app.server.maxConnections = CONNECTIONS_MAX;
+  const context: HttpContext = { ...options, access, caller: (request) => access.check(request.headers.authorization) };
+  guardHost(app);
+  readBodies(app);
+  answerErrors(app, options.telemetry);
+  registerWrites(app, context);
+  registerReads(app, context);
+  app.get("/v1/openapi.json", () => OPENAPI);
+  return app;
+}
+
+/** Against pages that make a browser call this node: a name that is not a loopback name, or a foreign origin, is refused. */
+function guardHost(app: FastifyInstance): void {
+  app.addHook("onRequest", (request, _reply, done) => {
+    const host = (request.headers.host ?? "").replace(/:\d+$/, "");
+    const isNumeric = /^(?:\d{1,3}\.){3}\d{1,3}$/.test(host) || host.startsWith("[");
+    const { origin } = request.headers;
+    if (!isNumeric && host !== "localhost")
+      return done(new QuorumgateError("REQUEST_HOST", "the Host header is not an address of this node"));
+    if (origin !== undefined && new URL(origin).hostname !== host)
+      return done(new QuorumgateError("REQUEST_HOST", "requests of other origins are refused"));
+    return done();
+  });
+}
+
+/** Bodies are read by the strict reader: UTF-8, JSON, and nothing else. */
+function readBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => {
+    try {
+      done(null, parseJson(body as Buffer));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+}
+
+function answerErrors(app: FastifyInstance, telemetry: Telemetry): void {
+  app.setErrorHandler((error, _request, reply) => {
+    const problem = problemOfError(error);
+    if (problem.status >= 500 && problem.code === "INTERNAL_ERROR") {
+      telemetry.log("error", "http.failed", { reason: error instanceof Error ? error.message : "unknown" });
+    }
+    telemetry.count("quorumgate_refusals_total", 1, { code: problem.code });
+    return reply.code(problem.status).type("application/problem+json").send(JSON.stringify(problem));
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const problem = problemOf("REQUEST_NOT_FOUND", `there is nothing at ${request.method} of this address`);
+    return reply.code(problem.status).type("application/problem+json").send(JSON.stringify(problem));
+  });
+}
+
+/** Kinds of commands by the address that takes them. */
+const WRITES: Readonly<Record<string, readonly string[]>> = {
+  "/v1/services": ["service.register"],
+  "/v1/services/:id/revoke": ["service.revoke"],
+  "/v1/grants": ["grant.create"],
+  "/v1/grants/:id/revoke": ["grant.revoke"],
+  "/v1/authorize": ["authorize"],
+};
+
+function registerWrites(app: FastifyInstance, context: HttpContext): void {
+  for (const [path, kinds] of Object.entries(WRITES)) {
+    app.post(path, async (request, reply) => {
+      const signed = readCommand(context, request.body as JsonValue, kinds);
+      checkIdempotencyKey(request, signed);
+      return answer(reply, await context.backend.submit(signed, timeoutOf(context)));
+    });
+  }
+  app.post("/v1/commands", async (request, reply) => {
+    const body = request.body as { readonly commands?: readonly JsonValue[] } | null;
+    const commands = body?.commands;
+    if (!Array.isArray(commands) || commands.length === 0 || commands.length > BATCH_MAX || Object.keys(body ?? {}).length !== 1) {
+      throw new QuorumgateError("FORMAT_SHAPE_INVALID", `commands holds 1 to ${BATCH_MAX} signed commands`);
+    }
+    const signed = commands.map((command) => readCommand(context, command as JsonValue, Object.values(WRITES).flat()));
+    const submissions = await context.backend.submitAll(signed, timeoutOf(context));
+    return reply.type("application/json").send(JSON.stringify({ results: submissions.map((submission) => answerBody(submission).body) }));
+  });
+}
+
+function readCommand(context: HttpContext, body: JsonValue, kinds: readonly string[]): SignedCommand {
+  const signed = signedCommandFromJson(context.hasher, body);
+  if (!kinds.includes(signed.command.kind)) throw new QuorumgateError("COMMAND_KIND_UNKNOWN", `this address takes ${kinds.join(", ")}`);
+  return signed;
+}
+
+/** For signed calls the key is the command's id: the same id with other bytes is refused when it is ordered. */
+function checkIdempotencyKey(request: FastifyRequest, signed: SignedCommand): void {
+  const key = request.headers["idempotency-key"];
+  if (key !== undefined && key !== signed.command.id)
+    throw new QuorumgateError("REQUEST_CONFLICT", "Idempotency-Key is not the command's id");
+}
+
+function timeoutOf(context: HttpContext): number {
+  return context.submitTimeoutMs ?? LIMITS.submitTimeoutMs;
+}
+
+function answer(reply: FastifyReply, submission: Submission): FastifyReply {
+  const { status, body } = answerBody(submission);
+  const type = status < 300 ? "application/json" : "application/problem+json";
+  return reply.code(status).type(type).send(JSON.stringify(body));
+}
+
+/** Denied is an answer, not an error; what was refused carries its code's status; unavailable says that the outcome is unknown. */
+function answerBody(submission: Submission): { status: number; body: JsonValue } {
+  if (submission.kind === "unavailable") {
+    const { code, decisionId, waitingFor } = submission;
+    const problem = problemOf(code, "no certified answer in time; the outcome is unknown until the command expires", {
+      decisionId,
+      waitingFor,
+    });
+    return { status: problem.status, body: problem };
+  }
+  const { outcome } = submission;
+  if (outcome.outcome !== "refused") return { status: 200, body: outcomeBody(outcome) };
+  const problem = problemOf(outcome.code, "the command was ordered and refused", outcomeBody(outcome) as Record<string, JsonValue>);
+  return { status: problem.status, body: problem };
+}
+
+/** A recorded outcome as callers see it. */
+export function outcomeBody(outcome: CommandOutcome): JsonValue {
+  const { decisionId, outcome: verdict, code, height, timeMs, answer: explanation, seq, receipt } = outcome;
+  return {
+    decisionId,
+    outcome: verdict,
+    reason: code,
+    height,
+    timeMs,
+    explanation,
+    ...(seq === undefined ? {} : { seq }),
+    ...(receipt === undefined ? {} : { receipt }),
+  };
+}
+
+/** The id in an address. @throws {QuorumgateError} FORMAT_HASH_INVALID */
+export function decisionIdOf(request: FastifyRequest): Hash {
+  return parseHash((request.params as { id: string }).id);
+}
