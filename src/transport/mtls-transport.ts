@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { randomInt } from "node:crypto";
 import { connect, createServer, type SecureContextOptions, type Server, type TLSSocket } from "node:tls";
 import {
