@@ -6,7 +6,6 @@ import {
   type Cosignature,
   checkpointText,
   cosignatureSeconds,
-  encodeEntryBundle,
   exportPaths,
   type LogPoint,
   logSignatureMessage,
@@ -171,9 +170,4 @@ export function rememberingPredicate(): (publicKey: Uint8Array, message: Uint8Ar
     verdicts.set(name, verdict);
     return verdict;
   };
-}
-
-/** Entries of one bundle, changed and put together again. */
-export function bundleOf(entries: readonly Uint8Array[]): Uint8Array {
-  return encodeEntryBundle(entries);
 }
