@@ -125,7 +125,7 @@ export class SimulatedNetwork {
   /** A link counts as up only when both directions work: keep-alives need both. */
   #isUp(from: NodeId, to: NodeId): boolean {
     if (!this.#ports.has(from) || !this.#ports.has(to)) return false;
-    return !this.#cuts.has(`${from}>${to}`) && !this.#cuts.has(`${to}>${from}`);
+    return this.#cuts.size === 0 || !(this.#cuts.has(`${from}>${to}`) || this.#cuts.has(`${to}>${from}`));
   }
 
   #tell(left: NodeId, right: NodeId, up: boolean): void {

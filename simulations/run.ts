@@ -1,6 +1,6 @@
 import { clusterIdOf, type Hasher, headerDigest, type NodeId, parseGenesis, SeededRandom } from "#base";
-import { decodeMessage } from "#consensus";
-import { decodeFrame } from "#replica";
+import { type ConsensusMessage, decodeMessage } from "#consensus";
+import { decodeFrame, encodeFrame } from "#replica";
 import { equivocate } from "./byzantine/equivocate.ts";
 import { forge } from "./byzantine/forge.ts";
 import { silent } from "./byzantine/silent.ts";
@@ -46,6 +46,8 @@ export interface RunResult {
 const OPERATIONS = 24;
 /** From the heal to the end of the liveness phase. */
 const LIVENESS_MS = 60_000;
+/** First byte of a frame that holds a consensus message. */
+const CONSENSUS_FRAME = encodeFrame({ kind: "consensus", message: new Uint8Array(0) })[0];
 const EVENTS_MAX = 400_000;
 
 /** Runs one schedule: a safety phase with its faults, then a liveness phase in which everything honest is healed and must drain. */
@@ -64,6 +66,7 @@ class Run {
   readonly #random: SeededRandom;
   readonly #marks = new Map<string, number>();
   readonly #copies = new Map<Fault, ReadonlyMap<string, Uint8Array>>();
+  readonly #messages = new WeakMap<Uint8Array, ConsensusMessage>();
   #trace = [0x811c9dc5, 0x01000193];
 
   constructor(options: RunOptions) {
@@ -152,14 +155,24 @@ class Run {
     this.#cluster.network.onDelivery = (from, to, frame) => {
       this.#mix(frame.length * 31 + (frame[0] ?? 0));
       this.#mix(this.#scheduler.nowUs() % 0x7fffffff);
-      const decoded = decodeFrame(frame);
-      if (decoded.kind !== "consensus") return;
-      const message = decodeMessage(decoded.message);
+      const message = this.#messageOf(frame);
+      if (message === undefined) return;
       if (message.type === "view-change" || message.type === "new-view") this.#mark(message.type);
       if (message.type === "view-change" && message.prepared !== undefined) this.#mark("view-change-with-prepared-certificate");
       this.#options.log?.(`${this.#scheduler.elapsedMs().toFixed(3).padStart(10)} ${from} > ${to} ${describe(message)}`);
       this.#checker.onMessage(from, message, (headerBytes) => headerDigest(hasher, headerBytes));
     };
+  }
+
+  /** A broadcast is one frame to all peers, and is read once. */
+  #messageOf(frame: Uint8Array): ConsensusMessage | undefined {
+    const known = this.#messages.get(frame);
+    if (known !== undefined || frame[0] !== CONSENSUS_FRAME) return known;
+    const decoded = decodeFrame(frame);
+    if (decoded.kind !== "consensus") return undefined;
+    const message = decodeMessage(decoded.message);
+    this.#messages.set(frame, message);
+    return message;
   }
 
   #submit(): void {

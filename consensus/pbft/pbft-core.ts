@@ -190,7 +190,8 @@ class PbftCore implements Core {
   /** Progress runs while a decision is due; sending again runs while something was said that others may have missed. */
   #adjustTimers(): void {
     const state = this.#state;
-    const { height, view, changing, timing } = { ...state, ...state.settings, height: state.height };
+    const { height, view, changing } = state;
+    const { timing } = state.settings;
     const slot = `${height}/${view}/${changing}`;
     const due = state.mayVote && this.#started && (changing ? this.#viewChanger.isAwaitingLeader : this.#isDue());
     const progressDelay = Math.min(timing.viewTimeoutMs * 2 ** Math.min(state.attempts, 10), timing.viewTimeoutMaxMs);

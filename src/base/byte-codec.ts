@@ -67,7 +67,19 @@ export class ByteWriter {
 
   /** Text as UTF-8 behind its length as u32. */
   text(text: string): this {
-    return this.bytes(encodeUtf8(text));
+    const { length } = text;
+    this.#reserve(4 + length);
+    const buffer = this.#buffer;
+    const start = this.#length + 4;
+    for (let i = 0; i < length; i++) {
+      const code = text.charCodeAt(i);
+      // Nearly all texts here are ASCII and go straight into the buffer.
+      if (code >= 0x80) return this.bytes(encodeUtf8(text));
+      buffer[start + i] = code;
+    }
+    this.#view.setUint32(this.#length, length);
+    this.#length = start + length;
+    return this;
   }
 
   finish(): Uint8Array {
