@@ -79,8 +79,7 @@ export class Orchestrator {
         this.#processOf(request).pause();
         return `${nodeIdOf(request)} is paused: it holds its links and answers nobody`;
       case "resume":
-        this.#processOf(request).resume();
-        return `${nodeIdOf(request)} goes on`;
+        return this.#resume(this.#processOf(request));
       case "partition":
         return this.#divide(readGroups(request["groups"]));
       case "heal":
@@ -100,6 +99,12 @@ export class Orchestrator {
     await process.start();
     await this.#cut(process);
     return `${process.node.id} runs again and catches up`;
+  }
+
+  async #resume(process: NodeProcess): Promise<string> {
+    process.resume();
+    await this.#cut(process);
+    return `${process.node.id} goes on`;
   }
 
   /** Cuts the links between the groups. A node in no group is alone. */

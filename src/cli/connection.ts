@@ -1,0 +1,125 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Command } from "commander";
+import { type Hash, parseHash, QuorumgateError } from "#base";
+import { type Ed25519, loadSodium, type Signer } from "#crypto";
+import { SecurityGateway } from "#gateway";
+import { loadServiceKey, type ServiceKey, serviceSignerOf } from "#identity";
+import { gather } from "./command.ts";
+import { DEV_FOLDER, type DevFolder, devPaths, readDevFolder } from "./dev/folder.ts";
+import { UsageError } from "./failure.ts";
+import type { Output } from "./output.ts";
+
+/** Options of every command that talks to a cluster. */
+export interface ConnectionOptions {
+  readonly json?: boolean;
+  readonly url?: readonly string[];
+  readonly cluster?: string;
+  readonly identity?: string;
+  readonly data?: string;
+}
+
+/** Which cluster a command talks to. */
+export interface Target {
+  readonly urls: readonly string[];
+  readonly cluster: Hash;
+  /** The development cluster's folder, where it is one. */
+  readonly dev?: DevFolder;
+}
+
+/** A connection to a cluster in somebody's name. */
+export interface Connection extends Target {
+  readonly gateway: SecurityGateway;
+  /** Who speaks. */
+  readonly self: ServiceKey;
+  readonly ed25519: Ed25519;
+}
+
+/** Adds the options that say which cluster, and who asks. */
+export function addConnectionOptions(command: Command): Command {
+  return command
+    .option("--url <url>", "a node's HTTP address; may be given several times (default: the development cluster)", gather)
+    .option("--cluster <id>", "the cluster's id, needed with --url: nothing is signed for another cluster")
+    .option("--identity <dir>", "folder of the key that signs (default: one of the development cluster's)")
+    .option("--data <dir>", "folder of the development cluster", DEV_FOLDER);
+}
+
+/** Which cluster the options name. @throws {UsageError} when they name none, {QuorumgateError} CONFIG_INVALID */
+export function resolveTarget(options: ConnectionOptions, output: Output): Target {
+  if (options.url !== undefined) {
+    if (options.cluster === undefined) throw new UsageError("--url needs --cluster ID: signatures name the cluster they are for");
+    return { urls: options.url.map(checkUrl), cluster: parseHash(options.cluster) };
+  }
+  const folder = options.data ?? DEV_FOLDER;
+  const dev = readDevFolder(folder);
+  if (dev === undefined) {
+    throw new QuorumgateError(
+      "CONFIG_INVALID",
+      `there is no development cluster in ${folder}; start one with \`quorumgate dev\`, or give --url and --cluster`,
+    );
+  }
+  if (options.cluster !== undefined && options.cluster !== dev.cluster) {
+    throw new QuorumgateError("CONFIG_INVALID", "the development cluster has another id than --cluster says", { data: { folder } });
+  }
+  output.note(output.style.faint(`development cluster ${dev.cluster.slice(0, 8)} in ${folder}`));
+  return { urls: dev.nodes.map(({ http }) => http), cluster: dev.cluster, dev };
+}
+
+/** The key that a command signs with: the one named, or, in a development cluster, the usual one. @throws {UsageError} */
+export function loadIdentity(
+  ed25519: Ed25519,
+  options: { readonly identity?: string; readonly target: Target; readonly usual: string },
+): ServiceKey {
+  const { identity, target, usual } = options;
+  if (identity !== undefined) return loadServiceKey(ed25519, identity);
+  if (target.dev === undefined) throw new UsageError("--identity DIR is needed: outside a development cluster nobody's key is assumed");
+  const folder = devPaths(target.dev.folder).identity(usual);
+  if (!existsSync(join(folder, "identity.json")))
+    throw new UsageError(`the development cluster has no key for ${usual}; give --identity DIR`);
+  return loadServiceKey(ed25519, folder);
+}
+
+/** Connects as the identity of the options, runs the work, and closes the connection in any case. */
+export async function withConnection<T>(
+  options: ConnectionOptions,
+  context: { readonly output: Output; readonly usual: string },
+  work: (connection: Connection) => Promise<T>,
+): Promise<T> {
+  const ed25519 = await loadSodium();
+  const target = resolveTarget(options, context.output);
+  const self = loadIdentity(ed25519, {
+    ...(options.identity === undefined ? {} : { identity: options.identity }),
+    target,
+    usual: context.usual,
+  });
+  const gateway = await connectAs(ed25519, { target, identities: [self] });
+  try {
+    return await work({ ...target, gateway, self, ed25519 });
+  } finally {
+    await gateway.stop();
+  }
+}
+
+/** A gateway that signs for all of the identities, and reads as the first. */
+export function connectAs(
+  ed25519: Ed25519,
+  options: { readonly target: Target; readonly identities: readonly [ServiceKey, ...ServiceKey[]]; readonly timeoutMs?: number },
+): Promise<SecurityGateway> {
+  const { target, identities, timeoutMs } = options;
+  const signers = new Map<string, Signer>(identities.map((identity) => [identity.id, serviceSignerOf(ed25519, identity)]));
+  const [reader] = identities;
+  return SecurityGateway.connect({
+    urls: target.urls,
+    cluster: target.cluster,
+    signers,
+    access: { id: reader.id, signer: serviceSignerOf(ed25519, reader) },
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  });
+}
+
+function checkUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:"))
+    throw new UsageError(`not an http or https address: ${text}`);
+  return url.origin;
+}

@@ -1,0 +1,194 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseReceipt, verifyReceipt } from "#audit";
+import { type JsonValue, parseGenesis, QuorumgateError, tolerableWeight, totalWeight } from "#base";
+import type { AuthorizationResponse } from "#gateway";
+import { EXIT } from "../failure.ts";
+import { type Output, short } from "../output.ts";
+import { openDevFolder, readGenesisBytes } from "./create.ts";
+import { FIRST_REQUEST, INSTITUTIONS } from "./demo.ts";
+import { DEV_FOLDER, DEV_TRUST_DOMAIN, type DevFolder, devPaths } from "./folder.ts";
+import { Orchestrator } from "./orchestrator.ts";
+import { Demonstration, waitForLinks } from "./seed.ts";
+import { Steps } from "./steps.ts";
+
+/** How `quorumgate dev` was called. */
+export interface DevRun {
+  readonly nodes: number;
+  readonly data: string;
+  readonly basePort: number;
+  readonly ephemeral: boolean;
+  readonly once: boolean;
+}
+
+/** Links to a node that has just started come back within this. */
+const LINKS_MS = 20_000;
+
+/** Runs a development cluster until it is told to stop, or with `once` until its first decision is shown. */
+export async function runDevCluster(run: DevRun, output: Output): Promise<number> {
+  const folder = run.ephemeral ? mkdtempSync(join(tmpdir(), "quorumgate-dev-")) : run.data;
+  const stopped = stopSignal();
+  let orchestrator: Orchestrator | undefined;
+  try {
+    orchestrator = await Promise.race([bringUp({ ...run, data: folder }, output), stopped]);
+    if (orchestrator === undefined || run.once) return EXIT.done;
+    await stopped;
+    output.note("stopping …");
+    return EXIT.done;
+  } finally {
+    await orchestrator?.stop();
+    if (run.ephemeral) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Settles at the first request to stop. At the second, the process ends at once, and takes its nodes with it. */
+function stopSignal(): Promise<undefined> {
+  return new Promise((settle) => {
+    const onSignal = (): void => {
+      settle(undefined);
+      process.once("SIGINT", () => process.exit(130)).once("SIGTERM", () => process.exit(143));
+    };
+    process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
+  });
+}
+
+/** Starts everything step by step; when a step fails, what was started is stopped again. */
+async function bringUp(run: DevRun, output: Output): Promise<Orchestrator> {
+  const steps = new Steps(output, { isTerminal: process.stdout.isTTY === true });
+  output.note(output.style.strong("quorumgate · development cluster · NOT FOR PRODUCTION"));
+  const cluster = await steps.run("identities", () => openFolder(run));
+  const orchestrator = new Orchestrator(cluster, (text) => output.note(text));
+  try {
+    await steps.run("node processes and links", () => startNodes(orchestrator));
+    const first = await demonstrate(cluster, steps);
+    const shown = describeRun(orchestrator, first);
+    output.result(shown, () => welcome(orchestrator, { output, receipt: first.receipt }));
+    return orchestrator;
+  } catch (error) {
+    await orchestrator.stop();
+    throw error;
+  }
+}
+
+async function openFolder(run: DevRun): Promise<{ detail: string; value: DevFolder }> {
+  const { cluster, isNew } = await openDevFolder({ folder: run.data, count: run.nodes, basePort: run.basePort });
+  const made = isNew ? "authorities and identities of" : "kept:";
+  const detail = `${made} ${run.nodes} nodes   spiffe://${DEV_TRUST_DOMAIN}/replicas/node-{1..${run.nodes}}   cluster ${short(cluster.cluster)}`;
+  return { detail, value: cluster };
+}
+
+async function startNodes(orchestrator: Orchestrator): Promise<{ detail: string; value: undefined }> {
+  const { cluster } = orchestrator;
+  await orchestrator.open();
+  await orchestrator.startNodes();
+  await waitForLinks(cluster, LINKS_MS);
+  const count = cluster.nodes.length;
+  const { total, tolerated, needed } = quorumOf(cluster);
+  const links = (count * (count - 1)) / 2;
+  const detail = `${count} node processes, ${links} mutual TLS links   pbft · n=${total} f=${tolerated} quorum=${needed} · data ${cluster.folder}`;
+  return { detail, value: undefined };
+}
+
+/** The first decision as it is shown: with the answer's receipt checked as an auditor would. */
+interface FirstDecision {
+  readonly response: AuthorizationResponse;
+  readonly receipt: string;
+  readonly signers: readonly string[];
+  readonly latencyMs: number;
+}
+
+async function demonstrate(cluster: DevFolder, steps: Steps): Promise<FirstDecision> {
+  const demonstration = await Demonstration.connect(cluster);
+  try {
+    await steps.run("demonstration data", async () => {
+      const { services, grants } = await demonstration.seed();
+      return {
+        detail: `${INSTITUTIONS.length} institutions, ${services} services, ${grants} grants, 1 operator, 1 auditor`,
+        value: undefined,
+      };
+    });
+    return await steps.run("first decision", () => firstDecision(cluster, demonstration));
+  } finally {
+    await demonstration.close();
+  }
+}
+
+async function firstDecision(cluster: DevFolder, demonstration: Demonstration): Promise<{ detail: string; value: FirstDecision }> {
+  const start = performance.now();
+  const response = await demonstration.decide();
+  const latencyMs = Math.round(performance.now() - start);
+  const { receipt, outcome, reason } = response;
+  if (receipt === undefined) throw new QuorumgateError("DEV_COMMAND_FAILED", `the first decision has no receipt: ${outcome} (${reason})`);
+  const verified = verifyReceipt(receipt, await demonstration.policy());
+  if (!verified.ok) throw new QuorumgateError("VERIFY_ALTERED", `the first decision's receipt does not verify: exit ${verified.exitCode}`);
+  writeFileSync(devPaths(cluster.folder).receipt, receipt);
+  const signers = verified.signers ?? [];
+  const { domain, operation } = FIRST_REQUEST.capability;
+  const decision = `first decision ${outcome.toUpperCase()}   ${FIRST_REQUEST.serviceId} ${domain}:${operation}   ${latencyMs} ms`;
+  const proof = `receipt ${short(response.consensusId)}   signed by ${signers.join(" ")} (${quorumOf(cluster).needed} needed) · entry #${response.seq}`;
+  return { detail: `${decision}\n  ${proof}`, value: { response, receipt, signers, latencyMs } };
+}
+
+function quorumOf(cluster: DevFolder): { readonly total: number; readonly tolerated: number; readonly needed: number } {
+  const total = totalWeight(parseGenesis(readGenesisBytes(cluster.folder)).membership);
+  return { total, tolerated: tolerableWeight(total), needed: Math.floor((2 * total) / 3) + 1 };
+}
+
+/** The one JSON object of `--json`. */
+function describeRun({ cluster, processes }: Orchestrator, first: FirstDecision): JsonValue {
+  const { response, receipt, signers, latencyMs } = first;
+  const { consensusId, outcome, reason, height, timeMs, seq } = response;
+  return {
+    cluster: cluster.cluster,
+    trustDomain: DEV_TRUST_DOMAIN,
+    environment: "development",
+    nodes: processes.map(({ node, pid, logFile }) => ({
+      id: node.id,
+      url: node.http,
+      peer: node.peerAddress,
+      pid: pid ?? 0,
+      log: logFile,
+    })),
+    decision: {
+      id: consensusId,
+      outcome,
+      reason,
+      service: FIRST_REQUEST.serviceId,
+      capability: `${FIRST_REQUEST.capability.domain}:${FIRST_REQUEST.capability.operation}`,
+      height: height ?? 0,
+      seq: seq ?? 0,
+      timeMs: timeMs ?? 0,
+      latencyMs,
+      signers,
+      index: parseReceipt(receipt).index,
+    },
+    receipt,
+    policyFile: devPaths(cluster.folder).policy,
+    receiptFile: devPaths(cluster.folder).receipt,
+    survives: quorumOf(cluster).tolerated,
+    elapsedMs: Math.round(performance.now()),
+  };
+}
+
+function welcome({ cluster }: Orchestrator, { output, receipt }: { readonly output: Output; readonly receipt: string }): string {
+  const { tolerated } = quorumOf(cluster);
+  const [first] = cluster.nodes;
+  const { style } = output;
+  const survives = tolerated === 0 ? "survives no faulty node" : `survives ${tolerated} faulty ${tolerated === 1 ? "node" : "nodes"}`;
+  const data = cluster.folder.endsWith(DEV_FOLDER) ? "" : ` --data ${cluster.folder}`;
+  const tries = [
+    `status${data}`,
+    `dev kill 3${data}`,
+    `authorize --service trading-service-001 --capability compute:execute --resource orders/hedge --explain${data}`,
+    `verify last${data}`,
+  ];
+  return [
+    `${style.good("Fault tolerance:")} ${survives}   ready in ${(performance.now() / 1_000).toFixed(1)} s`,
+    `HTTP API  ${first?.http}/v1   OpenAPI  ${first?.http}/v1/openapi.json   metrics  ${first?.http}/metrics`,
+    `Receipt   ${devPaths(cluster.folder).receipt} (${receipt.length} bytes)   policy  ${devPaths(cluster.folder).policy}`,
+    "Try, in another terminal:",
+    ...tries.map((line) => `  quorumgate ${line}`),
+    style.faint("Ctrl-C stops the cluster; its data stay."),
+  ].join("\n");
+}

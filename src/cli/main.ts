@@ -1,0 +1,24 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from "commander";
+import { addDevCommand } from "./commands/dev.ts";
+import { EXIT } from "./failure.ts";
+
+/** Adds each command to the program; what a command needs is loaded when it runs. */
+function createProgram(): Command {
+  const program = new Command("quorumgate")
+    .description("A security gateway that no single operator has to be trusted with.")
+    .enablePositionalOptions()
+    .showSuggestionAfterError()
+    .showHelpAfterError("(--help shows how the command is used)")
+    .exitOverride()
+    .addHelpText("after", "\nExit codes: 0 done, 1 refused or failed, 2 usage; those of `verify` are in its help.");
+  addDevCommand(program);
+  return program;
+}
+
+try {
+  await createProgram().parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
+}
