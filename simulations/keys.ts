@@ -10,6 +10,7 @@ import {
   type SignatureVerifier,
   toBase64Url,
 } from "#base";
+import type { Ed25519 } from "#crypto";
 
 /** How a run signs: a keyed stand-in that nobody in the simulation can forge, or real Ed25519. */
 export interface KeyMill {
@@ -53,25 +54,24 @@ export function standInKeys(hasher: Hasher): KeyMill {
   };
 }
 
-/** Real Ed25519, for the runs that must not rest on the stand-in. `sign` and `verify` are a backend's, loaded before the run. */
-export function ed25519Keys(
-  hasher: Hasher,
-  ed25519: {
-    keyPairOf(seed: Uint8Array): { readonly publicKey: Uint8Array; sign(message: Uint8Array): Uint8Array };
-    verify(claim: SignatureClaim): boolean;
-  },
-): KeyMill {
+/** Real Ed25519, for the runs that must not rest on the stand-in. */
+export function ed25519Keys(options: {
+  readonly hasher: Hasher;
+  readonly ed25519: Ed25519;
+  readonly verifier: SignatureVerifier;
+}): KeyMill {
+  const { hasher, ed25519, verifier } = options;
   const keys = new Map<string, SimulatedKey>();
   return {
     keyOf: (name) => {
       const known = keys.get(name);
       if (known !== undefined) return known;
-      const { publicKey, sign } = ed25519.keyPairOf(hasher.sha256(encodeUtf8(`seed ${name}`)));
-      const key = { publicKey: parsePublicKey(toBase64Url(publicKey)), sign };
+      const { publicKey, secretKey } = ed25519.generateKeyPair(hasher.sha256(encodeUtf8(`seed ${name}`)));
+      const key = { publicKey: parsePublicKey(toBase64Url(publicKey)), sign: (message: Uint8Array) => ed25519.sign(secretKey, message) };
       keys.set(name, key);
       return key;
     },
-    verifier: { verify: (claims, done) => done(claims.map((claim) => ed25519.verify(claim))) },
+    verifier,
   };
 }
 

@@ -1,0 +1,160 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
+import { encodeUtf8, type Hasher, toHex } from "#base";
+import { loadSodium, nodeHasher } from "#crypto";
+import type { Fault } from "./faults.ts";
+import type { RunResult } from "./run.ts";
+import { plantedBug, runSeed, type ScheduleSettings } from "./schedule.ts";
+
+/** A campaign: many seeds of one cluster. */
+export interface CampaignOptions extends ScheduleSettings {
+  /** First and last seed, both included. */
+  readonly seeds: { readonly from: number; readonly to: number };
+  /** Processes; as many as there are cores by default. The report does not depend on it, but for the speed. */
+  readonly workers?: number;
+  onProgress?(progress: CampaignProgress): void;
+}
+
+/** How far a campaign is. */
+export interface CampaignProgress {
+  readonly done: number;
+  readonly total: number;
+  readonly failures: number;
+}
+
+/** A schedule that broke an invariant: the list of its faults replays it. */
+export interface CampaignFailure {
+  readonly seed: number;
+  readonly invariant: string;
+  readonly faults: readonly Fault[];
+}
+
+/** What `quorumgate simulate` prints. */
+export interface CampaignReport {
+  readonly schedules: number;
+  readonly commits: number;
+  readonly failures: readonly CampaignFailure[];
+  /** Of all processes together, by the wall clock. */
+  readonly schedulesPerSecond: number;
+  readonly virtualSeconds: number;
+  /** Faults by kind. */
+  readonly faultKinds: Readonly<Record<string, number>>;
+  /** How often the rare branches ran. */
+  readonly marks: Readonly<Record<string, number>>;
+  /** SHA-256 over the trace hashes in the order of the seeds. */
+  readonly traceHash: string;
+}
+
+/** Seeds that a worker gets at a time: short enough that all end together, long enough that messages do not matter. */
+const SEEDS_PER_TURN = 10;
+
+/** Runs a range of seeds on several processes. @throws {RangeError} for an empty range or an unknown planted bug */
+export async function runCampaign(options: CampaignOptions): Promise<CampaignReport> {
+  const { seeds, planted } = options;
+  if (!(seeds.from <= seeds.to)) throw new RangeError("the range of seeds is empty");
+  if (planted !== undefined) plantedBug(planted);
+  const total = seeds.to - seeds.from + 1;
+  const workers = Math.min(options.workers ?? availableParallelism(), Math.ceil(total / SEEDS_PER_TURN));
+  const startedMs = performance.now();
+  const results: RunResult[] = [];
+  const take = (turn: readonly RunResult[]): void => {
+    results.push(...turn);
+    const failures = results.filter((result) => result.violations.length > 0).length;
+    options.onProgress?.({ done: results.length, total, failures });
+  };
+  const turns = turnsOf(seeds);
+  if (workers <= 1) await runHere(options, turns, take);
+  else await Promise.all(Array.from({ length: workers }, () => runInProcess(options, turns, take)));
+  results.sort((a, b) => a.seed - b.seed);
+  return reportOf(results, { hasher: nodeHasher, seconds: (performance.now() - startedMs) / 1_000 });
+}
+
+/** What crosses to a worker: the settings alone, since functions do not. */
+export function settingsOf({ engine, nodes, kinds, planted, realCrypto }: ScheduleSettings): ScheduleSettings {
+  return {
+    engine,
+    nodes,
+    ...(kinds === undefined ? {} : { kinds }),
+    ...(planted === undefined ? {} : { planted }),
+    ...(realCrypto === undefined ? {} : { realCrypto }),
+  };
+}
+
+/** One worker's next seeds. */
+export interface Turn {
+  readonly from: number;
+  readonly to: number;
+}
+
+function turnsOf({ from, to }: Turn): Turn[] {
+  const turns: Turn[] = [];
+  for (let at = from; at <= to; at += SEEDS_PER_TURN) turns.push({ from: at, to: Math.min(to, at + SEEDS_PER_TURN - 1) });
+  return turns.reverse();
+}
+
+async function runHere(options: CampaignOptions, turns: Turn[], take: (turn: readonly RunResult[]) => void): Promise<void> {
+  const crypto = { hasher: nodeHasher, ed25519: await loadSodium() };
+  const settings = settingsOf(options);
+  for (let turn = turns.pop(); turn !== undefined; turn = turns.pop()) {
+    const results: RunResult[] = [];
+    for (let seed = turn.from; seed <= turn.to; seed++) results.push(runSeed(settings, seed, crypto));
+    take(results);
+    // Progress may want to be drawn, and an interrupt heard.
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+}
+
+/** A worker of its own process takes turns until none is left. */
+function runInProcess(options: CampaignOptions, turns: Turn[], take: (turn: readonly RunResult[]) => void): Promise<void> {
+  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  const file = fileURLToPath(new URL(`./campaign-worker.${extension}`, import.meta.url));
+  const child: ChildProcess = fork(file, { serialization: "advanced" });
+  return new Promise((resolve, reject) => {
+    const next = (): void => {
+      const turn = turns.pop();
+      if (turn === undefined) child.disconnect();
+      else child.send({ settings: settingsOf(options), turn });
+    };
+    child.on("message", (results: readonly RunResult[]) => {
+      take(results);
+      next();
+    });
+    child.on("error", reject);
+    child.on("exit", (code) => {
+      if (code === 0) resolve();
+      else reject(new Error(`a simulation process ended with ${code ?? "a signal"}`));
+    });
+    next();
+  });
+}
+
+function reportOf(results: readonly RunResult[], about: { readonly hasher: Hasher; readonly seconds: number }): CampaignReport {
+  const faultKinds = new Map<string, number>();
+  const marks = new Map<string, number>();
+  const failures: CampaignFailure[] = [];
+  let [commits, virtualMs] = [0, 0];
+  for (const result of results) {
+    commits += result.commits;
+    virtualMs += result.virtualMs;
+    for (const { kind } of result.faults) faultKinds.set(kind, (faultKinds.get(kind) ?? 0) + 1);
+    for (const [name, count] of Object.entries(result.marks)) marks.set(name, (marks.get(name) ?? 0) + count);
+    for (const { invariant } of result.violations) failures.push({ seed: result.seed, invariant, faults: result.faults });
+  }
+  return {
+    schedules: results.length,
+    commits,
+    failures,
+    schedulesPerSecond: Math.round((results.length / about.seconds) * 10) / 10,
+    virtualSeconds: Math.round(virtualMs / 1_000),
+    faultKinds: sorted(faultKinds),
+    marks: sorted(marks),
+    traceHash: toHex(about.hasher.sha256(encodeUtf8(results.map((result) => result.traceHash).join(" ")))),
+  };
+}
+
+function sorted(counts: ReadonlyMap<string, number>): Record<string, number> {
+  return Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+}

@@ -1,0 +1,73 @@
+import fastCheck from "fast-check";
+import { loadSodium, nodeHasher } from "#crypto";
+import { FAULT_KINDS, type Fault } from "./faults.ts";
+import { type RunResult, runSchedule } from "./run.ts";
+import { keysFor, plantedBug } from "./schedule.ts";
+
+/** A schedule that is run again: its faults are given, not drawn. */
+export interface ReplayOptions {
+  /** Delays, workload and everything but the faults; 1 by default. */
+  readonly seed?: number;
+  readonly nodes: number;
+  readonly faults: readonly Fault[];
+  /** Name of a planted bug. */
+  readonly planted?: string;
+  readonly realCrypto?: boolean;
+}
+
+/** A run, line by line: virtual milliseconds, then a delivery (`from > to message`), a fault, or what a node did. */
+export interface Transcript {
+  readonly lines: readonly string[];
+  readonly result: RunResult;
+}
+
+/** Runs a schedule again and writes down what happens, for a person to follow. */
+export async function replayTranscript(options: ReplayOptions): Promise<Transcript> {
+  const lines: string[] = [];
+  const run = await replayer(options);
+  const result = run(options.faults, (line) => lines.push(line));
+  for (const { invariant, detail } of result.violations) lines.push(`${invariant} is broken: ${detail}`);
+  return { lines, result };
+}
+
+/** The smallest part of a list of faults, as fast-check finds it, under which an invariant still breaks; the list itself when none does. */
+export async function shrinkFaults(options: ReplayOptions): Promise<readonly Fault[]> {
+  const { faults } = options;
+  const run = await replayer(options);
+  const chosen = (mask: readonly boolean[]): Fault[] => faults.filter((_, index) => mask[index]);
+  const property = fastCheck.property(fastCheck.tuple(...faults.map(() => fastCheck.boolean())), (mask) => {
+    return run(chosen(mask)).violations.length === 0;
+  });
+  // One run, of the whole list: what follows is shrinking.
+  const all = faults.map(() => true);
+  const details = fastCheck.check(property, { examples: [[all]], numRuns: 1 });
+  const [smallest = all] = details.counterexample ?? [];
+  return chosen(smallest);
+}
+
+/** Reads a list of faults, as `failures[].faults` of a report holds it. @throws {RangeError} when it is none */
+export function parseFaults(value: unknown): Fault[] {
+  if (!Array.isArray(value)) throw new RangeError("a schedule is a list of faults");
+  return value.map((item: unknown) => {
+    if (!isFault(item)) throw new RangeError(`no fault: ${JSON.stringify(item)}`);
+    return item;
+  });
+}
+
+async function replayer(options: ReplayOptions): Promise<(faults: readonly Fault[], log?: (line: string) => void) => RunResult> {
+  const { seed = 1, nodes, realCrypto = false } = options;
+  const crypto = { hasher: nodeHasher, ed25519: await loadSodium() };
+  const planted = options.planted === undefined ? {} : { planted: plantedBug(options.planted) };
+  return (faults, log) => {
+    const keys = keysFor(crypto, { seed, realCrypto });
+    return runSchedule({ seed, nodes, hasher: crypto.hasher, keys, faults, ...planted, ...(log === undefined ? {} : { log }) });
+  };
+}
+
+function isFault(value: unknown): value is Fault {
+  if (typeof value !== "object" || value === null || !("kind" in value)) return false;
+  const { kind, ...rest } = value;
+  const isNumber = (item: unknown): boolean => typeof item === "number" && Number.isFinite(item);
+  if (!FAULT_KINDS.some((known) => known === kind)) return false;
+  return Object.values(rest).every((item: unknown) => isNumber(item) || (Array.isArray(item) && item.every(isNumber)));
+}

@@ -1,0 +1,64 @@
+import type { Hasher } from "#base";
+import { createVerifier, type Ed25519 } from "#crypto";
+import { FAULT_KINDS, type FaultKind, faultsOf } from "./faults.ts";
+import { ed25519Keys, type KeyMill, standInKeys } from "./keys.ts";
+import { PLANTED_BUGS, type PlantedBug } from "./planted/planted.ts";
+import { type RunResult, runSchedule } from "./run.ts";
+
+/** One seed in so many runs with real Ed25519. */
+const REAL_CRYPTO_EVERY = 100;
+
+/** What all schedules of a campaign share. Plain values only: it travels between processes. */
+export interface ScheduleSettings {
+  readonly engine: "pbft";
+  readonly nodes: number;
+  /** Kinds of faults to draw from; all by default, or those under which a planted bug shows. */
+  readonly kinds?: readonly FaultKind[];
+  /** Name of a planted bug. */
+  readonly planted?: string;
+  /** Every seed with real Ed25519, not one in a hundred. */
+  readonly realCrypto?: boolean;
+}
+
+/** Hash and signatures of a campaign; loaded once, before the first run. */
+export interface ScheduleCrypto {
+  readonly hasher: Hasher;
+  readonly ed25519: Ed25519;
+}
+
+/** The planted bug of a name. @throws {RangeError} for a name that is none */
+export function plantedBug(name: string): PlantedBug {
+  const found = PLANTED_BUGS.find((bug) => bug.name === name);
+  if (found === undefined)
+    throw new RangeError(`no planted bug is called ${name}; there are ${PLANTED_BUGS.map((bug) => bug.name).join(", ")}`);
+  return found;
+}
+
+/** The keys that a seed runs with. */
+export function keysFor(crypto: ScheduleCrypto, about: { readonly seed: number; readonly realCrypto: boolean }): KeyMill {
+  const { hasher, ed25519 } = crypto;
+  if (!about.realCrypto && about.seed % REAL_CRYPTO_EVERY !== 0) return standInKeys(hasher);
+  return ed25519Keys({ hasher, ed25519, verifier: createVerifier(ed25519) });
+}
+
+/** Runs one seed of a campaign. A schedule that throws broke S1, and is reported as every other failure is. */
+export function runSeed(settings: ScheduleSettings, seed: number, crypto: ScheduleCrypto): RunResult {
+  const { nodes, kinds, realCrypto = false } = settings;
+  const planted = settings.planted === undefined ? undefined : plantedBug(settings.planted);
+  const keys = keysFor(crypto, { seed, realCrypto });
+  try {
+    return runSchedule({
+      seed,
+      nodes,
+      hasher: crypto.hasher,
+      keys,
+      ...(kinds === undefined ? {} : { kinds }),
+      ...(planted === undefined ? {} : { planted }),
+    });
+  } catch (cause) {
+    const faults = faultsOf({ seed, nodes, kinds: kinds ?? planted?.kinds ?? FAULT_KINDS });
+    const detail = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
+    const nothing = { commits: 0, answered: 0, virtualMs: 0, events: 0, marks: {}, traceHash: "" };
+    return { ...nothing, seed, faults, violations: [{ invariant: "S1", detail }] };
+  }
+}
