@@ -135,7 +135,7 @@ export class PeerProtocol {
         if (mempool.has(signed.hash) || ledger.wasOrdered(signed)) continue;
         admission.admit(signed, (refusal) => {
           if (refusal === undefined) this.#onWork();
-          else this.#options.telemetry.count("quorumgate_commands_rejected_total", 1, { code: refusal.code });
+          else this.#options.telemetry.count("quorumgate_refusals_total", 1, { code: refusal.code });
         });
       } catch (error) {
         peers.misbehaved(from, errorCode(error));

@@ -8,7 +8,9 @@ import { LogReader } from "./log-reader.ts";
 import { Participation } from "./participation.ts";
 import { PeerProtocol } from "./peer-protocol.ts";
 import { Proposer } from "./proposer.ts";
-import type { OrderedRecord, ReplicaMode, ReplicaOptions, ReplicaStatus, SubmitAnswer } from "./types.ts";
+import type { BlockEvent, OrderedRecord, ReplicaMode, ReplicaOptions, ReplicaStatus, SubmitAnswer } from "./types.ts";
+
+const OUTCOMES = ["applied", "allowed", "denied", "refused"] as const;
 
 /** Evidence kept in memory for status. */
 const EVIDENCE_KEPT = 100;
@@ -191,14 +193,17 @@ export class Replica {
       catchUp.onTip();
     });
     this.#proposer.setPending(mempool.size > 0);
-    this.#observe(applied.event.results.length, proposal.header.timeUs, nowUs);
+    this.#observe(applied.event, nowUs);
   }
 
-  #observe(commands: number, blockTimeUs: number, nowUs: number): void {
+  #observe({ results, timeUs }: BlockEvent, nowUs: number): void {
     const { telemetry } = this.#options;
     telemetry.count("quorumgate_blocks_committed_total");
-    telemetry.count("quorumgate_commands_ordered_total", commands);
-    telemetry.observe("quorumgate_commit_seconds", Math.max(0, nowUs - blockTimeUs) / 1_000_000);
+    for (const outcome of OUTCOMES) {
+      const count = results.filter((result) => result.outcome === outcome).length;
+      if (count > 0) telemetry.count("quorumgate_commands_total", count, { outcome });
+    }
+    telemetry.observe("quorumgate_commit_seconds", Math.max(0, nowUs - timeUs) / 1_000_000);
   }
 
   /** What was certified since the last block, written along with it: after a restart receipts are served at once. */

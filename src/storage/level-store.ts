@@ -48,6 +48,7 @@ class LevelStore implements KeyValueStore {
   readonly #pending = new PendingWrites();
   readonly #closers: ((error?: Error) => void)[] = [];
   #writing = false;
+  #scheduled = false;
   #closing = false;
   /** Set by the first failure and never cleared. */
   #failure: QuorumgateError | undefined;
@@ -77,7 +78,13 @@ class LevelStore implements KeyValueStore {
       return;
     }
     this.#pending.add(operations, done);
-    this.#writeNext();
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    // At the end of this turn: what one step of a replica writes becomes durable in one sync instead of two.
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      this.#writeNext();
+    });
   }
 
   scan(
@@ -99,7 +106,7 @@ class LevelStore implements KeyValueStore {
   close(done: (error?: Error) => void): void {
     this.#closing = true;
     this.#closers.push(done);
-    if (!this.#writing) this.#closeDatabase();
+    if (!this.#writing && !this.#pending.hasWaiting) this.#closeDatabase();
   }
 
   #refusal(): QuorumgateError | undefined {

@@ -32,6 +32,10 @@ export const METRICS: readonly MetricDefinition[] = [
   counter("quorumgate_blocks_committed_total", "blocks", "Blocks that this node applied after a commit certificate."),
   counter("quorumgate_commands_total", "commands", "Commands applied in blocks, by outcome.", ["outcome"]),
   counter("quorumgate_decisions_total", "decisions", "Ordered authorization decisions, by verdict.", ["decision"]),
+  counter("quorumgate_peer_invalid_total", "frames", "Frames and messages of a peer that broke a rule, by peer and code.", [
+    "peer",
+    "code",
+  ]),
   counter("quorumgate_refusals_total", "refusals", "Commands and requests refused or denied, by code of the catalogue.", ["code"]),
   { ...latency("quorumgate_block_commands", "Commands in a committed block."), unit: "commands", buckets: BATCH_SIZES },
   latency("quorumgate_commit_seconds", "From a block's first proposal seen by this node to its commit certificate."),
@@ -60,7 +64,7 @@ export const METRICS: readonly MetricDefinition[] = [
   counter(
     "quorumgate_transport_refusals_total",
     "connections",
-    "Connections to the peer port refused, by stage (crowded, tls, identity, hello).",
+    "Connections to the peer port refused, by stage (incomplete, identity, slow, crowded).",
     ["stage"],
   ),
   counter("quorumgate_http_requests_total", "requests", "HTTP requests answered, by method, route and status.", [

@@ -1,0 +1,217 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { clusterIdOf, type Hash, parseNodeId } from "#base";
+import { loadSodium, nodeHasher, type Signer } from "#crypto";
+import { initializeNodeData } from "#daemon";
+import { type AuthorizationQuestion, createServiceIdentity, type NodeStatus, SecurityGateway } from "#gateway";
+import { assembleGenesis, createNodeIdentity, createServiceKey, saveNodeIdentity, serviceSignerOf } from "#identity";
+import { REPOSITORY } from "../repository.ts";
+
+const START_TIMEOUT_MS = 20_000;
+
+/** A cluster of daemon processes over mutual TLS and LevelDB, in a temporary folder. */
+export class ProcessCluster {
+  readonly folder: string = mkdtempSync(join(tmpdir(), "quorumgate-"));
+  readonly urls: readonly string[];
+  readonly signers: Map<string, Signer> = new Map();
+  #cluster: Hash | undefined;
+  readonly #basePort: number;
+  readonly #processes = new Map<number, ChildProcess>();
+  #operator: Signer | undefined;
+
+  constructor(options: { readonly nodes: number; readonly basePort: number }) {
+    this.#basePort = options.basePort;
+    this.urls = Array.from({ length: options.nodes }, (_, index) => `http://127.0.0.1:${options.basePort + index + 1}`);
+  }
+
+  get cluster(): Hash {
+    if (this.#cluster === undefined) throw new Error("the cluster has not begun");
+    return this.#cluster;
+  }
+
+  /** Makes keys, genesis and folders, and starts every node. */
+  async begin(): Promise<void> {
+    const sodium = await loadSodium();
+    const nowMs = Date.now();
+    const identities = this.urls.map((httpUrl, index) =>
+      createNodeIdentity(sodium, {
+        nodeId: parseNodeId(`node-${index + 1}`),
+        trustDomain: "dev.local",
+        weight: 1,
+        peerAddress: `127.0.0.1:${this.#basePort + 100 + index + 1}`,
+        httpUrl,
+        nowMs,
+        development: true,
+      }),
+    );
+    const operator = createServiceKey(sodium, "operator-1");
+    const issuer = createServiceKey(sodium, "issuer-1");
+    const genesis = assembleGenesis(sodium, {
+      environment: "development",
+      trustDomain: "dev.local",
+      nodeFiles: identities.map((identity) => identity.nodeFile),
+      operators: [{ id: operator.id, key: operator.publicKey, roles: ["operator"] }],
+      issuers: [{ id: issuer.id, key: issuer.publicKey }],
+      timeUs: nowMs * 1_000,
+    });
+    this.#cluster = clusterIdOf(nodeHasher, genesis);
+    this.#operator = serviceSignerOf(sodium, operator);
+    this.signers.set("operator-1", this.#operator);
+    writeFileSync(join(this.folder, "genesis.json"), genesis);
+    for (const [index, identity] of identities.entries()) {
+      const folder = this.nodeFolder(index + 1);
+      mkdirSync(folder);
+      saveNodeIdentity(folder, identity);
+      await initializeNodeData({ data: join(folder, "data"), anchor: join(folder, "guard", "anchor") });
+      writeFileSync(join(folder, "config.json"), JSON.stringify(this.#config(index + 1)));
+    }
+    await Promise.all(identities.map((_, index) => this.start(index + 1)));
+    await this.#enroll({ id: issuer.id, signer: serviceSignerOf(sodium, issuer) });
+  }
+
+  nodeFolder(node: number): string {
+    return join(this.folder, `node-${node}`);
+  }
+
+  /** A client of some nodes, all by default. */
+  connect(nodes: readonly number[] = this.urls.map((_, index) => index + 1), timeoutMs = 5_000): Promise<SecurityGateway> {
+    const urls = nodes.flatMap((node) => this.urls[node - 1] ?? []);
+    const access = this.#operator === undefined ? {} : { access: { id: "operator-1", signer: this.#operator } };
+    return SecurityGateway.connect({ urls, cluster: this.cluster, signers: this.signers, timeoutMs, ...access });
+  }
+
+  /** Where a node stands; undefined when it does not answer. */
+  async status(node: number): Promise<NodeStatus | undefined> {
+    const gateway = await this.connect([node]);
+    return gateway.status().then(
+      async (status) => {
+        await gateway.stop();
+        return status;
+      },
+      () => undefined,
+    );
+  }
+
+  start(node: number): Promise<void> {
+    const main = join(REPOSITORY, "dist/src/daemon/main.js");
+    const child = spawn(process.execPath, [main, "--config", join(this.nodeFolder(node), "config.json")], {
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
+    this.#processes.set(node, child);
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`node-${node} did not start`)), START_TIMEOUT_MS);
+      child.once("message", (message: { type: string; code?: string }) => {
+        clearTimeout(timer);
+        if (message.type === "ready") resolve();
+        else reject(new Error(`node-${node}: ${message.code}`));
+      });
+    });
+  }
+
+  /** Sends a signal and, for one that ends the process, waits for its end. */
+  async signal(node: number, signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT"): Promise<void> {
+    const child = this.#processes.get(node);
+    if (child === undefined) return;
+    const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+    child.kill(signal);
+    if (signal !== "SIGKILL" && signal !== "SIGTERM") return;
+    await ended;
+    this.#processes.delete(node);
+  }
+
+  /** Cuts the links between one side and the other, on both sides. */
+  async partition(side: readonly number[]): Promise<void> {
+    const all = this.urls.map((_, index) => index + 1);
+    const other = all.filter((node) => !side.includes(node));
+    await Promise.all(all.map((node) => this.#control(node, { command: "partition", block: names(side.includes(node) ? other : side) })));
+  }
+
+  async heal(): Promise<void> {
+    await Promise.all(this.urls.map((_, index) => this.#control(index + 1, { command: "heal" })));
+  }
+
+  loseData(node: number): void {
+    rmSync(join(this.nodeFolder(node), "data"), { recursive: true });
+  }
+
+  copyData(node: number): void {
+    cpSync(join(this.nodeFolder(node), "data"), join(this.nodeFolder(node), "copy"), { recursive: true });
+  }
+
+  restoreCopy(node: number): void {
+    this.loseData(node);
+    cpSync(join(this.nodeFolder(node), "copy"), join(this.nodeFolder(node), "data"), { recursive: true });
+    rmSync(join(this.nodeFolder(node), "data", "LOCK"), { force: true });
+  }
+
+  async end(): Promise<void> {
+    await Promise.all([...this.#processes.keys()].map((node) => this.signal(node, "SIGKILL")));
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  async #enroll(issuer: { readonly id: string; readonly signer: Signer }): Promise<void> {
+    const gateway = await this.connect();
+    const { identity, signer } = await createServiceIdentity({
+      id: "service-1",
+      cluster: this.cluster,
+      claims: { purpose: "campaign" },
+      issuer,
+    });
+    this.signers.set("service-1", signer);
+    await gateway.registerService(identity, true);
+    const now = Date.now();
+    const capability = {
+      domain: "compute",
+      operation: "execute",
+      scope: "system" as const,
+      temporal: ["continuous"],
+      riskLevel: "critical" as const,
+      resources: ["market-data"],
+    };
+    await gateway.createGrant({ service: "service-1", capability, notBeforeMs: now - 1_000, notAfterMs: now + 3_600_000 }, "operator-1");
+    await gateway.stop();
+  }
+
+  #config(node: number): object {
+    return {
+      node: `node-${node}`,
+      genesis: "../genesis.json",
+      genesisHash: this.cluster,
+      keys: ".",
+      data: "data",
+      anchor: "guard/anchor",
+      listen: { peer: `127.0.0.1:${this.#basePort + 100 + node}`, http: `127.0.0.1:${this.#basePort + node}` },
+      logLevel: "error",
+      controlSocket: "control.sock",
+    };
+  }
+
+  #control(node: number, command: object): Promise<void> {
+    if (!this.#processes.has(node)) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const socket = connect(join(this.nodeFolder(node), "control.sock"), () => socket.write(`${JSON.stringify(command)}\n`));
+      socket.once("data", () => resolve());
+      socket.once("error", reject);
+    });
+  }
+}
+
+/** The question that the campaign's service may ask. */
+export const QUESTION: AuthorizationQuestion = {
+  serviceId: "service-1",
+  capability: {
+    domain: "compute",
+    operation: "execute",
+    scope: "system",
+    temporal: "continuous",
+    riskLevel: "critical",
+    resources: ["market-data"],
+  },
+};
+
+function names(nodes: readonly number[]): string[] {
+  return nodes.map((node) => `node-${node}`);
+}
