@@ -1,6 +1,13 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
+import { addAuditCommands } from "./commands/audit.ts";
+import { addAuthorizeCommand } from "./commands/authorize.ts";
 import { addDevCommand } from "./commands/dev.ts";
+import { addExplainCommand } from "./commands/explain.ts";
+import { addGrantCommands } from "./commands/grant.ts";
+import { addServiceCommands } from "./commands/service.ts";
+import { addStatusCommands } from "./commands/status.ts";
+import { addVerifyCommand } from "./commands/verify.ts";
 import { EXIT } from "./failure.ts";
 
 /** Adds each command to the program; what a command needs is loaded when it runs. */
@@ -13,6 +20,13 @@ function createProgram(): Command {
     .exitOverride()
     .addHelpText("after", "\nExit codes: 0 done, 1 refused or failed, 2 usage; those of `verify` are in its help.");
   addDevCommand(program);
+  addStatusCommands(program);
+  addServiceCommands(program);
+  addGrantCommands(program);
+  addAuthorizeCommand(program);
+  addExplainCommand(program);
+  addAuditCommands(program);
+  addVerifyCommand(program);
   return program;
 }
 

@@ -1,0 +1,129 @@
+import type { Command } from "commander";
+import type { JsonValue } from "#base";
+import { addCommand, perform } from "../command.ts";
+import { addConnectionOptions, type ConnectionOptions, withConnection } from "../connection.ts";
+import { AUDITOR } from "../dev/demo.ts";
+import { EXIT } from "../failure.ts";
+import { type Output, printable, table } from "../output.ts";
+import { type Survey, surveyCluster } from "../survey.ts";
+
+/** `status` and `doctor`. */
+export function addStatusCommands(program: Command): void {
+  const status = {
+    summary: "health in words, from every node; exit code 1 when nothing can be decided",
+    examples: ["status", "status --json"],
+  };
+  addConnectionOptions(addCommand(program, "status", status)).action((options: ConnectionOptions) =>
+    perform(options, (output) =>
+      withConnection(options, { output, usual: AUDITOR }, async (connection) => showStatus(await surveyCluster(connection), output)),
+    ),
+  );
+  const doctor = {
+    summary: "compare the nodes with each other and say what is wrong; exit code 1 when something is",
+    examples: ["doctor"],
+  };
+  addConnectionOptions(addCommand(program, "doctor", doctor)).action((options: ConnectionOptions) =>
+    perform(options, (output) =>
+      withConnection(options, { output, usual: AUDITOR }, async (connection) => showFindings(await surveyCluster(connection), output)),
+    ),
+  );
+}
+
+function showStatus({ nodes, best }: Survey, output: Output): number {
+  const canDecide = best?.health.canDecide === true;
+  const summary = best?.health.summary ?? "no node answers";
+  const shown = nodes.map(({ id, url, status, silence }) => ({
+    id,
+    url,
+    ...(status === undefined ? { silence: silence ?? "" } : { status }),
+  }));
+  const value = { canDecide, summary, tolerates: best?.health.tolerates ?? 0, waitingFor: best?.waitingFor ?? [], nodes: shown };
+  output.result(value as unknown as JsonValue, () => {
+    const { style } = output;
+    const rows = nodes.map(({ id, status, silence }) =>
+      status === undefined
+        ? [id, "silent", "", "", "", printable(silence ?? "")]
+        : [id, status.mode, `${status.height}`, `${status.view}`, status.leader, printable(status.health.summary)],
+    );
+    return [
+      canDecide ? style.good(printable(summary)) : style.bad(printable(summary)),
+      ...(best === undefined ? [] : [`cluster ${best.cluster}   ${best.environment} · ${best.engine} · log ${best.logSize} entries`]),
+      table([["node", "mode", "height", "view", "leader", "says"], ...rows]),
+    ].join("\n");
+  });
+  return canDecide ? EXIT.done : EXIT.refused;
+}
+
+/** One thing that was looked at. */
+interface Finding {
+  readonly check: string;
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
+/** Heights by which a healthy node may be behind: the answers are not of one moment. */
+const LAG_MAX = 3;
+/** An idle cluster makes a block each five seconds. */
+const STALE_MS = 15_000;
+
+function showFindings(survey: Survey, output: Output): number {
+  const findings = findingsOf(survey);
+  const isWell = findings.every(({ ok }) => ok);
+  output.result({ ok: isWell, findings: findings.map((finding) => ({ ...finding })) }, () =>
+    findings
+      .map(({ check, ok, detail }) => `${ok ? output.style.good("✔") : output.style.bad("✖")} ${check}: ${printable(detail)}`)
+      .join("\n"),
+  );
+  return isWell ? EXIT.done : EXIT.refused;
+}
+
+function findingsOf({ nodes, best }: Survey): readonly Finding[] {
+  const statuses = nodes.flatMap(({ status }) => (status === undefined ? [] : [status]));
+  const silent = nodes.filter(({ status }) => status === undefined);
+  const highest = Math.max(0, ...statuses.map(({ height }) => height));
+  const behind = statuses.filter(({ height }) => highest - height > LAG_MAX);
+  const ill = statuses.filter(({ mode }) => mode !== "participating");
+  const evidence = statuses.reduce((sum, status) => Math.max(sum, status.evidence), 0);
+  const ageMs = Date.now() - Math.max(0, ...statuses.map(({ agreedTimeMs }) => agreedTimeMs));
+  return [
+    { check: "quorum", ok: best?.health.canDecide === true, detail: best?.health.summary ?? "no node answers" },
+    {
+      check: "answers",
+      ok: silent.length === 0,
+      detail: silent.length === 0 ? "every node answers" : silent.map(({ id, silence }) => `${id} (${silence})`).join(", "),
+    },
+    {
+      check: "taking part",
+      ok: ill.length === 0,
+      detail: ill.length === 0 ? "every node that answers votes" : ill.map(({ node, mode }) => `${node} is ${mode}`).join(", "),
+    },
+    {
+      check: "progress",
+      ok: behind.length === 0,
+      detail:
+        behind.length === 0
+          ? `all at height ${highest} or close`
+          : `behind: ${behind.map(({ node, height }) => `${node} at ${height}`).join(", ")}`,
+    },
+    agreement(statuses),
+    {
+      check: "time",
+      ok: statuses.length > 0 && Math.abs(ageMs) < STALE_MS,
+      detail: `the newest block is ${Math.round(ageMs / 1_000)} s old by this machine's clock`,
+    },
+    {
+      check: "evidence",
+      ok: evidence === 0,
+      detail: evidence === 0 ? "no node was caught contradicting itself" : `${evidence} proofs of misbehaviour`,
+    },
+  ];
+}
+
+/** Nodes at one height must have one state. */
+function agreement(statuses: readonly { readonly node: string; readonly height: number; readonly stateHash: string }[]): Finding {
+  const byHeight = new Map<number, Set<string>>();
+  for (const { height, stateHash } of statuses) byHeight.set(height, (byHeight.get(height) ?? new Set()).add(stateHash));
+  const split = [...byHeight].filter(([, hashes]) => hashes.size > 1).map(([height]) => height);
+  const detail = split.length === 0 ? "nodes at the same height have the same state" : `different states at height ${split.join(", ")}`;
+  return { check: "agreement", ok: split.length === 0, detail };
+}
