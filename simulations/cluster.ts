@@ -1,4 +1,5 @@
 import {
+  type CertifiedPoint,
   encodeGenesis,
   encodeUtf8,
   type Hash,
@@ -49,6 +50,7 @@ export interface SimulatedNode {
 /** Watchers of what nodes do. */
 export interface ClusterObserver {
   onBlock(node: NodeId, block: BlockEvent): void;
+  onCertified(node: NodeId, point: CertifiedPoint): void;
   onHalted(node: NodeId, reason: string): void;
   onEvidence(node: NodeId, offender: NodeId): void;
 }
@@ -142,6 +144,7 @@ export class SimulatedCluster {
           ...(rules === undefined ? {} : { rules }),
           events: {
             onBlock: (block) => this.#observer.onBlock(id, block),
+            onCertified: (point) => this.#observer.onCertified(id, point),
             onEvidence: (evidence) => this.#observer.onEvidence(id, evidence.offender),
             onHalted: (reason) => this.#onHalted(node, reason),
           },

@@ -15,6 +15,10 @@ export type Fault =
   | { readonly kind: "disk-full"; readonly atMs: number; readonly node: number; readonly downMs: number }
   | { readonly kind: "clock-step"; readonly atMs: number; readonly node: number; readonly stepMs: number }
   | { readonly kind: "cluster-restart"; readonly atMs: number; readonly downMs: number }
+  /** All restart at once, and one of them finds its disk gone. */
+  | { readonly kind: "restart-lost"; readonly atMs: number; readonly node: number; readonly downMs: number }
+  /** Votes are lost so that one node alone decides, after another alone prepared something else if it is named. */
+  | { readonly kind: "targeted-loss"; readonly atMs: number; readonly decides: number; readonly prepares?: number; readonly forMs: number }
   | { readonly kind: "silent"; readonly node: number }
   | { readonly kind: "equivocate"; readonly node: number }
   | { readonly kind: "forge"; readonly node: number };
@@ -34,6 +38,8 @@ export const FAULT_KINDS = [
   "disk-full",
   "clock-step",
   "cluster-restart",
+  "restart-lost",
+  "targeted-loss",
   "silent",
   "equivocate",
   "forge",
@@ -100,6 +106,14 @@ function makeFault(random: SeededRandom, about: { kind: FaultKind; nodes: number
       return { kind, atMs, node, stepMs: random.between(-3_000, 3_000) };
     case "cluster-restart":
       return { kind, atMs, downMs: random.between(50, 2_000) };
+    case "restart-lost":
+      return victim === undefined ? undefined : { kind, atMs, node: victim, downMs: random.between(20, 500) };
+    case "targeted-loss": {
+      const decides = random.below(nodes);
+      const prepares = random.below(nodes);
+      const named = prepares === decides ? {} : { prepares };
+      return { kind, atMs, decides, ...named, forMs: 2_000 + forMs };
+    }
     case "silent":
     case "equivocate":
     case "forge":

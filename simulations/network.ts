@@ -12,6 +12,9 @@ export interface NetworkConditions {
 /** Looks at every frame that leaves a node; may replace it, send something else as well, or drop it. */
 export type FrameFilter = (from: NodeId, to: NodeId, frame: Uint8Array) => readonly Uint8Array[];
 
+/** Whether a frame is lost on a link. */
+export type FrameLoss = (from: NodeId, to: NodeId, frame: Uint8Array) => boolean;
+
 interface Port {
   readonly events: TransportEvents;
   readonly time: NodeTime;
@@ -30,6 +33,8 @@ export class SimulatedNetwork {
   readonly #counts = { sent: 0, lost: 0, duplicated: 0 };
   /** Sees each frame as it is delivered. */
   onDelivery: (from: NodeId, to: NodeId, frame: Uint8Array) => void = () => {};
+  /** Decides which frames are lost, beside chance. */
+  isLost: FrameLoss | undefined;
   #life = 0;
 
   constructor(scheduler: Scheduler, random: SeededRandom) {
@@ -97,7 +102,7 @@ export class SimulatedNetwork {
     for (const filter of this.#filters) frames = frames.flatMap((item) => filter(from, to, item));
     for (const item of frames) {
       this.#counts.sent += 1;
-      if (!this.#isUp(from, to) || this.#random.chance(this.conditions.loss)) {
+      if (!this.#isUp(from, to) || this.isLost?.(from, to, item) === true || this.#random.chance(this.conditions.loss)) {
         this.#counts.lost += 1;
         continue;
       }

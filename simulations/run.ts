@@ -1,4 +1,4 @@
-import { clusterIdOf, type Hasher, headerDigest, type NodeId, parseGenesis, SeededRandom } from "#base";
+import { clusterIdOf, type Hasher, headerDigest, type Membership, type NodeId, parseGenesis, SeededRandom } from "#base";
 import { type ConsensusMessage, decodeMessage } from "#consensus";
 import { decodeFrame, encodeFrame } from "#replica";
 import { equivocate } from "./byzantine/equivocate.ts";
@@ -10,6 +10,7 @@ import { byzantineNodes, FAULT_KINDS, type Fault, type FaultKind, faultsOf, SAFE
 import type { KeyMill } from "./keys.ts";
 import type { PlantedBug } from "./planted/planted.ts";
 import { Scheduler } from "./scheduler.ts";
+import { TargetedLoss } from "./targeted-loss.ts";
 import { Workload } from "./workload.ts";
 
 /** What one schedule is run with. */
@@ -62,6 +63,7 @@ class Run {
   readonly #cluster: SimulatedCluster;
   readonly #checker: Checker;
   readonly #workload: Workload;
+  readonly #membership: Membership;
   readonly #byzantine: ReadonlySet<NodeId>;
   readonly #random: SeededRandom;
   readonly #marks = new Map<string, number>();
@@ -83,13 +85,17 @@ class Run {
       ...(options.weights === undefined ? {} : { weights: options.weights }),
       ...planted?.overrides,
     };
-    this.#checker = new Checker((node) => !this.#byzantine.has(node));
+    this.#checker = new Checker({
+      honest: (node) => !this.#byzantine.has(node),
+      askedFor: (command) => this.#workload.intentOf(command),
+    });
     this.#cluster = new SimulatedCluster(clusterOptions, {
       onBlock: (node, block) => {
         if (block.view > 0) this.#mark("decided-in-later-view");
         this.#checker.onBlock(node, block);
         this.#note(`${node} applied ${block.height} ${block.digest}`);
       },
+      onCertified: (node, point) => this.#checker.onCertified(node, point),
       onEvidence: (node, offender) => {
         this.#mark("evidence");
         this.#note(`${node} has evidence against ${offender}`);
@@ -100,6 +106,7 @@ class Run {
         this.#checker.onHalted(node, reason);
       },
     });
+    this.#membership = parseGenesis(this.#cluster.genesisBytes).membership;
     const ids = this.#cluster.nodes.map((node) => node.id);
     this.#byzantine = byzantineNodes(this.#faults, ids);
     const clusterId = clusterIdOf(hasher, this.#cluster.genesisBytes);
@@ -116,8 +123,8 @@ class Run {
     this.#heal();
     const drained = this.#scheduler.runUntil({ elapsedMs: SAFETY_MS + LIVENESS_MS, events: EVENTS_MAX, done: () => this.#isDrained() });
     if (!drained) this.#checker.fail("A7", `after the heal not everything was drained: ${this.#describe()}`);
-    const { membership } = parseGenesis(this.#cluster.genesisBytes);
-    this.#checker.finish({ cluster: this.#cluster, keys: this.#options.keys, operations: this.#workload.operations, membership });
+    const { operations } = this.#workload;
+    this.#checker.finish({ cluster: this.#cluster, keys: this.#options.keys, operations, membership: this.#membership });
     return this.#result();
   }
 
@@ -151,14 +158,18 @@ class Run {
   }
 
   #observeNetwork(): void {
-    const { hasher } = this.#options;
+    const { hasher, keys } = this.#options;
+    const cluster = clusterIdOf(hasher, this.#cluster.genesisBytes);
     this.#cluster.network.onDelivery = (from, to, frame) => {
       this.#mix(frame.length * 31 + (frame[0] ?? 0));
       this.#mix(this.#scheduler.nowUs() % 0x7fffffff);
       const message = this.#messageOf(frame);
       if (message === undefined) return;
       if (message.type === "view-change" || message.type === "new-view") this.#mark(message.type);
-      if (message.type === "view-change" && message.prepared !== undefined) this.#mark("view-change-with-prepared-certificate");
+      if (message.type === "view-change" && message.prepared !== undefined) {
+        this.#mark("view-change-with-prepared-certificate");
+        this.#checker.onPrepared(from, message, { cluster, keys, membership: this.#membership });
+      }
       this.#options.log?.(`${this.#scheduler.elapsedMs().toFixed(3).padStart(10)} ${from} > ${to} ${describe(message)}`);
       this.#checker.onMessage(from, message, (headerBytes) => headerDigest(hasher, headerBytes));
     };
@@ -219,6 +230,14 @@ class Run {
           nodes.map((node) => node.id),
           (node) => this.#cluster.crash(node),
         );
+      case "restart-lost":
+        return this.#down(
+          fault.downMs,
+          nodes.map((node) => node.id),
+          (node) => (node === id(fault.node) ? this.#cluster.loseDisk(node) : this.#cluster.crash(node)),
+        );
+      case "targeted-loss":
+        return this.#loseTargeted(fault, id);
       case "disk-full": {
         const { store } = this.#cluster.node(id(fault.node));
         if (store !== undefined) store.failing = true;
@@ -265,6 +284,22 @@ class Run {
     }
   }
 
+  #loseTargeted(fault: Extract<Fault, { kind: "targeted-loss" }>, id: (index: number) => NodeId): void {
+    const { network } = this.#cluster;
+    const loss = new TargetedLoss({
+      membership: this.#membership,
+      decides: id(fault.decides),
+      ...(fault.prepares === undefined ? {} : { prepares: id(fault.prepares) }),
+    });
+    network.isLost = (from, to, frame) => {
+      const message = this.#messageOf(frame);
+      return message === undefined ? loss.dropsOther(from) : loss.drops(from, to, message);
+    };
+    this.#later(fault.forMs, () => {
+      network.isLost = undefined;
+    });
+  }
+
   #down(downMs: number, nodes: readonly NodeId[], kill: (node: NodeId) => void): void {
     for (const node of nodes) {
       kill(node);
@@ -280,6 +315,7 @@ class Run {
   #heal(): void {
     const { network, nodes } = this.#cluster;
     network.heal();
+    network.isLost = undefined;
     network.conditions.delayMaxUs = 2_000;
     for (const node of nodes) {
       if (node.halted?.startsWith("the disk") === true) this.#cluster.crash(node.id);

@@ -25,6 +25,14 @@ export interface Operation {
   record?: OrderedRecord;
 }
 
+/** What a command asks for, in the few words that the model of authority needs. */
+export interface Intent {
+  readonly kind: "register" | "grant" | "authorize";
+  readonly service: SubjectId;
+  readonly operation?: string;
+  readonly risk?: string;
+}
+
 const SERVICES = ["trading-service-001", "settlement-002", "agent-003"].map(parseSubjectId);
 const ISSUER = parseSubjectId("issuer-1");
 const OPERATOR = parseSubjectId("operator-1");
@@ -32,6 +40,7 @@ const OPERATOR = parseSubjectId("operator-1");
 /** Clients that register services, grant, revoke and ask, in a seeded order, through seeded nodes. */
 export class Workload {
   readonly operations: Operation[] = [];
+  readonly #intents = new Map<Hash, Intent>();
   readonly #cluster: SimulatedCluster;
   readonly #clusterId: Hash;
   readonly #random: SeededRandom;
@@ -70,6 +79,11 @@ export class Workload {
     });
   }
 
+  /** What a command of this workload asked for. */
+  intentOf(command: Hash): Intent | undefined {
+    return this.#intents.get(command);
+  }
+
   #register(service: SubjectId): SignedCommand {
     const { publicKey } = this.#keys.keyOf(service);
     const now = this.#cluster.scheduler.nowUs();
@@ -77,7 +91,8 @@ export class Workload {
     const attested = { issuer: ISSUER, claims: { purpose: "simulation" }, notBeforeUs: now - 1_000_000, notAfterUs: now + 3_600_000_000 };
     const bytes = attestationBytes({ cluster: this.#clusterId, subject, attestation: attested });
     const signature = toBase64Url(this.#keys.keyOf(ISSUER).sign(signedBytes("attestation", bytes)));
-    return this.#command(service, "service.register", serviceRegisterBody({ ...subject, attestation: { ...attested, signature } }));
+    const body = serviceRegisterBody({ ...subject, attestation: { ...attested, signature } });
+    return this.#command({ kind: "register", service }, "service.register", body);
   }
 
   #grant(service: SubjectId): SignedCommand {
@@ -91,7 +106,8 @@ export class Workload {
       resources: ["market-data", "trading-algorithm"],
     };
     const body = grantCreateBody({ service, capability, notBeforeUs: now - 1_000_000, notAfterUs: now + 3_600_000_000 });
-    return this.#command(OPERATOR, "grant.create", body);
+    const intent: Intent = { kind: "grant", service, operation: capability.operation, risk: capability.riskLevel };
+    return this.#command(intent, "grant.create", body);
   }
 
   #authorize(service: SubjectId): SignedCommand {
@@ -103,10 +119,12 @@ export class Workload {
       riskLevel: this.#random.pick(["safe", "critical"] as const),
       resources: ["market-data"],
     };
-    return this.#command(service, "authorize", authorizeBody({ capability }));
+    const intent: Intent = { kind: "authorize", service, operation: capability.operation, risk: capability.riskLevel };
+    return this.#command(intent, "authorize", authorizeBody({ capability }));
   }
 
-  #command(issuer: SubjectId, kind: string, body: CanonicalObject): SignedCommand {
+  #command(intent: Intent, kind: string, body: CanonicalObject): SignedCommand {
+    const issuer = intent.kind === "grant" ? OPERATOR : intent.service;
     const key = this.#keys.keyOf(issuer);
     const issuedAtUs = this.#cluster.scheduler.nowUs();
     const bytes = encodeCommand({
@@ -119,6 +137,8 @@ export class Workload {
       expiresAtUs: issuedAtUs + COMMAND_LIFETIME_US,
       body,
     });
-    return signedCommandOf(this.#hasher, { bytes, signature: key.sign(signedBytes("command", bytes)) });
+    const signed = signedCommandOf(this.#hasher, { bytes, signature: key.sign(signedBytes("command", bytes)) });
+    this.#intents.set(signed.hash, intent);
+    return signed;
   }
 }

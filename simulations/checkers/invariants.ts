@@ -1,13 +1,22 @@
-import { type Hash, type Membership, type NodeId } from "#base";
-import { type ConsensusMessage, checkCommitCertificate, commitCertificateClaims, decodeMessage } from "#consensus";
+import type { CertifiedPoint, Hash, Membership, NodeId } from "#base";
+import {
+  type ConsensusMessage,
+  checkCommitCertificate,
+  checkPreparedCertificate,
+  commitCertificateClaims,
+  decodeMessage,
+  preparedCertificateClaims,
+  type ViewChange,
+} from "#consensus";
 import type { BlockEvent } from "#replica";
 import type { SimulatedCluster } from "../cluster.ts";
 import type { KeyMill } from "../keys.ts";
-import type { Operation } from "../workload.ts";
+import type { Intent, Operation } from "../workload.ts";
+import { AuthorityModel } from "./authority.ts";
 
 /** A broken invariant, by its number in docs/TESTING.md. */
 export interface Violation {
-  readonly invariant: "A1" | "A2" | "A3" | "A4" | "A5" | "A6" | "A7" | "A8" | "A9" | "L1" | "S1";
+  readonly invariant: "A1" | "A2" | "A3" | "A4" | "A5" | "A6" | "A7" | "A8" | "A9" | "L1" | "L2" | "Z1" | "S1";
   readonly detail: string;
 }
 
@@ -20,14 +29,20 @@ interface Seen {
 export class Checker {
   readonly violations: Violation[] = [];
   readonly #honest: (node: NodeId) => boolean;
+  readonly #askedFor: (command: Hash) => Intent | undefined;
   readonly #blocks = new Map<number, Seen>();
   readonly #heights = new Map<NodeId, number>();
   readonly #votes = new Map<string, Hash>();
   readonly #effects = new Set<string>();
+  readonly #roots = new Map<number, Hash>();
+  readonly #proved = new WeakSet<ConsensusMessage>();
+  readonly #authority = new AuthorityModel();
   commits = 0;
 
-  constructor(honest: (node: NodeId) => boolean) {
-    this.#honest = honest;
+  /** @param options.askedFor what a command of the workload asked for */
+  constructor(options: { honest(node: NodeId): boolean; askedFor(command: Hash): Intent | undefined }) {
+    this.#honest = (node) => options.honest(node);
+    this.#askedFor = (command) => options.askedFor(command);
   }
 
   /** Nobody's guess but a fact: the run names it once. */
@@ -43,6 +58,7 @@ export class Checker {
     if (known === undefined) {
       this.#blocks.set(height, { digest, stateHash });
       this.commits += 1;
+      for (const wrong of this.#authority.apply(block.results, this.#askedFor)) this.fail("Z1", wrong);
     } else if (known.digest !== digest)
       this.fail("A1", `${node} decided ${digest.slice(0, 8)} at ${height}, others ${known.digest.slice(0, 8)}`);
     else if (known.stateHash !== stateHash) this.fail("A9", `${node} has another state hash at ${height}`);
@@ -58,6 +74,25 @@ export class Checker {
         this.fail("A2", `${node} applied ${command.slice(0, 8)} twice, at ${block.height} too`);
       this.#effects.add(key);
     }
+  }
+
+  /** L2: one height has one certified root. */
+  onCertified(node: NodeId, point: CertifiedPoint): void {
+    if (!this.#honest(node)) return;
+    const known = this.#roots.get(point.height);
+    if (known !== undefined && known !== point.root) this.fail("L2", `${node} holds another certified root after ${point.height}`);
+    this.#roots.set(point.height, point.root);
+  }
+
+  /** A3: what an honest node offers as proof that a value was prepared, proves it. */
+  onPrepared(from: NodeId, message: ViewChange, run: { cluster: Hash; keys: KeyMill; membership: Membership }): void {
+    const { prepared } = message;
+    if (prepared === undefined || !this.#honest(from) || this.#proved.has(message)) return;
+    this.#proved.add(message);
+    run.keys.verifier.verify(preparedCertificateClaims(prepared, run), (verdicts) => {
+      if (!checkPreparedCertificate(prepared, run.membership) || !verdicts.every(Boolean))
+        this.fail("A3", `${from} offers a prepared certificate for ${prepared.height} that proves nothing`);
+    });
   }
 
   /** A5: an honest node never sends two votes for one (height, view, phase), whatever became of it in between. */

@@ -36,21 +36,21 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     about: "prepares for another digest count for the accepted one",
     breaks: ["A1", "A3", "A7", "S1"],
     overrides: { rules: { ...pbftRules, matchesDigest: false } },
-    kinds: ["equivocate"],
+    kinds: ["equivocate", "targeted-loss"],
   },
   {
     name: "prepared-value-dropped",
     about: "a new-view demands nothing although a value was prepared",
     breaks: ["A1", "S1"],
     overrides: { rules: { ...pbftRules, demandedDigest: () => undefined } },
-    kinds: ["crash", "loss", "partition", "pause"],
+    kinds: ["targeted-loss", "crash", "loss"],
   },
   {
     name: "oldest-prepared-wins",
     about: "a new-view demands the prepared certificate of the lowest view",
     breaks: ["A1", "A7", "S1"],
     overrides: { rules: { ...pbftRules, demandedDigest: lowestPrepared } },
-    kinds: ["loss", "partition", "pause", "slow-links"],
+    kinds: ["targeted-loss"],
   },
   {
     name: "acknowledged-before-durable",
@@ -64,7 +64,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     about: "a node that lost its memory votes as if it had none to lose",
     breaks: ["A5", "A1"],
     overrides: { forgetsGuard: true },
-    kinds: ["old-copy", "lost-disk"],
+    kinds: ["restart-lost", "slow-links"],
   },
 ];
 
