@@ -69,13 +69,15 @@ export class HttpBackend implements Backend {
 
   async submit(signed: SignedCommand, timeoutMs: number): Promise<Submission> {
     const body = JSON.stringify(signedCommandToJson(signed));
-    const answer = await this.#call({ method: "POST", path: pathOf(signed), body, timeoutMs, isIdempotent: true });
+    const answer = await this.#ask({ path: pathOf(signed), body, timeoutMs });
+    if (answer === undefined) return unreachable(signed);
     return submissionOf(signed.hash, JSON.parse(answer.body.toString()) as CanonicalObject, answer.status);
   }
 
   async submitAll(signed: readonly SignedCommand[], timeoutMs: number): Promise<readonly Submission[]> {
     const body = JSON.stringify({ commands: signed.map(signedCommandToJson) });
-    const answer = await this.#call({ method: "POST", path: "/v1/commands", body, timeoutMs, isIdempotent: true });
+    const answer = await this.#ask({ path: "/v1/commands", body, timeoutMs });
+    if (answer === undefined) return signed.map(unreachable);
     const parsed = JSON.parse(answer.body.toString()) as { results?: readonly CanonicalObject[] };
     if (parsed.results === undefined) throw problemError(parsed as JsonValue, answer.status);
     return parsed.results.map((result, index) => submissionOf(signed[index]?.hash ?? ZERO_HASH, result, 200));
@@ -136,12 +138,21 @@ export class HttpBackend implements Backend {
     return Promise.resolve();
   }
 
+  /** A submission; undefined when no node answered, which leaves the outcome unknown. */
+  async #ask(call: { readonly path: string; readonly body: string; readonly timeoutMs: number }): Promise<Answer | undefined> {
+    try {
+      return await this.#call({ method: "POST", ...call });
+    } catch (error) {
+      if (error instanceof QuorumgateError && error.code === "QUORUM_UNAVAILABLE") return undefined;
+      throw error;
+    }
+  }
+
   async #read(path: string): Promise<Answer> {
     return this.#call({
       method: "GET",
       path,
       timeoutMs: LIMITS.submitTimeoutMs,
-      isIdempotent: true,
       authorization: await this.#accessToken(),
     });
   }
@@ -188,6 +199,8 @@ export class HttpBackend implements Backend {
     const headers = {
       accept: "application/json, application/problem+json, text/plain, application/octet-stream",
       ...(call.body === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(call.body) }),
+      // RFC 7240: how long the node may wait for a quorum before it answers that there is none.
+      ...(call.method === "POST" ? { prefer: `wait=${Math.ceil(call.timeoutMs / 1_000)}` } : {}),
       ...(call.authorization === undefined ? {} : { authorization: call.authorization }),
     };
     const options = { method: call.method, headers, timeout: call.timeoutMs + PATIENCE_MS };
@@ -218,8 +231,11 @@ interface Call {
   readonly path: string;
   readonly body?: string;
   readonly timeoutMs: number;
-  readonly isIdempotent: boolean;
   readonly authorization?: string;
+}
+
+function unreachable(signed: SignedCommand): Submission {
+  return { kind: "unavailable", code: "QUORUM_UNAVAILABLE", decisionId: signed.hash, waitingFor: [] };
 }
 
 function pathOf(signed: SignedCommand): string {

@@ -129,7 +129,7 @@ function registerWrites(app: FastifyInstance, context: HttpContext): void {
     app.post(path, async (request, reply) => {
       const signed = readCommand(context, request.body as JsonValue, kinds);
       checkIdempotencyKey(request, signed);
-      return answer(reply, await context.backend.submit(signed, timeoutOf(context)));
+      return answer(reply, await context.backend.submit(signed, timeoutOf(context, request)));
     });
   }
   app.post("/v1/commands", async (request, reply) => {
@@ -139,7 +139,7 @@ function registerWrites(app: FastifyInstance, context: HttpContext): void {
       throw new QuorumgateError("FORMAT_SHAPE_INVALID", `commands holds 1 to ${BATCH_MAX} signed commands`);
     }
     const signed = commands.map((command) => readCommand(context, command as JsonValue, Object.values(WRITES).flat()));
-    const submissions = await context.backend.submitAll(signed, timeoutOf(context));
+    const submissions = await context.backend.submitAll(signed, timeoutOf(context, request));
     return reply.type("application/json").send(JSON.stringify({ results: submissions.map((submission) => answerBody(submission).body) }));
   });
 }
@@ -157,8 +157,11 @@ function checkIdempotencyKey(request: FastifyRequest, signed: SignedCommand): vo
     throw new QuorumgateError("REQUEST_CONFLICT", "Idempotency-Key is not the command's id");
 }
 
-function timeoutOf(context: HttpContext): number {
-  return context.submitTimeoutMs ?? LIMITS.submitTimeoutMs;
+/** The node's bound, or the shorter one that the caller prefers (RFC 7240, wait, in seconds). */
+function timeoutOf(context: HttpContext, request: FastifyRequest): number {
+  const limit = context.submitTimeoutMs ?? LIMITS.submitTimeoutMs;
+  const [, seconds] = /(?:^|[,; ])wait=(\d{1,4})(?:$|[,; ])/.exec(String(request.headers["prefer"] ?? "")) ?? [];
+  return seconds === undefined ? limit : Math.min(limit, Math.max(1, Number(seconds)) * 1_000);
 }
 
 function answer(reply: FastifyReply, submission: Submission): FastifyReply {
