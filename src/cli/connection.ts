@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { request } from "node:http";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { type Hash, parseHash, QuorumgateError } from "#base";
@@ -9,6 +10,9 @@ import { gather } from "./command.ts";
 import { DEV_FOLDER, type DevFolder, devPaths, readDevFolder } from "./dev/folder.ts";
 import { UsageError } from "./failure.ts";
 import type { Output } from "./output.ts";
+
+/** A node on the same machine or network says so much sooner. */
+const LIVE_MS = 700;
 
 /** Options of every command that talks to a cluster. */
 export interface ConnectionOptions {
@@ -92,7 +96,8 @@ export async function withConnection<T>(
     target,
     usual: context.usual,
   });
-  const gateway = await connectAs(ed25519, { target, identities: [self] });
+  const reachable = { ...target, urls: await answeringFirst(target.urls) };
+  const gateway = await connectAs(ed25519, { target: reachable, identities: [self] });
   try {
     return await work({ ...target, gateway, self, ed25519 });
   } finally {
@@ -114,6 +119,26 @@ export function connectAs(
     signers,
     access: { id: reader.id, signer: serviceSignerOf(ed25519, reader) },
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  });
+}
+
+/** The same addresses with the first that answers in front: nobody at a prompt waits for a node that is stopped. */
+async function answeringFirst(urls: readonly string[]): Promise<readonly string[]> {
+  const first = await Promise.any(urls.map(isLive)).catch(() => undefined);
+  return first === undefined ? urls : [first, ...urls.filter((url) => url !== first)];
+}
+
+/** Gives the address back when a node lives there. Anything else, such as a certificate that only the gateway can judge, leaves the order as it is. */
+function isLive(url: string): Promise<string> {
+  return new Promise((settle, refuse) => {
+    const call = request(`${url}/health/live`, { timeout: LIVE_MS, agent: false }, (response) => {
+      response.resume();
+      if (response.statusCode === 200) settle(url);
+      else refuse(new Error("not live"));
+    });
+    call.on("timeout", () => call.destroy(new Error("too slow")));
+    call.on("error", refuse);
+    call.end();
   });
 }
 

@@ -2,10 +2,13 @@
 import { Command, CommanderError } from "commander";
 import { addAuditCommands } from "./commands/audit.ts";
 import { addAuthorizeCommand } from "./commands/authorize.ts";
+import { addClusterCommands } from "./commands/cluster.ts";
 import { addDevCommand } from "./commands/dev.ts";
 import { addExplainCommand } from "./commands/explain.ts";
 import { addGrantCommands } from "./commands/grant.ts";
+import { addNodeCommands } from "./commands/node.ts";
 import { addServiceCommands } from "./commands/service.ts";
+import { addSimulateCommand } from "./commands/simulate.ts";
 import { addStatusCommands } from "./commands/status.ts";
 import { addVerifyCommand } from "./commands/verify.ts";
 import { EXIT } from "./failure.ts";
@@ -20,6 +23,8 @@ function createProgram(): Command {
     .exitOverride()
     .addHelpText("after", "\nExit codes: 0 done, 1 refused or failed, 2 usage; those of `verify` are in its help.");
   addDevCommand(program);
+  addNodeCommands(program);
+  addClusterCommands(program);
   addStatusCommands(program);
   addServiceCommands(program);
   addGrantCommands(program);
@@ -27,6 +32,7 @@ function createProgram(): Command {
   addExplainCommand(program);
   addAuditCommands(program);
   addVerifyCommand(program);
+  addSimulateCommand(program);
   return program;
 }
 

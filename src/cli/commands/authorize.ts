@@ -6,7 +6,7 @@ import { addCommand, gather, perform } from "../command.ts";
 import { addConnectionOptions, type ConnectionOptions, withConnection } from "../connection.ts";
 import { formatExplanation } from "../explanation.ts";
 import { EXIT, UsageError } from "../failure.ts";
-import { type Output, printable, short } from "../output.ts";
+import { type Output, printable } from "../output.ts";
 
 interface AuthorizeOptions extends ConnectionOptions, CapabilityOptions {
   readonly service: string;
@@ -47,11 +47,7 @@ function authorize(options: AuthorizeOptions, output: Output): Promise<number> {
       const plain = `${outcome.toUpperCase()}   ${reason}`;
       const verdict =
         options.explain === true ? formatExplanation({ outcome, reason, explanation: explanation as CanonicalValue }, output) : plain;
-      return [
-        verdict,
-        ...waiting,
-        `decision ${response.consensusId}${place}${receipt === undefined ? "" : ` · receipt ${short(response.consensusId)}`}`,
-      ].join("\n");
+      return [verdict, ...waiting, `decision ${response.consensusId}${place}`].join("\n");
     });
     return response.authorized ? EXIT.done : EXIT.refused;
   });

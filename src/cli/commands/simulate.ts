@@ -1,0 +1,146 @@
+import { existsSync, readFileSync } from "node:fs";
+import type { Command } from "commander";
+import { type JsonValue, QuorumgateError } from "#base";
+import type { CampaignReport, FaultKind } from "#simulations";
+import { addCommand, perform } from "../command.ts";
+import { EXIT, parseWhole, UsageError } from "../failure.ts";
+import { type Output, printable, table } from "../output.ts";
+
+interface SimulateOptions {
+  readonly json?: boolean;
+  readonly engine: string;
+  readonly nodes: string;
+  readonly seeds: string;
+  readonly faults?: string;
+  readonly realCrypto?: boolean;
+  readonly planted?: string;
+  readonly workers?: string;
+  readonly replay?: string;
+  readonly shrink?: boolean;
+}
+
+const PROGRESS_MS = 1_000;
+/** How many broken seeds are listed for a person; JSON has all. */
+const FAILURES_SHOWN = 10;
+
+/** `simulate`: many seeds, or one schedule again, line by line. */
+export function addSimulateCommand(program: Command): void {
+  const text = {
+    summary: "run the cluster under faults in virtual time, seed by seed; exit code 1 when an invariant breaks",
+    examples: [
+      "simulate --nodes 4 --seeds 0..999",
+      "simulate --planted weak-quorum --seeds 0..99 --json",
+      "simulate --replay failure.json",
+    ],
+  };
+  addCommand(program, "simulate", text)
+    .option("--engine <name>", "the consensus engine: pbft", "pbft")
+    .option("--nodes <number>", "nodes of the cluster", "4")
+    .option("--seeds <range>", "A..B, both included, or one seed", "0..99")
+    .option("--faults <list>", "only these kinds of faults, separated by commas")
+    .option("--real-crypto", "real Ed25519 in every seed, not in one of a hundred")
+    .option("--planted <name>", "with a bug that was planted: the checkers have to find it")
+    .option("--workers <number>", "processes (default: as many as cores)")
+    .option("--replay <file>", "a failure of a report, {seed, faults}, again as a transcript")
+    .option("--shrink", "with --replay: look for the smallest list of faults that still fails")
+    .action((options: SimulateOptions) =>
+      perform(options, (output) => (options.replay === undefined ? campaign(options, output) : replay(options, output))),
+    );
+}
+
+async function campaign(options: SimulateOptions, output: Output): Promise<number> {
+  const { runCampaign } = await import("#simulations");
+  if (options.engine !== "pbft") throw new UsageError("the only engine yet is pbft");
+  const kinds = await readKinds(options.faults);
+  let shown = performance.now();
+  const report = await runCampaign({
+    engine: "pbft",
+    nodes: readNodes(options),
+    seeds: readSeeds(options.seeds),
+    ...(kinds === undefined ? {} : { kinds }),
+    ...(await readPlanted(options)),
+    ...(options.realCrypto === true ? { realCrypto: true } : {}),
+    ...(options.workers === undefined ? {} : { workers: parseWhole(options.workers, { name: "--workers", min: 1, max: 64 }) }),
+    onProgress: ({ done, total, failures }) => {
+      if (performance.now() - shown < PROGRESS_MS) return;
+      shown = performance.now();
+      output.note(`${done} of ${total} schedules, ${failures} failed`);
+    },
+  });
+  output.result(report as unknown as JsonValue, () => formatReport(report, output));
+  return report.failures.length === 0 ? EXIT.done : EXIT.refused;
+}
+
+async function replay(options: SimulateOptions, output: Output): Promise<number> {
+  const { parseFaults, replayTranscript, shrinkFaults } = await import("#simulations");
+  const { seed, faults } = readFailure(options.replay ?? "");
+  const settings = {
+    seed,
+    nodes: readNodes(options),
+    ...(await readPlanted(options)),
+    ...(options.realCrypto === true ? { realCrypto: true } : {}),
+  };
+  const given = parseFaults(faults);
+  const chosen = options.shrink === true ? await shrinkFaults({ ...settings, faults: given }) : given;
+  const { lines, result } = await replayTranscript({ ...settings, faults: chosen });
+  const { violations, commits } = result;
+  output.result({ seed, faults: chosen, violations, commits, lines } as unknown as JsonValue, () =>
+    [...lines, `seed ${seed}: ${commits} commits, ${chosen.length} faults, ${violations.length} violations`].map(printable).join("\n"),
+  );
+  return violations.length === 0 ? EXIT.done : EXIT.refused;
+}
+
+function formatReport(report: CampaignReport, { style }: Output): string {
+  const { schedules, commits, failures, schedulesPerSecond, virtualSeconds, traceHash } = report;
+  const verdict = failures.length === 0 ? style.good("no failure") : style.bad(`${failures.length} failures`);
+  const counts = (title: string, record: Readonly<Record<string, number>>): string[] => [
+    `${title}:`,
+    table(Object.entries(record).map(([name, count]) => ["  ", name, `${count}`])),
+  ];
+  return [
+    `${verdict}   ${schedules} schedules · ${commits} commits · ${virtualSeconds} virtual seconds · ${schedulesPerSecond} schedules/s`,
+    ...failures.slice(0, FAILURES_SHOWN).map(({ seed, invariant }) => `  seed ${seed} breaks ${invariant}`),
+    ...counts("faults", report.faultKinds),
+    ...counts("rare branches", report.marks),
+    `trace hash ${traceHash}`,
+  ].join("\n");
+}
+
+function readNodes({ nodes }: SimulateOptions): number {
+  return parseWhole(nodes, { name: "--nodes", min: 1, max: 31 });
+}
+
+function readSeeds(text: string): { readonly from: number; readonly to: number } {
+  const [first = "", last = first, ...rest] = text.split("..");
+  const seed = (part: string): number => parseWhole(part, { name: "a seed", min: 0, max: 4_294_967_295 });
+  const seeds = { from: seed(first), to: seed(last) };
+  if (rest.length > 0 || seeds.from > seeds.to) throw new UsageError("--seeds is A..B with A at most B");
+  return seeds;
+}
+
+async function readKinds(text: string | undefined): Promise<readonly FaultKind[] | undefined> {
+  if (text === undefined) return undefined;
+  const { FAULT_KINDS } = await import("#simulations");
+  return text.split(",").map((name) => {
+    const kind = FAULT_KINDS.find((known) => known === name);
+    if (kind === undefined) throw new UsageError(`no kind of fault is called ${name}; there are ${FAULT_KINDS.join(", ")}`);
+    return kind;
+  });
+}
+
+async function readPlanted({ planted }: SimulateOptions): Promise<{ readonly planted?: string }> {
+  if (planted === undefined) return {};
+  const { PLANTED_BUGS } = await import("#simulations");
+  const names = PLANTED_BUGS.map(({ name }) => name);
+  if (!names.includes(planted)) throw new UsageError(`no planted bug is called ${planted}; there are ${names.join(", ")}`);
+  return { planted };
+}
+
+function readFailure(file: string): { readonly seed: number; readonly faults: unknown } {
+  if (!existsSync(file)) throw new UsageError(`there is no file ${file}`);
+  const read = JSON.parse(readFileSync(file, "utf8")) as { seed?: unknown; faults?: unknown };
+  if (typeof read.seed !== "number" || read.faults === undefined) {
+    throw new QuorumgateError("FORMAT_SHAPE_INVALID", "a failure is {seed, faults}, as a report lists it");
+  }
+  return { seed: read.seed, faults: read.faults };
+}
