@@ -233,14 +233,15 @@ export class Replica {
     this.#peers.cosign(this.#parts.certifier.newestHeight);
   }
 
+  /** Whom this node waits for: without a quorum of links, those whose links are gone; else those whose votes are missing. */
   #waitingFor(): readonly NodeId[] {
-    const probed = this.#participation.waitingFor;
-    if (probed !== undefined) return probed;
-    const { driver, peers } = this.#parts;
-    const { waitingFor } = driver.snapshot();
-    if (waitingFor.length > 0) return waitingFor;
+    const { driver, peers, membership } = this.#parts;
+    const { self } = this.#options;
     const connected = new Set(peers.connected());
-    return peers.others.filter((peer) => !connected.has(peer));
+    const away = peers.others.filter((peer) => !connected.has(peer));
+    if (!isByzantineQuorum(weightOf(membership, [self, ...connected]), totalWeight(membership))) return away;
+    const awaited = this.#participation.waitingFor ?? driver.snapshot().waitingFor;
+    return awaited.length > 0 ? awaited.filter((peer) => peer !== self) : away;
   }
 
   #unavailable(code: "QUORUM_UNAVAILABLE" | "QUORUM_BUSY" | "QUORUM_STOPPED"): SubmitAnswer {

@@ -124,11 +124,11 @@ describe("four processes under load", function () {
     cluster.loseData(4);
     await cluster.start(4);
     expect((await cluster.status(4))?.mode).to.equal("recovering");
-    await waitFor(async () => (await cluster.status(4))?.mode === "participating", 40_000);
+    await rejoined(cluster, 4);
     await cluster.signal(3, "SIGKILL");
     cluster.restoreCopy(3);
     await cluster.start(3);
-    await waitFor(async () => (await cluster.status(3))?.mode === "participating", 40_000);
+    await rejoined(cluster, 3);
   });
 
   it("has lost no acknowledged decision, and every node holds the same state", async () => {
@@ -147,10 +147,13 @@ describe("four processes under load", function () {
   });
 });
 
-async function waitFor(done: () => Promise<boolean>, timeoutMs: number): Promise<void> {
-  const end = Date.now() + timeoutMs;
-  while (!(await done())) {
-    if (Date.now() > end) throw new Error("what was waited for did not happen in time");
+async function rejoined(cluster: ProcessCluster, node: number): Promise<void> {
+  const end = Date.now() + 40_000;
+  while ((await cluster.status(node))?.mode !== "participating") {
+    if (Date.now() > end) {
+      const statuses = await Promise.all([1, 2, 3, 4].map((other) => cluster.status(other)));
+      throw new Error(`node-${node} did not take part again: ${JSON.stringify(statuses)}`);
+    }
     await sleep(200);
   }
 }
