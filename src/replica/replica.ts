@@ -1,4 +1,4 @@
-import { type Hash, LIMITS, type NodeId, type SignedCommand, type WriteOperation } from "#base";
+import { type Hash, isByzantineQuorum, LIMITS, type NodeId, type SignedCommand, totalWeight, type WriteOperation, weightOf } from "#base";
 import type { CommitCertificate, Evidence, Proposal } from "#consensus";
 import type { LedgerState } from "#state";
 import { assemble, type Parts } from "./assembly.ts";
