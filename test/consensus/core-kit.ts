@@ -1,0 +1,166 @@
+import { createHash } from "node:crypto";
+import {
+  type CertifiedPoint,
+  encodeUtf8,
+  type Hash,
+  type Hasher,
+  type Member,
+  type Membership,
+  type NodeId,
+  parseNodeId,
+  parsePublicKey,
+  type SignatureClaim,
+  signedBytes,
+  toBase64Url,
+  toHash,
+  ZERO_HASH,
+} from "#base";
+import { type ConsensusMessage, type Core, createPbftCore, type Effect, type Input, type PbftRules, VoteGuard } from "#consensus";
+
+export const hasher: Hasher = { sha256: (bytes) => new Uint8Array(createHash("sha256").update(bytes).digest()) };
+export const CLUSTER: Hash = toHash(hasher.sha256(encodeUtf8("cluster of the tests")));
+
+/** Names node-1 to node-n. */
+export function nodeId(index: number): NodeId {
+  return parseNodeId(`node-${index}`);
+}
+
+/** Members with the weights, each with a vote key of its own. */
+export function membershipOf(weights: readonly number[]): Membership {
+  const key = (name: string): ReturnType<typeof parsePublicKey> => parsePublicKey(toBase64Url(hasher.sha256(encodeUtf8(name))));
+  const members = weights.map((weight, index): Member => {
+    const id = nodeId(index + 1);
+    const [vote, log, witness, gateway] = ["vote", "log", "witness", "gateway"].map((role) => key(`${id}/${role}`));
+    if (vote === undefined || log === undefined || witness === undefined || gateway === undefined) throw new Error("four keys");
+    return {
+      id,
+      weight,
+      keys: { vote, log, witness, gateway, tls: vote },
+      peerAddress: `${id}:1`,
+      httpUrl: `http://${id}`,
+      tlsAuthority: vote,
+    };
+  });
+  return { epoch: 0, members };
+}
+
+/** A signature that only its key's name makes: a checksum over key and message, which the tests never forge by chance. */
+export function sign(node: NodeId, message: Uint8Array): Uint8Array {
+  return signWith(toBase64Url(hasher.sha256(encodeUtf8(`${node}/vote`))), message);
+}
+
+/** Whether a claim's signature is what its key would have made. */
+export function isGenuine({ publicKey, message, signature }: SignatureClaim): boolean {
+  return Buffer.compare(signWith(toBase64Url(publicKey), message), signature) === 0;
+}
+
+function signWith(publicKey: string, message: Uint8Array): Uint8Array {
+  const signature = new Uint8Array(64);
+  signature.set(hasher.sha256(Buffer.concat([Buffer.from(publicKey), message])));
+  return signature;
+}
+
+/** Something that a core did, in order. */
+export interface Happening {
+  readonly node: NodeId;
+  readonly effect: Effect;
+}
+
+interface Driven {
+  readonly id: NodeId;
+  readonly core: Core;
+  readonly guard: VoteGuard;
+  signatures: number;
+  verifications: number;
+}
+
+/** Cores in one room: messages go from hand to hand in order, timers fire only when a test says so. */
+export class Room {
+  readonly happenings: Happening[] = [];
+  readonly nodes: readonly Driven[];
+  /** What a test wants lost or changed on the way; the message as it is by default. */
+  onTheWay: (from: NodeId, to: NodeId, message: ConsensusMessage) => ConsensusMessage | undefined = (_from, _to, message) => message;
+  readonly #waiting: { readonly from: NodeId; readonly to: NodeId; readonly message: ConsensusMessage }[] = [];
+
+  constructor(weights: readonly number[], rules?: PbftRules) {
+    const membership = membershipOf(weights);
+    const tip = { height: 0, digest: ZERO_HASH, timeUs: 0, view: 0 };
+    this.nodes = membership.members.map(({ id }) => ({
+      id,
+      core: createPbftCore({
+        cluster: CLUSTER,
+        self: id,
+        membership,
+        protocol: 1,
+        hasher,
+        tip,
+        restored: { records: [], guard: [] },
+        ...(rules === undefined ? {} : { rules }),
+      }),
+      guard: new VoteGuard(),
+      signatures: 0,
+      verifications: 0,
+    }));
+    for (const { id } of this.nodes) {
+      this.feed(id, { type: "start" });
+      this.feed(id, { type: "participate", above: 0 });
+    }
+    this.settle();
+  }
+
+  node(id: NodeId): Driven {
+    const found = this.nodes.find((node) => node.id === id);
+    if (found === undefined) throw new Error(`no ${id}`);
+    return found;
+  }
+
+  /** Has the leader propose a batch at the height. */
+  propose(leader: NodeId, about: { readonly height: number; readonly view: number; readonly text: string }): void {
+    const certified: CertifiedPoint = { height: 0, size: 0, root: ZERO_HASH };
+    const batch = [encodeUtf8(about.text)];
+    const commandsRoot = toHash(hasher.sha256(encodeUtf8(about.text)));
+    const { height, view } = about;
+    const draft = { height, view, timeUs: height * 1_000 + view, commandsRoot, certified, certifiedProof: new Uint8Array(0), batch };
+    this.feed(leader, { type: "propose", draft });
+  }
+
+  /** An input for a node, and all that follows from it within the node. */
+  feed(id: NodeId, input: Input): void {
+    const node = this.node(id);
+    for (const effect of node.core.step(input)) this.#run(node, effect);
+  }
+
+  /** Delivers until nothing is on the way. */
+  settle(): void {
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      const message = this.onTheWay(next.from, next.to, next.message);
+      if (message !== undefined) this.feed(next.to, { type: "message", from: next.from, message });
+    }
+  }
+
+  /** What a node did of a type. */
+  effects<T extends Effect["type"]>(type: T, id?: NodeId): Extract<Effect, { type: T }>[] {
+    const matches = this.happenings.filter(({ node, effect }) => effect.type === type && (id === undefined || node === id));
+    return matches.map(({ effect }) => effect as Extract<Effect, { type: T }>);
+  }
+
+  #run(node: Driven, effect: Effect): void {
+    this.happenings.push({ node: node.id, effect });
+    if (effect.type === "send") this.#waiting.push({ from: node.id, to: effect.to, message: effect.message });
+    if (effect.type === "broadcast") {
+      for (const { id } of this.nodes) if (id !== node.id) this.#waiting.push({ from: node.id, to: id, message: effect.message });
+    }
+    if (effect.type === "verify") {
+      node.verifications += effect.claims.length;
+      this.feed(node.id, { type: "verified", id: effect.id, verdicts: effect.claims.map(isGenuine) });
+    }
+    if (effect.type === "validate") this.feed(node.id, { type: "validated", id: effect.id, valid: true });
+    if (effect.type !== "sign") return;
+    const answer = node.guard.request(effect.intent);
+    if (answer.kind === "refused") return this.feed(node.id, { type: "signed", id: effect.id, signature: undefined });
+    const signature = answer.kind === "stored" ? answer.signature : sign(node.id, signedBytes(effect.intent.purpose, effect.body));
+    node.signatures += 1;
+    node.guard.record(effect.intent, signature);
+    this.feed(node.id, { type: "signed", id: effect.id, signature });
+  }
+}
