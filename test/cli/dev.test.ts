@@ -1,0 +1,173 @@
+import type { ChildProcess } from "node:child_process";
+import { copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "chai";
+import { basePort, eventually, isAlive, quorumgate, type Ran, startCommand, temporaryFolder } from "./command-line.ts";
+
+interface Started {
+  readonly cluster: string;
+  readonly nodes: readonly { readonly id: string; readonly url: string; readonly pid: number }[];
+  readonly decision: { readonly id: string; readonly outcome: string; readonly seq: number };
+  readonly receipt: string;
+  readonly policyFile: string;
+  readonly elapsedMs: number;
+}
+
+/** One cluster of four processes for the whole file: the tests follow each other as a visitor's steps do. */
+describe("a development cluster", function () {
+  this.timeout(60_000);
+  const { folder, remove } = temporaryFolder();
+  const data = join(folder, "dev");
+  let orchestrator: ChildProcess;
+  let started: Started;
+
+  const run = (...words: string[]): Promise<Ran> => quorumgate([...words, "--data", data]);
+  const authorize = (...words: string[]): Promise<Ran> => run("authorize", "--service", "trading-service-001", ...words);
+  const allowed = async (): Promise<boolean> => (await authorize("--capability", "compute:execute", "--resource", "orders/one")).code === 0;
+  const status = async (): Promise<{ canDecide: boolean; summary: string; waitingFor: string[] }> =>
+    JSON.parse((await run("status", "--json")).stdout) as { canDecide: boolean; summary: string; waitingFor: string[] };
+
+  before(async () => {
+    orchestrator = startCommand(["dev", "--json", "--data", data, "--base-port", String(basePort(0))]);
+    started = JSON.parse(await firstLine(orchestrator)) as Started;
+  });
+
+  after(async () => {
+    if (orchestrator.exitCode === null && orchestrator.signalCode === null) {
+      const gone = new Promise((settle) => orchestrator.once("exit", settle));
+      orchestrator.kill("SIGTERM");
+      await gone;
+    }
+    remove();
+  });
+
+  it("shows an allowed, ordered decision with three signatures of each kind", () => {
+    expect(started.nodes).to.have.length(4);
+    expect(started.decision.outcome).to.equal("allowed");
+    expect(started.receipt.split("\n").filter((line) => line.startsWith("— "))).to.have.length(6);
+    expect(started.elapsedMs).to.be.lessThan(20_000);
+  });
+
+  it("gives a receipt that verifies in a folder with nothing but the policy, and names what is wrong after a change", async () => {
+    const alone = join(folder, "alone");
+    mkdirSync(alone);
+    writeFileSync(join(alone, "receipt"), started.receipt);
+    copyFileSync(started.policyFile, join(alone, "policy"));
+    const valid = await quorumgate(["verify", "receipt", "--policy", "policy", "--json"], { cwd: alone });
+    expect(valid.code).to.equal(0);
+    expect(JSON.parse(valid.stdout)).to.deep.include({ ok: true, exitCode: 0 });
+    writeFileSync(join(alone, "receipt"), started.receipt.replace(/index (\d+)/, "index 1$1"));
+    expect((await quorumgate(["verify", "receipt", "--policy", "policy"], { cwd: alone })).code).to.be.oneOf([10, 17]);
+  });
+
+  it("lets nobody else at its sockets", () => {
+    const modeOf = (path: string): number => statSync(path).mode & 0o777;
+    expect([modeOf(join(data, "dev.sock")), modeOf(data)]).to.deep.equal([0o600, 0o700]);
+  });
+
+  it("is healthy by status and doctor, and says on stderr that it is the development cluster", async () => {
+    const [shown, doctor] = await Promise.all([run("status"), run("doctor")]);
+    expect([shown.code, doctor.code], doctor.stdout).to.deep.equal([0, 0]);
+    expect(shown.stdout).to.match(/^survives 1 faulty node\n/);
+    expect(shown.stderr).to.include(`development cluster ${started.cluster.slice(0, 8)}`);
+  });
+
+  it("registers, grants, decides, explains a denial and revokes", async () => {
+    expect((await run("service", "register", "pricing", "--role", "pricing")).code).to.equal(0);
+    const grant = await run("grant", "--service", "pricing", "--capability", "data:read", "--resource", "prices/*", "--json");
+    expect(grant.code, grant.stderr).to.equal(0);
+    const ask = (resource: string): Promise<Ran> =>
+      run("authorize", "--service", "pricing", "--capability", "data:read", "--resource", resource, "--explain");
+    expect((await ask("prices/gold")).code).to.equal(0);
+    const denied = await ask("orders/gold");
+    expect(denied.code).to.equal(1);
+    expect(denied.stdout).to.include("AUTHZ_RESOURCE_DENIED").and.to.match(/resources +to +prices\/\*/);
+    const { decisionId } = JSON.parse(grant.stdout) as { decisionId: string };
+    expect((await run("ungrant", decisionId, "--reason", "done")).code).to.equal(0);
+    expect((await run("service", "revoke", "pricing", "--reason", "done")).code).to.equal(0);
+    expect((await ask("prices/gold")).stdout).to.include("IDENTITY_REVOKED");
+  });
+
+  it("proves an entry and exports the log, and both verify; a changed export does not", async () => {
+    const [proof, exported] = [join(folder, "proof"), join(folder, "export")];
+    expect((await run("audit", "prove", String(started.decision.seq), "--out", proof)).code).to.equal(0);
+    expect((await quorumgate(["verify", proof, "--policy", started.policyFile])).code).to.equal(0);
+    const copied = await run("audit", "export", exported, "--json");
+    expect(copied.code, copied.stderr).to.equal(0);
+    expect((await quorumgate(["verify", exported, "--policy", started.policyFile])).code).to.equal(0);
+    const { entries } = JSON.parse(copied.stdout) as { entries: number };
+    const tile = join(exported, `tile/entries/000${entries < 256 ? `.p/${entries}` : ""}`);
+    const bytes = readFileSync(tile);
+    bytes[100] = (bytes[100] ?? 0) ^ 1;
+    writeFileSync(tile, bytes);
+    expect((await quorumgate(["verify", exported, "--policy", started.policyFile])).code).to.be.oneOf([10, 17]);
+  });
+
+  it("finds a decision by the beginning of its id", async () => {
+    const { code, stdout } = await run("explain", started.decision.id.slice(0, 12), "--json");
+    expect(code).to.equal(0);
+    expect(JSON.parse(stdout)).to.include({ decisionId: started.decision.id, outcome: "allowed" });
+  });
+
+  it("goes on without one node, says for whom it waits without two, and goes on when they are back", async () => {
+    await run("dev", "kill", "1");
+    expect(await allowed()).to.equal(true);
+    await run("dev", "kill", "3");
+    await eventually("no quorum", async () => !(await status()).canDecide);
+    const { summary, waitingFor } = await status();
+    expect(summary).to.match(/^cannot decide: 2 of 3 needed votes; waiting for node-1, node-3/);
+    expect(waitingFor).to.include.members(["node-1", "node-3"]);
+    for (const node of ["1", "3"]) expect((await run("dev", "start", node)).code).to.equal(0);
+    expect(await allowed()).to.equal(true);
+  });
+
+  it("decides nothing while it is cut in half, and again once it is healed", async () => {
+    expect((await run("dev", "partition", "1,2/3,4")).code).to.equal(0);
+    await eventually("no quorum", async () => !(await status()).canDecide);
+    expect((await run("dev", "heal")).code).to.equal(0);
+    await eventually("a quorum", async () => (await status()).canDecide);
+    expect(await allowed()).to.equal(true);
+  });
+
+  it("answers while a node is paused", async () => {
+    await run("dev", "pause", "2");
+    expect(await allowed()).to.equal(true);
+    expect((await run("dev", "resume", "2")).code).to.equal(0);
+  });
+
+  it("refuses what cannot be done, and a second cluster from the same folder", async () => {
+    expect((await run("dev", "kill", "9")).stderr).to.include("DEV_COMMAND_FAILED");
+    expect((await run("dev", "start", "2")).stderr).to.include("running already");
+    const second = await quorumgate(["dev", "--once", "--data", data, "--base-port", String(basePort(1))]);
+    expect(second.code).to.equal(1);
+    expect(second.stderr).to.include("running from this folder already");
+  });
+
+  it("takes its nodes with it when it is killed, and starts again with its data", async () => {
+    const { nodes } = started;
+    orchestrator.kill("SIGKILL");
+    const pids = nodes.map(({ pid }) => pid);
+    await eventually("no node is left", () => !pids.some(isAlive));
+    const again = await quorumgate(["dev", "--once", "--json", "--data", data, "--base-port", String(basePort(0))]);
+    expect(again.code, again.stderr).to.equal(0);
+    const restarted = JSON.parse(again.stdout) as Started;
+    expect(restarted.cluster).to.equal(started.cluster);
+    expect(restarted.decision.seq).to.be.greaterThan(started.decision.seq);
+    expect(restarted.nodes.map(({ pid }) => pid).some(isAlive)).to.equal(false);
+  });
+});
+
+/** The first line of a process's stdout; fails with its stderr when it ends before. */
+function firstLine(child: ChildProcess): Promise<string> {
+  let [stdout, stderr] = ["", ""];
+  child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
+    stderr += chunk;
+  });
+  return new Promise((settle, refuse) => {
+    child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
+      stdout += chunk;
+      if (stdout.includes("\n")) settle(stdout);
+    });
+    child.once("exit", (code) => refuse(new Error(`ended with ${code}: ${stderr}`)));
+  });
+}

@@ -1,0 +1,110 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "chai";
+import { quorumgate, temporaryFolder } from "./command-line.ts";
+
+const COMMANDS = [
+  "dev",
+  "dev kill",
+  "dev partition",
+  "dev heal",
+  "node init",
+  "node start",
+  "cluster genesis",
+  "cluster init",
+  "identity new",
+  "status",
+  "doctor",
+  "service register",
+  "service list",
+  "service show",
+  "service revoke",
+  "grant",
+  "ungrant",
+  "authorize",
+  "explain",
+  "audit tail",
+  "audit prove",
+  "audit export",
+  "verify",
+  "simulate",
+];
+
+describe("the command line", function () {
+  this.timeout(60_000);
+
+  it("helps with every command, with an example and --json", async () => {
+    for (let at = 0; at < COMMANDS.length; at += 4) {
+      await Promise.all(
+        COMMANDS.slice(at, at + 4).map(async (command) => {
+          const { code, stdout } = await quorumgate([...command.split(" "), "--help"]);
+          expect(code, command).to.equal(0);
+          expect(stdout, command).to.match(/Examples?:\n {2}quorumgate /);
+          expect(stdout, command).to.include("--json");
+        }),
+      );
+    }
+  });
+
+  it("answers wrong usage with exit code 2, a reason on stderr and nothing on stdout", async () => {
+    const wrong = [
+      ["nonsense"],
+      ["dev", "nonsense"],
+      ["dev", "--nodes", "many"],
+      ["authorize"],
+      ["status", "--url", "http://127.0.0.1:1"],
+      ["verify", "receipt"],
+      ["explain", "no such thing"],
+      ["simulate", "--seeds", "9..1"],
+      ["simulate", "--planted", "no-such-bug"],
+    ];
+    const ran = await Promise.all(wrong.map((words) => quorumgate(words)));
+    for (const [at, { code, stdout, stderr }] of ran.entries()) {
+      expect({ words: wrong[at], code, stdout }).to.deep.equal({ words: wrong[at], code: 2, stdout: "" });
+      expect(stderr).to.match(/error: ./);
+    }
+  });
+
+  it("answers a failure with exit code 1, a code and a hint, as JSON on request", async () => {
+    const { folder, remove } = temporaryFolder();
+    try {
+      const plain = await quorumgate(["status"], { cwd: folder });
+      expect(plain).to.include({ code: 1, stdout: "" });
+      expect(plain.stderr).to.match(/CONFIG_INVALID: .*quorumgate dev/).and.to.include("hint:");
+      const { stdout, code } = await quorumgate(["status", "--json"], { cwd: folder });
+      expect(code).to.equal(1);
+      expect(JSON.parse(stdout)).to.have.nested.property("error.code", "CONFIG_INVALID");
+    } finally {
+      remove();
+    }
+  });
+
+  it("explains every code without a cluster", async () => {
+    const { code, stdout } = await quorumgate(["explain", "AUTHZ_NO_GRANT", "--json"]);
+    expect(code).to.equal(0);
+    expect(JSON.parse(stdout)).to.include({ code: "AUTHZ_NO_GRANT", status: 403 });
+  });
+
+  it("refuses evidence that is none with the verifier's exit code", async () => {
+    const { folder, remove } = temporaryFolder();
+    try {
+      const [evidence, policy] = [join(folder, "evidence"), join(folder, "policy")];
+      writeFileSync(evidence, "nothing");
+      writeFileSync(policy, "nothing");
+      const { code, stdout } = await quorumgate(["verify", evidence, "--policy", policy]);
+      expect(code).to.equal(17);
+      expect(stdout).to.match(/^NOT VALID \(exit 17\)/);
+    } finally {
+      remove();
+    }
+  });
+
+  it("simulates a range of seeds with the same trace in two processes", async () => {
+    const words = ["simulate", "--seeds", "1..3", "--workers", "1", "--json"];
+    const [first, second] = await Promise.all([quorumgate(words), quorumgate(words)]);
+    expect(first.code).to.equal(0);
+    const report = JSON.parse(first.stdout) as { schedules: number; traceHash: string; failures: unknown[] };
+    expect(report).to.deep.include({ schedules: 3, failures: [] });
+    expect((JSON.parse(second.stdout) as { traceHash: string }).traceHash).to.equal(report.traceHash);
+  });
+});
