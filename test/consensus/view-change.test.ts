@@ -1,0 +1,119 @@
+import { expect } from "chai";
+import { encodeVoteBody, fromHex, type NodeId, signedBytes, VOTE_TYPE } from "#base";
+import { evidenceClaims, pbftRules } from "#consensus";
+import { CLUSTER, isGenuine, membershipOf, nodeId, Room, sign } from "./core-kit.ts";
+
+const [first, second, third, fourth] = [1, 2, 3, 4].map(nodeId) as [NodeId, NodeId, NodeId, NodeId];
+
+/** The patience of the named members ends. */
+function timeOut(room: Room, nodes: readonly NodeId[]): void {
+  for (const id of nodes) room.feed(id, { type: "timer", name: "progress" });
+  room.settle();
+}
+
+describe("the view change of PBFT", () => {
+  it("replaces a silent leader, and the next one orders", () => {
+    const room = new Room([1, 1, 1, 1]);
+    room.onTheWay = (from, _to, message) => (from === first ? undefined : message);
+    timeOut(room, [second, third, fourth]);
+    expect(room.node(second).core.snapshot()).to.include({ view: 1, leader: second, phase: "idle" });
+    room.propose(second, { height: 1, view: 1, text: "b" });
+    room.settle();
+    expect(room.effects("decide", third)).to.have.length(1);
+    expect(room.effects("decide", third)[0]?.certificate.view).to.equal(1);
+  });
+
+  it("is joined by a member whose own patience lasts, once others of one honest weight ask", () => {
+    const room = new Room([1, 1, 1, 1]);
+    timeOut(room, [second]);
+    expect(room.node(third).core.snapshot().view).to.equal(0);
+    timeOut(room, [fourth]);
+    expect(room.node(third).core.snapshot().view).to.equal(1);
+  });
+
+  it("keeps what may have been decided: a prepared value is proposed again with its bytes unchanged", () => {
+    const room = new Room([1, 1, 1, 1]);
+    room.onTheWay = (_from, to, message) => (message.type === "commit" && to !== first ? undefined : message);
+    room.propose(first, { height: 1, view: 0, text: "a" });
+    room.settle();
+    const [alone] = room.effects("decide", first);
+    // The one that decided dies before it can tell.
+    room.onTheWay = (from, to, message) => (from === first || to === first ? undefined : message);
+    timeOut(room, [second, third, fourth]);
+    for (const id of [second, third, fourth]) {
+      const [decided] = room.effects("decide", id);
+      expect(decided?.proposal.digest).to.equal(alone?.proposal.digest);
+      expect(decided?.certificate.view).to.equal(1);
+    }
+  });
+
+  it("would lose it without the rule that the test above stands on", () => {
+    const room = new Room([1, 1, 1, 1], { ...pbftRules, demandedDigest: () => undefined });
+    room.onTheWay = (_from, to, message) => (message.type === "commit" && to !== first ? undefined : message);
+    room.propose(first, { height: 1, view: 0, text: "a" });
+    room.settle();
+    room.onTheWay = (from, to, message) => (from === first || to === first ? undefined : message);
+    timeOut(room, [second, third, fourth]);
+    expect(room.effects("decide", third)).to.have.length(0);
+    expect(room.effects("want-proposal", second)).to.have.length(1);
+  });
+
+  it("counts members that went further as gone from the lower views", () => {
+    const room = new Room([1, 1, 1, 1]);
+    room.onTheWay = () => undefined;
+    for (const id of [third, fourth]) for (const _view of [1, 2]) room.feed(id, { type: "timer", name: "progress" });
+    room.settle();
+    room.onTheWay = (from, _to, message) => (from === first ? undefined : message);
+    for (const id of [third, fourth]) room.feed(id, { type: "timer", name: "retransmit" });
+    room.settle();
+    expect(room.node(second).core.snapshot().view).to.equal(2);
+    expect(room.node(second).core.snapshot().leader).to.equal(third);
+    expect(room.node(second).core.snapshot().phase).to.equal("idle");
+  });
+
+  it("votes in no lower view than the one that was promised", () => {
+    const room = new Room([1, 1, 1, 1]);
+    timeOut(room, [second, third, fourth]);
+    const before = room.node(third).signatures;
+    room.propose(first, { height: 1, view: 0, text: "late" });
+    room.settle();
+    expect(room.node(third).signatures).to.equal(before);
+  });
+});
+
+describe("a member that says two things in one slot", () => {
+  it("is named by evidence that anyone can check, once", () => {
+    const room = new Room([1, 1, 1, 1]);
+    const membership = membershipOf([1, 1, 1, 1]);
+    room.onTheWay = (_from, _to, message) => (message.type === "commit" ? undefined : message);
+    room.propose(first, { height: 1, view: 0, text: "a" });
+    room.settle();
+    const other = "f".repeat(64);
+    const vote = { type: "prepare", epoch: 0, height: 1, view: 0, digest: other, signature: signedPrepare(other) } as never;
+    for (const _again of [1, 2]) room.feed(second, { type: "message", from: fourth, message: vote });
+    const evidence = room.effects("evidence", second).map((effect) => effect.evidence);
+    expect(evidence.map(({ kind, offender }) => ({ kind, offender }))).to.deep.equal([{ kind: "double-vote", offender: fourth }]);
+    const claims = evidence.flatMap((item) => evidenceClaims(item, { cluster: CLUSTER, membership }) ?? []);
+    expect(claims).to.have.length(2);
+    expect(claims.every(isGenuine)).to.equal(true);
+  });
+
+  it("is not named when the second statement is forged", () => {
+    const room = new Room([1, 1, 1, 1]);
+    room.onTheWay = (_from, _to, message) => (message.type === "commit" ? undefined : message);
+    room.propose(first, { height: 1, view: 0, text: "a" });
+    room.settle();
+    const vote = { type: "prepare", epoch: 0, height: 1, view: 0, digest: "f".repeat(64), signature: new Uint8Array(64) } as never;
+    room.feed(second, { type: "message", from: fourth, message: vote });
+    expect(room.effects("evidence")).to.have.length(0);
+  });
+});
+
+function signedPrepare(digest: string): Uint8Array {
+  return sign(fourth, prepareMessage(digest));
+}
+
+function prepareMessage(digest: string): Uint8Array {
+  const slot = { epoch: 0, height: 1, view: 0, type: VOTE_TYPE.pbftPrepare, validRound: -1 };
+  return signedBytes("vote", encodeVoteBody({ ...slot, cluster: fromHex(CLUSTER), digest: fromHex(digest) }));
+}
