@@ -8,11 +8,11 @@ import {
   preparedCertificateClaims,
   type ViewChange,
 } from "#consensus";
-import type { BlockEvent } from "#replica";
+import type { BlockEvent, Replica } from "#replica";
 import type { SimulatedCluster } from "../cluster.ts";
 import type { KeyMill } from "../keys.ts";
 import type { Intent, Operation } from "../workload.ts";
-import { AuthorityModel } from "./authority.ts";
+import { withoutAuthority } from "./authority.ts";
 
 /** A broken invariant, by its number in docs/TESTING.md. */
 export interface Violation {
@@ -36,7 +36,6 @@ export class Checker {
   readonly #effects = new Set<string>();
   readonly #roots = new Map<number, Hash>();
   readonly #proved = new WeakSet<ConsensusMessage>();
-  readonly #authority = new AuthorityModel();
   commits = 0;
 
   /** @param options.askedFor what a command of the workload asked for */
@@ -58,7 +57,8 @@ export class Checker {
     if (known === undefined) {
       this.#blocks.set(height, { digest, stateHash });
       this.commits += 1;
-      for (const wrong of this.#authority.apply(block.results, this.#askedFor)) this.fail("Z1", wrong);
+      for (const { command } of block.results)
+        if (this.#askedFor(command) === undefined) this.fail("A2", `${command.slice(0, 8)} stands in a block, and no client sent it`);
     } else if (known.digest !== digest)
       this.fail("A1", `${node} decided ${digest.slice(0, 8)} at ${height}, others ${known.digest.slice(0, 8)}`);
     else if (known.stateHash !== stateHash) this.fail("A9", `${node} has another state hash at ${height}`);
@@ -131,6 +131,7 @@ export class Checker {
         }
       }
       this.#checkBlocks(node.id, run);
+      this.#checkAuthority(replica, run.operations);
     }
     this.#checkOrder(run.operations);
   }
@@ -147,6 +148,14 @@ export class Checker {
         if (!proved) this.fail("A3", `${id} holds no valid certificate for ${height}`);
       });
     }
+  }
+
+  /** Z1, over what a node has on record, in the order of the log: every allowed decision had its authority there. */
+  #checkAuthority(replica: Replica, operations: readonly Operation[]): void {
+    const hashes = new Set(operations.map(({ signed }) => signed.hash));
+    const records = [...hashes].flatMap((hash) => replica.find(hash) ?? []);
+    records.sort((a, b) => a.height - b.height || (a.seq ?? 0) - (b.seq ?? 0));
+    for (const wrong of withoutAuthority(records, this.#askedFor)) this.fail("Z1", wrong);
   }
 
   /** A6: an operation that was answered before another was asked stands before it in the log. */

@@ -1,0 +1,40 @@
+import { expect } from "chai";
+import fastCheck from "fast-check";
+import { QuorumgateError } from "#base";
+import { decodeFrame, encodeFrame, type Frame } from "#replica";
+
+describe("frames between replicas", () => {
+  const bytes = fastCheck.uint8Array({ maxLength: 60 });
+  const frame: fastCheck.Arbitrary<Frame> = fastCheck.oneof(
+    fastCheck.record({ kind: fastCheck.constant("commands" as const), commands: fastCheck.array(bytes, { maxLength: 4 }) }),
+    fastCheck.record({ kind: fastCheck.constant("tip" as const), height: fastCheck.nat(), certifiedHeight: fastCheck.nat() }),
+    fastCheck.record({ kind: fastCheck.constant("sync-request" as const), fromHeight: fastCheck.nat() }),
+    fastCheck.record({
+      kind: fastCheck.constant("sync-response" as const),
+      fromHeight: fastCheck.nat(),
+      blocks: fastCheck.array(bytes, { maxLength: 4 }),
+    }),
+    fastCheck.record({ kind: fastCheck.constant("probe" as const), nonce: fastCheck.uint8Array({ minLength: 32, maxLength: 32 }) }),
+  );
+
+  it("read back as they were written", () => {
+    fastCheck.assert(
+      fastCheck.property(frame, (item) => {
+        expect(decodeFrame(encodeFrame(item))).to.deep.equal(item);
+      }),
+    );
+  });
+
+  it("are refused by an error of ours, whatever the bytes", () => {
+    fastCheck.assert(
+      fastCheck.property(fastCheck.uint8Array({ maxLength: 300 }), (input) => {
+        try {
+          decodeFrame(input);
+        } catch (error) {
+          expect(error).to.be.instanceOf(QuorumgateError);
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});

@@ -1,0 +1,138 @@
+import { expect } from "chai";
+import type { KeyValueStore, WriteOperation } from "#base";
+import type { GuardAnchor } from "#replica";
+import { initializeGuard, isGuardCurrent } from "#replica";
+import { WriteAhead } from "../../src/replica/write-ahead.ts";
+
+/** A store and an anchor whose writes end when the test says so, in order. */
+class SlowDisk implements KeyValueStore, GuardAnchor {
+  readonly content = new Map<string, Uint8Array>();
+  readonly writes: (() => void)[] = [];
+  readonly anchorWrites: (() => void)[] = [];
+  failing = false;
+  anchored: Uint8Array | undefined;
+
+  get(key: string): Uint8Array | undefined {
+    return this.content.get(key);
+  }
+
+  write(operations: readonly WriteOperation[] | Uint8Array, done: (error?: Error) => void): void {
+    if (operations instanceof Uint8Array) {
+      this.anchorWrites.push(() => {
+        this.anchored = operations;
+        done();
+      });
+      return;
+    }
+    this.writes.push(() => {
+      if (this.failing) return done(new Error("no space left"));
+      for (const { key, value } of operations) if (value !== undefined) this.content.set(key, value);
+      return done();
+    });
+  }
+
+  read(): Uint8Array | undefined {
+    return this.anchored;
+  }
+
+  scan(_range: { readonly from: string; readonly to: string }, _visit: (key: string, value: Uint8Array) => void, done: () => void): void {
+    done();
+  }
+
+  close(done: () => void): void {
+    done();
+  }
+}
+
+function makeLog(disk: SlowDisk): { log: WriteAhead; out: string[]; failures: string[] } {
+  const [out, failures]: [string[], string[]] = [[], []];
+  const log = new WriteAhead({ store: disk, anchor: disk, votes: 0, onFailure: (error) => failures.push(error.message) });
+  return { log, out, failures };
+}
+
+describe("the write-ahead log", () => {
+  it("lets nothing out before what was appended earlier is durable", () => {
+    const disk = new SlowDisk();
+    const { log, out } = makeLog(disk);
+    log.append([{ key: "a", value: Uint8Array.of(1) }]);
+    log.output(() => out.push("one"));
+    log.append([{ key: "b", value: Uint8Array.of(2) }]);
+    log.output(() => out.push("two"));
+    expect(out).to.deep.equal([]);
+    disk.writes.shift()?.();
+    expect(out).to.deep.equal(["one"]);
+    disk.writes.shift()?.();
+    expect(out).to.deep.equal(["one", "two"]);
+  });
+
+  it("lets an output pass at once when everything is durable", () => {
+    const { log, out } = makeLog(new SlowDisk());
+    log.output(() => out.push("at once"));
+    expect(out).to.deep.equal(["at once"]);
+  });
+
+  it("lets no vote out before it is counted outside the folder", () => {
+    const disk = new SlowDisk();
+    const { log, out } = makeLog(disk);
+    log.appendVote({ key: "g/vote", value: Uint8Array.of(1) });
+    log.output(() => out.push("vote"));
+    disk.writes.shift()?.();
+    expect(out, "durable in the folder only").to.deep.equal([]);
+    expect(disk.anchorWrites).to.have.length(1);
+    disk.anchorWrites.shift()?.();
+    expect(out).to.deep.equal(["vote"]);
+  });
+
+  it("counts votes that become durable together by one write of the anchor", () => {
+    const disk = new SlowDisk();
+    const { log, out } = makeLog(disk);
+    for (const name of ["first", "second", "third"]) {
+      log.appendVote({ key: `g/${name}`, value: Uint8Array.of(1) });
+      log.output(() => out.push(name));
+    }
+    for (const write of disk.writes.splice(0)) write();
+    disk.anchorWrites.shift()?.();
+    expect(out).to.deep.equal(["first"]);
+    expect(disk.anchorWrites).to.have.length(1);
+    disk.anchorWrites.shift()?.();
+    expect(out).to.deep.equal(["first", "second", "third"]);
+  });
+
+  it("lets nothing out any more after a write failed", () => {
+    const disk = new SlowDisk();
+    const { log, out, failures } = makeLog(disk);
+    disk.failing = true;
+    log.append([{ key: "a", value: Uint8Array.of(1) }], () => out.push("done"));
+    log.output(() => out.push("one"));
+    disk.writes.shift()?.();
+    log.output(() => out.push("two"));
+    expect({ out, failures }).to.deep.equal({ out: [], failures: ["no space left"] });
+  });
+});
+
+describe("the count of votes", () => {
+  /** A disk whose folder counts so many votes, and whose anchor so many. */
+  function counted(votes: number, anchored: number): SlowDisk {
+    const disk = new SlowDisk();
+    initializeGuard({ store: disk, anchor: disk }, () => {});
+    disk.writes.shift()?.();
+    disk.anchorWrites.shift()?.();
+    const { log } = makeLog(disk);
+    for (let vote = 1; vote <= votes; vote++) log.appendVote({ key: `g/${vote}`, value: Uint8Array.of(1) });
+    for (const write of disk.writes.splice(0)) write();
+    for (let vote = 1; vote <= anchored; vote++) disk.anchorWrites.shift()?.();
+    return disk;
+  }
+
+  it("is current for a new node, and for one that crashed between folder and anchor", () => {
+    for (const disk of [counted(0, 0), counted(3, 0), counted(3, 2)]) expect(isGuardCurrent({ store: disk, anchor: disk })).to.equal(true);
+  });
+
+  it("is not current for an older copy, for an empty folder, or without the anchor", () => {
+    const disk = counted(3, 2);
+    const older = counted(1, 1);
+    expect(isGuardCurrent({ store: older, anchor: disk }), "older copy").to.equal(false);
+    expect(isGuardCurrent({ store: new SlowDisk(), anchor: disk }), "empty folder").to.equal(false);
+    expect(isGuardCurrent({ store: disk, anchor: new SlowDisk() }), "no anchor").to.equal(false);
+  });
+});

@@ -1,0 +1,96 @@
+import { expect } from "chai";
+import { PLANTED_BUGS, parseFaults, replayTranscript, runCampaign, shrinkFaults } from "#simulations";
+import { expectAsyncRangeError } from "./range-error.ts";
+
+describe("simulated schedules", function () {
+  this.timeout(120_000);
+
+  it("break no invariant with four nodes, over 200 seeds", async () => {
+    const report = await runCampaign({ engine: "pbft", nodes: 4, seeds: { from: 1, to: 200 }, workers: 2 });
+    expect(report.failures).to.deep.equal([]);
+    expect(report.schedules).to.equal(200);
+    expect(report.commits).to.be.greaterThan(10 * 200);
+  });
+
+  it("break no invariant with seven nodes, of which two may lie", async () => {
+    const report = await runCampaign({ engine: "pbft", nodes: 7, seeds: { from: 1, to: 50 }, workers: 2 });
+    expect(report.failures).to.deep.equal([]);
+  });
+
+  it("break no invariant with one node", async () => {
+    const report = await runCampaign({ engine: "pbft", nodes: 1, seeds: { from: 1, to: 50 }, workers: 2 });
+    expect(report.failures).to.deep.equal([]);
+  });
+
+  it("break no invariant under real Ed25519", async () => {
+    const report = await runCampaign({ engine: "pbft", nodes: 4, seeds: { from: 1, to: 3 }, realCrypto: true });
+    expect(report.failures).to.deep.equal([]);
+  });
+
+  it("make the same report in one process as in two", async () => {
+    const settings = { engine: "pbft", nodes: 4, seeds: { from: 301, to: 320 } } as const;
+    const progress: number[] = [];
+    const one = await runCampaign({ ...settings, workers: 1, onProgress: ({ done }) => progress.push(done) });
+    const two = await runCampaign({ ...settings, workers: 2 });
+    expect({ ...two, schedulesPerSecond: 0 }).to.deep.equal({ ...one, schedulesPerSecond: 0 });
+    expect(progress).to.deep.equal([10, 20]);
+  });
+
+  it("report what INTERFACES promises, and nothing else", async () => {
+    const report = await runCampaign({ engine: "pbft", nodes: 4, seeds: { from: 1, to: 8 }, kinds: ["crash"] });
+    expect(report).to.have.all.keys(
+      "schedules",
+      "commits",
+      "failures",
+      "schedulesPerSecond",
+      "virtualSeconds",
+      "faultKinds",
+      "marks",
+      "traceHash",
+    );
+    expect(Object.keys(report.faultKinds)).to.deep.equal(["crash"]);
+    expect(report.traceHash).to.match(/^[0-9a-f]{64}$/);
+  });
+
+  it("refuse an empty range and an unknown bug", async () => {
+    await expectAsyncRangeError(runCampaign({ engine: "pbft", nodes: 4, seeds: { from: 2, to: 1 } }));
+    await expectAsyncRangeError(runCampaign({ engine: "pbft", nodes: 4, seeds: { from: 1, to: 1 }, planted: "none-of-these" }));
+  });
+});
+
+describe("planted bugs", function () {
+  this.timeout(120_000);
+
+  for (const bug of PLANTED_BUGS) {
+    it(`are found: ${bug.about}`, async () => {
+      const found = await firstFailure(bug.name, bug.breaks);
+      expect(found, `${bug.name} within 200 seeds`).not.equal(undefined);
+    });
+  }
+
+  it("leave a schedule that can be shrunk, and read", async () => {
+    const found = await firstFailure("votes-not-verified", ["A3"]);
+    if (found === undefined) throw new Error("the planted bug was not found");
+    const failing = {
+      seed: found.seed,
+      nodes: 4,
+      planted: "votes-not-verified",
+      faults: parseFaults(JSON.parse(JSON.stringify(found.faults))),
+    };
+    const faults = await shrinkFaults(failing);
+    expect(faults.map(({ kind }) => kind)).to.deep.equal(["forge"]);
+    const { lines, result } = await replayTranscript({ ...failing, faults });
+    expect(result.violations.map(({ invariant }) => invariant)).to.include("A3");
+    expect(lines.some((line) => /node-0\d > node-0\d prepare \d+ view \d+ [0-9a-f]{8}$/.test(line))).to.equal(true);
+    expect(lines.at(-1)).to.match(/^A3 is broken: /);
+  });
+});
+
+async function firstFailure(planted: string, breaks: readonly string[]): Promise<{ seed: number; faults: unknown } | undefined> {
+  for (let from = 1; from < 200; from += 100) {
+    const report = await runCampaign({ engine: "pbft", nodes: 4, seeds: { from, to: from + 99 }, planted, workers: 2 });
+    const failure = report.failures.find(({ invariant }) => breaks.includes(invariant));
+    if (failure !== undefined) return failure;
+  }
+  return undefined;
+}
