@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { addAuditCommands } from "./commands/audit.ts";
 import { addAuthorizeCommand } from "./commands/authorize.ts";
+import { addBenchCommand } from "./commands/bench.ts";
 import { addClusterCommands } from "./commands/cluster.ts";
 import { addDevCommand } from "./commands/dev.ts";
 import { addExplainCommand } from "./commands/explain.ts";
@@ -33,6 +34,7 @@ function createProgram(): Command {
   addAuditCommands(program);
   addVerifyCommand(program);
   addSimulateCommand(program);
+  addBenchCommand(program);
   return program;
 }
 

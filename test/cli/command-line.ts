@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 /** What a run of the command line left behind. */
 export interface Ran {
@@ -72,5 +73,7 @@ export async function eventually(what: string, holds: () => boolean | Promise<bo
 
 /** From source, child processes need the loader; a worker of mocha does not always carry its parent's flags. */
 function loaderFlags(): readonly string[] {
-  return EXTENSION === "ts" ? ["--conditions=quorumgate-source", `--import=${import.meta.resolve("tsx")}`] : [];
+  return EXTENSION === "ts"
+    ? ["--conditions=quorumgate-source", `--import=${pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href}`]
+    : [];
 }

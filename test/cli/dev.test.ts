@@ -81,7 +81,9 @@ describe("a development cluster", function () {
     expect((await ask("prices/gold")).code).to.equal(0);
     const denied = await ask("orders/gold");
     expect(denied.code).to.equal(1);
-    expect(denied.stdout).to.include("AUTHZ_RESOURCE_DENIED").and.to.match(/resources +to +prices\/\*/);
+    expect(denied.stdout)
+      .to.include("AUTHZ_RESOURCE_DENIED")
+      .and.to.match(/resources +to +prices\/\*/);
     const { decisionId } = JSON.parse(grant.stdout) as { decisionId: string };
     expect((await run("ungrant", decisionId, "--reason", "done")).code).to.equal(0);
     expect((await run("service", "revoke", "pricing", "--reason", "done")).code).to.equal(0);

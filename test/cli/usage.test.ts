@@ -70,7 +70,9 @@ describe("the command line", function () {
     try {
       const plain = await quorumgate(["status"], { cwd: folder });
       expect(plain).to.include({ code: 1, stdout: "" });
-      expect(plain.stderr).to.match(/CONFIG_INVALID: .*quorumgate dev/).and.to.include("hint:");
+      expect(plain.stderr)
+        .to.match(/CONFIG_INVALID: .*quorumgate dev/)
+        .and.to.include("hint:");
       const { stdout, code } = await quorumgate(["status", "--json"], { cwd: folder });
       expect(code).to.equal(1);
       expect(JSON.parse(stdout)).to.have.nested.property("error.code", "CONFIG_INVALID");

@@ -1,0 +1,158 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { AuditLog, verifyReceipt } from "#audit";
+import { type EntryDraft, parseHash } from "#base";
+import { loadSodium, nodeHasher } from "#crypto";
+import type { AuthorizationQuestion, SecurityGateway } from "#gateway";
+import { loadServiceKey } from "#identity";
+import { connectAs } from "../connection.ts";
+import { openDevFolder } from "../dev/create.ts";
+import { FIRST_REQUEST, OPERATOR } from "../dev/demo.ts";
+import { type DevFolder, devPaths } from "../dev/folder.ts";
+import { Orchestrator } from "../dev/orchestrator.ts";
+import { Demonstration, waitForLinks } from "../dev/seed.ts";
+import { type BenchResult, loadResult, percentile, runLoad, runLoop } from "./measure.ts";
+
+/** What a suite is run with. */
+export interface BenchOptions {
+  readonly nodes: number;
+  readonly basePort: number;
+  readonly seconds: number;
+  readonly runs: number;
+  note(text: string): void;
+}
+
+/** Names of the suites. */
+export const SUITES = ["ordered", "audit", "verify"] as const;
+
+const QUESTION: AuthorizationQuestion = FIRST_REQUEST;
+const LINKS_MS = 20_000;
+const CONNECTIONS = 64;
+const BATCH = 16;
+
+/** Ordered authorizations over HTTP on a cluster of processes: one signature each, and sixteen to a signature. */
+export async function orderedSuite(options: BenchOptions): Promise<BenchResult[]> {
+  const folder = mkdtempSync(join(tmpdir(), "quorumgate-bench-"));
+  const { cluster } = await openDevFolder({ folder, count: options.nodes, basePort: options.basePort });
+  const orchestrator = new Orchestrator(cluster, () => {});
+  try {
+    await orchestrator.open();
+    await orchestrator.startNodes();
+    await waitForLinks(cluster, LINKS_MS);
+    const demonstration = await Demonstration.connect(cluster);
+    await demonstration.seed();
+    await demonstration.close();
+    return await measureOrdered(cluster, options);
+  } finally {
+    await orchestrator.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function measureOrdered(cluster: DevFolder, options: BenchOptions): Promise<BenchResult[]> {
+  const gateways = await Promise.all(cluster.nodes.map((node) => connectTo(cluster, node.http)));
+  const at = (worker: number): SecurityGateway => gateways[worker % gateways.length] as SecurityGateway;
+  const single = async (worker: number): Promise<number> => ((await at(worker).authorizeOperation(QUESTION)).outcome === "allowed" ? 1 : 0);
+  const batch = async (worker: number): Promise<number> => {
+    const responses = await at(worker).authorizeOperations(Array.from({ length: BATCH }, () => QUESTION));
+    return responses.filter(({ outcome }) => outcome === "allowed").length;
+  };
+  const base = { nodes: options.nodes, seconds: options.seconds };
+  const repeat = async (
+    name: string,
+    workers: number,
+    call: (worker: number) => Promise<number>,
+    parameters: BenchResult["parameters"],
+  ): Promise<BenchResult> => {
+    options.note(`${name}: warming up, then ${options.runs} runs of ${options.seconds} s`);
+    await runLoad({ workers, seconds: 1 }, call);
+    const runs = [];
+    for (let run = 0; run < options.runs; run++) runs.push(await runLoad({ workers, seconds: options.seconds }, call));
+    return loadResult(name, { ...base, workers, ...parameters }, runs);
+  };
+  const results = [
+    await repeat("ordered-unloaded", 1, single, { signature: "each", path: "http" }),
+    await repeat("ordered-http", CONNECTIONS, single, { signature: "each", path: "http" }),
+    await repeat("ordered-batch", CONNECTIONS, batch, { signature: `one for ${BATCH}`, path: "library over http" }),
+  ];
+  await Promise.all(gateways.map((gateway) => gateway.stop()));
+  return results;
+}
+
+async function connectTo(cluster: DevFolder, url: string): Promise<SecurityGateway> {
+  const ed25519 = await loadSodium();
+  const load = (id: string): ReturnType<typeof loadServiceKey> => loadServiceKey(ed25519, devPaths(cluster.folder).identity(id));
+  return connectAs(ed25519, { target: { urls: [url], cluster: cluster.cluster }, identities: [load(OPERATOR), load(QUESTION.serviceId)] });
+}
+
+/** Appending to the log, without the disk: canonical entry, leaf and tree. */
+export function auditSuite(options: BenchOptions): BenchResult[] {
+  const log = AuditLog.empty({ trustDomain: "dev.bench", cluster: parseHash("c1".repeat(32)), hasher: nodeHasher });
+  const digest = parseHash("d1".repeat(32));
+  const drafts = Array.from({ length: 256 }, () => draft(digest));
+  let height = 0;
+  const append = (): number => {
+    height += 1;
+    const block = {
+      height,
+      timeUs: 1_790_000_000_000_000 + height,
+      proposer: "node-1" as never,
+      digest,
+      originView: 0,
+      algorithm: "pbft" as const,
+    };
+    return log.append(block, drafts).entries.length;
+  };
+  options.note(`audit-append: ${options.runs} runs of ${options.seconds} s`);
+  const runs = Array.from({ length: options.runs }, () => Math.round(runLoop(options.seconds, append)));
+  return [{ name: "audit-append", parameters: { entriesInBlock: drafts.length }, unit: "entries/s", median: percentile(runs, 0.5), runs }];
+}
+
+/** Verifying receipts with the portable verifier that auditors use, and with libsodium. */
+export async function verifySuite(options: BenchOptions): Promise<BenchResult[]> {
+  const { createDevCluster, createServiceIdentity } = await import("#gateway");
+  const cluster = await createDevCluster({ nodes: options.nodes });
+  try {
+    const issuer = cluster.issuer;
+    const { identity, signer } = await createServiceIdentity({
+      id: QUESTION.serviceId,
+      cluster: cluster.cluster,
+      claims: { purpose: "bench" },
+      issuer,
+    });
+    cluster.signers.set(QUESTION.serviceId, signer);
+    const { receipt = "" } = await cluster.gateway(1).registerService(identity, true);
+    const policy = await cluster.gateway(1).policy();
+    const sodium = await loadSodium();
+    const native = {
+      hasher: nodeHasher,
+      ed25519: (key: Uint8Array, message: Uint8Array, signature: Uint8Array) => sodium.verify(key, message, signature),
+    };
+    const once = (settings: Parameters<typeof verifyReceipt>[2]) => (): number =>
+      verifyReceipt(receipt, policy, settings).exitCode === 0 ? 1 : 0;
+    const measure = (name: string, settings: Parameters<typeof verifyReceipt>[2]): BenchResult => {
+      options.note(`${name}: ${options.runs} runs of ${options.seconds} s`);
+      const runs = Array.from({ length: options.runs }, () => Math.round(runLoop(options.seconds, once(settings))));
+      return { name, parameters: { signatures: 6 }, unit: "receipts/s", median: percentile(runs, 0.5), runs };
+    };
+    return [measure("verify-portable", {}), measure("verify-libsodium", native)];
+  } finally {
+    await cluster.stop();
+  }
+}
+
+function draft(command: ReturnType<typeof parseHash>): EntryDraft {
+  return {
+    kind: "decision",
+    provenance: "signed",
+    command,
+    actor: "trading-service-001",
+    subject: "trading-service-001",
+    capability: { domain: "compute", operation: "execute", scope: "system", riskLevel: "critical", resources: ["orders/rebalance"] },
+    decision: "allowed",
+    reason: "OK",
+    delegation: [],
+    content: { action: "authorize", grant: command, purpose: "rebalance" },
+  };
+}

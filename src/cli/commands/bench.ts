@@ -1,0 +1,65 @@
+import type { Command } from "commander";
+import type { JsonValue } from "#base";
+import { loadSodium } from "#crypto";
+import { type BenchResult, environment } from "../bench/measure.ts";
+import { auditSuite, type BenchOptions, orderedSuite, SUITES, verifySuite } from "../bench/suites.ts";
+import { addCommand, perform } from "../command.ts";
+import { parseWhole, UsageError } from "../failure.ts";
+import { type Output, table } from "../output.ts";
+
+interface BenchFlags {
+  readonly json?: boolean;
+  readonly suite?: string;
+  readonly nodes: string;
+  readonly seconds: string;
+  readonly runs: string;
+  readonly basePort: string;
+}
+
+/** `bench`: figures of this machine, to be read with their parameters. */
+export function addBenchCommand(program: Command): void {
+  const text = {
+    summary: "measure ordered authorizations on a cluster of processes, the audit log and the verifier",
+    examples: ["bench", "bench --suite ordered --seconds 10 --runs 5 --json"],
+  };
+  addCommand(program, "bench", text)
+    .option("--suite <name>", `only one of ${SUITES.join(", ")}`)
+    .option("--nodes <number>", "nodes of the cluster", "4")
+    .option("--seconds <number>", "length of a run", "5")
+    .option("--runs <number>", "runs of each figure; the median counts", "3")
+    .option("--base-port <port>", "first port of the cluster", "17800")
+    .action((flags: BenchFlags) => perform(flags, (output) => bench(flags, output)));
+}
+
+async function bench(flags: BenchFlags, output: Output): Promise<undefined> {
+  if (flags.suite !== undefined && !SUITES.some((suite) => suite === flags.suite))
+    throw new UsageError(`--suite is one of ${SUITES.join(", ")}`);
+  const options: BenchOptions = {
+    nodes: parseWhole(flags.nodes, "--nodes"),
+    seconds: parseWhole(flags.seconds, "--seconds"),
+    runs: parseWhole(flags.runs, "--runs"),
+    basePort: parseWhole(flags.basePort, "--base-port"),
+    note: (line) => output.note(line),
+  };
+  const chosen = (suite: (typeof SUITES)[number]): boolean => flags.suite === undefined || flags.suite === suite;
+  const results: BenchResult[] = [];
+  if (chosen("ordered")) results.push(...(await orderedSuite(options)));
+  if (chosen("audit")) results.push(...auditSuite(options));
+  if (chosen("verify")) results.push(...(await verifySuite(options)));
+  const { backend } = await loadSodium();
+  const report = { environment: environment(backend), results };
+  output.result(report as unknown as JsonValue, () => table(results.map(row)));
+  return undefined;
+}
+
+function row({ name, median, unit, p50, p99, parameters }: BenchResult): string[] {
+  const latency = p50 === undefined ? "" : `p50 ${p50} ms  p99 ${p99 ?? 0} ms`;
+  return [
+    name,
+    `${median} ${unit}`,
+    latency,
+    Object.entries(parameters)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(" "),
+  ];
+}
