@@ -35,10 +35,10 @@ async function bench(flags: BenchFlags, output: Output): Promise<undefined> {
   if (flags.suite !== undefined && !SUITES.some((suite) => suite === flags.suite))
     throw new UsageError(`--suite is one of ${SUITES.join(", ")}`);
   const options: BenchOptions = {
-    nodes: parseWhole(flags.nodes, "--nodes"),
-    seconds: parseWhole(flags.seconds, "--seconds"),
-    runs: parseWhole(flags.runs, "--runs"),
-    basePort: parseWhole(flags.basePort, "--base-port"),
+    nodes: parseWhole(flags.nodes, { name: "--nodes", min: 1, max: 31 }),
+    seconds: parseWhole(flags.seconds, { name: "--seconds", min: 1, max: 600 }),
+    runs: parseWhole(flags.runs, { name: "--runs", min: 1, max: 100 }),
+    basePort: parseWhole(flags.basePort, { name: "--base-port", min: 1024, max: 60000 }),
     note: (line) => output.note(line),
   };
   const chosen = (suite: (typeof SUITES)[number]): boolean => flags.suite === undefined || flags.suite === suite;
