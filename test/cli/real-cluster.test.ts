@@ -22,13 +22,10 @@ describe("a cluster of four institutions", function () {
   };
 
   after(async () => {
-    await Promise.all(
-      running.map((child) => {
-        const gone = new Promise((settle) => child.once("exit", settle));
-        if (child.exitCode === null) child.kill("SIGTERM");
-        return child.exitCode === null ? gone : undefined;
-      }),
-    );
+    const left = running.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null);
+    const gone = left.map((child) => new Promise((settle) => child.once("exit", settle)));
+    for (const child of left) child.kill("SIGTERM");
+    await Promise.all(gone);
     remove();
   });
 

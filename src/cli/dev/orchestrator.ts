@@ -16,6 +16,7 @@ export class Orchestrator {
   readonly #happening: Happening;
   readonly #expected = new Set<string>();
   #control: Server | undefined;
+  #isStopping = false;
   #partition: readonly (readonly number[])[] = [];
 
   constructor(cluster: DevFolder, happening: Happening) {
@@ -37,11 +38,13 @@ export class Orchestrator {
 
   /** Starts all nodes at once. @throws {QuorumgateError} of the first that fails */
   async startNodes(): Promise<void> {
+    if (this.#isStopping) throw stopping();
     await Promise.all(this.processes.map((process) => process.start()));
   }
 
   /** Stops all nodes, each in its time, and closes the socket. */
   async stop(): Promise<void> {
+    this.#isStopping = true;
     for (const { node } of this.processes) this.#expected.add(node.id);
     await Promise.all(this.processes.map((process) => process.stop()));
     process.off("exit", this.#killAll);
@@ -76,8 +79,7 @@ export class Orchestrator {
       case "start":
         return this.#start(this.#processOf(request));
       case "pause":
-        this.#processOf(request).pause();
-        return `${nodeIdOf(request)} is paused: it holds its links and answers nobody`;
+        return this.#pause(this.#processOf(request));
       case "resume":
         return this.#resume(this.#processOf(request));
       case "partition":
@@ -96,9 +98,15 @@ export class Orchestrator {
   }
 
   async #start(process: NodeProcess): Promise<string> {
+    if (this.#isStopping) throw stopping();
     await process.start();
     await this.#cut(process);
     return `${process.node.id} runs again and catches up`;
+  }
+
+  #pause(process: NodeProcess): string {
+    process.pause();
+    return `${process.node.id} is paused: it holds its links and answers nobody`;
   }
 
   async #resume(process: NodeProcess): Promise<string> {
@@ -141,13 +149,13 @@ export class Orchestrator {
   #process(number: JsonValue | undefined): NodeProcess {
     const found = this.processes.find(({ node }) => node.number === number);
     if (found === undefined)
-      throw new QuorumgateError("DEV_COMMAND_FAILED", `there is no node ${String(number)}; they are 1 to ${this.processes.length}`);
+      throw new QuorumgateError("DEV_COMMAND_FAILED", `there is no node ${JSON.stringify(number)}; they are 1 to ${this.processes.length}`);
     return found;
   }
 }
 
-function nodeIdOf(request: ControlRequest): string {
-  return `node-${String(request["node"])}`;
+function stopping(): QuorumgateError {
+  return new QuorumgateError("DEV_COMMAND_FAILED", "the cluster is stopping");
 }
 
 function readGroups(value: JsonValue | undefined): readonly (readonly number[])[] {

@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { parseReceipt, verifyReceipt } from "#audit";
 import { type JsonValue, parseGenesis, QuorumgateError, tolerableWeight, totalWeight } from "#base";
 import type { AuthorizationResponse } from "#gateway";
@@ -28,52 +28,57 @@ const LINKS_MS = 20_000;
 /** Runs a development cluster until it is told to stop, or with `once` until its first decision is shown. */
 export async function runDevCluster(run: DevRun, output: Output): Promise<number> {
   const folder = run.ephemeral ? mkdtempSync(join(tmpdir(), "quorumgate-dev-")) : run.data;
-  const stopped = stopSignal();
+  const stop = stopSignal();
   let orchestrator: Orchestrator | undefined;
+  const bringing = bringUp({ ...run, data: folder }, { output, signal: stop.signal, onOrchestrator: (made) => (orchestrator = made) });
   try {
-    orchestrator = await Promise.race([bringUp({ ...run, data: folder }, output), stopped]);
-    if (orchestrator === undefined || run.once) return EXIT.done;
-    await stopped;
-    output.note("stopping …");
-    return EXIT.done;
+    const isUp = await Promise.race([bringing.then(() => true), stop.requested.then(() => false)]);
+    if (isUp && !run.once) await stop.requested;
+    if (stop.signal.aborted) output.note("stopping …");
+    return isUp ? EXIT.done : EXIT.refused;
   } finally {
+    stop.abort();
     await orchestrator?.stop();
+    // A start that was cut short fails with whatever it was at; that it was cut short is known.
+    await bringing.catch(() => undefined);
     if (run.ephemeral) rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** Settles at the first request to stop. At the second, the process ends at once, and takes its nodes with it. */
-function stopSignal(): Promise<undefined> {
-  return new Promise((settle) => {
+/** A request to stop. After the first, a second ends the process at once, and takes its nodes with it. */
+function stopSignal(): { readonly requested: Promise<void>; readonly signal: AbortSignal; readonly abort: () => void } {
+  const controller = new AbortController();
+  const requested = new Promise<void>((settle) => {
     const onSignal = (): void => {
-      settle(undefined);
+      controller.abort();
+      settle();
       process.once("SIGINT", () => process.exit(130)).once("SIGTERM", () => process.exit(143));
     };
     process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
   });
+  return { requested, signal: controller.signal, abort: () => controller.abort() };
 }
 
-/** Starts everything step by step; when a step fails, what was started is stopped again. */
-async function bringUp(run: DevRun, output: Output): Promise<Orchestrator> {
-  const steps = new Steps(output, { isTerminal: process.stdout.isTTY === true });
+/** Starts everything step by step; no step begins once it is to stop. */
+async function bringUp(
+  run: DevRun,
+  context: { readonly output: Output; readonly signal: AbortSignal; readonly onOrchestrator: (made: Orchestrator) => void },
+): Promise<void> {
+  const { output, signal } = context;
+  const steps = new Steps(output, { isTerminal: process.stdout.isTTY === true, signal });
   output.note(output.style.strong("quorumgate · development cluster · NOT FOR PRODUCTION"));
   const cluster = await steps.run("identities", () => openFolder(run));
+  signal.throwIfAborted();
   const orchestrator = new Orchestrator(cluster, (text) => output.note(text));
-  try {
-    await steps.run("node processes and links", () => startNodes(orchestrator));
-    const first = await demonstrate(cluster, steps);
-    const shown = describeRun(orchestrator, first);
-    output.result(shown, () => welcome(orchestrator, { output, receipt: first.receipt }));
-    return orchestrator;
-  } catch (error) {
-    await orchestrator.stop();
-    throw error;
-  }
+  context.onOrchestrator(orchestrator);
+  await steps.run("node processes and links", () => startNodes(orchestrator));
+  const first = await demonstrate(cluster, steps);
+  output.result(describeRun(orchestrator, first), () => welcome(orchestrator, { output, receipt: first.receipt }));
 }
 
 async function openFolder(run: DevRun): Promise<{ detail: string; value: DevFolder }> {
   const { cluster, isNew } = await openDevFolder({ folder: run.data, count: run.nodes, basePort: run.basePort });
-  const made = isNew ? "authorities and identities of" : "kept:";
+  const made = isNew ? "authorities and identities of" : "kept identities and data of";
   const detail = `${made} ${run.nodes} nodes   spiffe://${DEV_TRUST_DOMAIN}/replicas/node-{1..${run.nodes}}   cluster ${short(cluster.cluster)}`;
   return { detail, value: cluster };
 }
@@ -188,7 +193,13 @@ function welcome({ cluster }: Orchestrator, { output, receipt }: { readonly outp
     `HTTP API  ${first?.http}/v1   OpenAPI  ${first?.http}/v1/openapi.json   metrics  ${first?.http}/metrics`,
     `Receipt   ${devPaths(cluster.folder).receipt} (${receipt.length} bytes)   policy  ${devPaths(cluster.folder).policy}`,
     "Try, in another terminal:",
-    ...tries.map((line) => `  quorumgate ${line}`),
+    ...tries.map((line) => `  ${programName()} ${line}`),
     style.faint("Ctrl-C stops the cluster; its data stay."),
   ].join("\n");
+}
+
+/** How this program is called here: in a checkout there is no `quorumgate` on the path. */
+function programName(): string {
+  const script = process.argv[1] ?? "quorumgate";
+  return script.endsWith(".js") || script.endsWith(".ts") ? `node ${relative(process.cwd(), script)}` : "quorumgate";
 }

@@ -5,14 +5,17 @@ import type { Output } from "../output.ts";
 export class Steps {
   readonly #output: Output;
   readonly #isTerminal: boolean;
+  readonly #signal: AbortSignal;
 
-  constructor(output: Output, options: { readonly isTerminal: boolean }) {
+  constructor(output: Output, options: { readonly isTerminal: boolean; readonly signal: AbortSignal }) {
     this.#output = output;
     this.#isTerminal = options.isTerminal && !output.json;
+    this.#signal = options.signal;
   }
 
-  /** Does one step; the work returns what to show beside the title. */
+  /** Does one step, unless it is to stop; the work returns what to show in place of the title. */
   async run<T>(title: string, work: () => Promise<{ readonly detail: string; readonly value: T }>): Promise<T> {
+    this.#signal.throwIfAborted();
     return this.#isTerminal ? this.#runOnTerminal(title, work) : this.#runPlainly(title, work);
   }
 
