@@ -10,11 +10,11 @@ import {
   type Telemetry,
   type Transport,
 } from "#base";
-import { createVerifier, type Ed25519, loadSodium, nodeHasher } from "#crypto";
+import { createVerifier, type Ed25519, identifyPeer, loadSodium, nodeHasher } from "#crypto";
 import { loadNodeIdentity, type NodeIdentity, nodeSignerOf } from "#identity";
 import { type GuardAnchor, initializeGuard, Replica, type ReplicaEvents, type ReplicaTiming } from "#replica";
 import { openFileAnchor, openLevelStore } from "#storage";
-import { mtlsTransport, type PartitionableTransport } from "#transport";
+import { mtlsTransport, type PartitionableTransport, partitionable } from "#transport";
 import { entropy, systemClock, systemTimers } from "./system-ports.ts";
 
 /** What a node of a cluster is started with. */
@@ -79,16 +79,20 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   refuseOffLoopback(genesis, options.listen.host);
   const store = await openLevelStore(options.dataFolder, telemetry);
   const anchor = openFileAnchor(options.anchorFile);
-  const transport = mtlsTransport({
+  const links = mtlsTransport({
     self: identity.member.id,
     cluster,
     membership: genesis.membership,
     trustDomain: genesis.trustDomain,
+    identifyPeer,
     tls: tlsOf(identity),
     listen: options.listen,
     ...(options.addresses === undefined ? {} : { addresses: options.addresses }),
     telemetry,
+    timers: systemTimers,
+    entropy,
   });
+  const transport = partitionable(links);
   const replica = await openReplica({ identity, ed25519, genesisBytes }, { ...options, store, anchor, transport });
   await startReplica(replica);
   return {

@@ -47,7 +47,7 @@ export const METRICS: readonly MetricDefinition[] = [
   gauge("quorumgate_view", "view", "Current view of the consensus core."),
   gauge("quorumgate_epoch", "epoch", "Current epoch of the membership."),
   counter("quorumgate_view_changes_total", "view changes", "Views that this node gave up for a later one."),
-  counter("quorumgate_evidence_total", "records", "Signed proofs of misbehaviour that this node found, by member blamed.", ["member"]),
+  counter("quorumgate_evidence_total", "records", "Signed proofs of misbehaviour that this node found, by kind.", ["kind"]),
   gauge("quorumgate_mempool_commands", "commands", "Commands that wait for a block in this node."),
   counter("quorumgate_signatures_verified_total", "signatures", "Signatures checked by this node, by verdict.", ["verdict"]),
   counter("quorumgate_sync_blocks_total", "blocks", "Blocks fetched from peers to catch up."),

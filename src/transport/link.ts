@@ -97,31 +97,39 @@ export class Link {
   #onData(chunk: Buffer): void {
     if (this.#state === "down") return;
     this.#heardSinceHeartbeat = true;
+    const wasUp = this.#state === "up";
+    const arrived: Uint8Array[] = [];
+    const failure = this.#decode(chunk, arrived);
+    // The owner is told outside of the decoder's try: an error of its own must not pass for one of the peer.
+    if (!wasUp && this.#isUp()) this.#options.events.onUp(this);
+    for (const frame of arrived) {
+      if (!this.#isUp()) return;
+      this.#options.traffic.received(frame.length);
+      this.#options.events.onFrame(this, frame);
+    }
+    if (failure !== undefined) this.close(failure);
+  }
+
+  #decode(chunk: Buffer, arrived: Uint8Array[]): string | undefined {
     try {
-      this.#decoder.push(chunk, (kind, payload) => this.#onArrived(kind, payload));
+      this.#decoder.push(chunk, (kind, payload) => {
+        if (this.#state === "greeting") this.#onGreeting(kind, payload);
+        else if (kind === FRAME_KIND.data && payload.length > 0) arrived.push(payload);
+        else if (kind !== FRAME_KIND.heartbeat || payload.length > 0) throw unexpectedFrame();
+      });
+      return undefined;
     } catch (error) {
-      this.close(error instanceof QuorumgateError ? error.code : "a frame could not be handled");
-      if (!(error instanceof QuorumgateError)) throw error;
+      if (error instanceof QuorumgateError) return error.message;
+      throw error;
     }
   }
 
-  #onArrived(kind: number, payload: Uint8Array): void {
-    if (this.#state === "down") return;
-    if (this.#state === "greeting") return this.#onHello(kind, payload);
-    if (kind === FRAME_KIND.heartbeat && payload.length === 0) return;
-    if (kind !== FRAME_KIND.data || payload.length === 0) throw new QuorumgateError("TRANSPORT_FRAME_INVALID", "unknown kind of frame");
-    this.#options.traffic.received(payload.length);
-    this.#options.events.onFrame(this, payload);
-  }
-
-  #onHello(kind: number, payload: Uint8Array): void {
-    if (kind !== FRAME_KIND.hello) throw new QuorumgateError("TRANSPORT_FRAME_INVALID", "the first frame is a hello");
-    const { cluster, self, role, events } = this.#options;
-    checkHello(payload, { cluster, from: this.peer, to: self });
-    if (role === "acceptor") this.#sayHello();
+  #onGreeting(kind: number, payload: Uint8Array): void {
+    if (kind !== FRAME_KIND.hello) throw unexpectedFrame();
+    checkHello(payload, { cluster: this.#options.cluster, from: this.peer, to: this.#options.self });
+    if (this.#options.role === "acceptor") this.#sayHello();
     this.#decoder.setBodyBytesMax(FRAME_BODY_BYTES_MAX);
     this.#state = "up";
-    events.onUp(this);
   }
 
   #sayHello(): void {
@@ -136,4 +144,13 @@ export class Link {
       this.#socket.write(bytes);
     }
   }
+
+  /** A method, because the compiler would not expect a callback to have changed the state. */
+  #isUp(): boolean {
+    return this.#state === "up";
+  }
+}
+
+function unexpectedFrame(): QuorumgateError {
+  return new QuorumgateError("TRANSPORT_FRAME_INVALID", "a frame of an unknown kind or at the wrong time");
 }

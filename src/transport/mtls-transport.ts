@@ -1,100 +1,99 @@
-import type { Socket } from "node:net";
-import { randomInt } from "node:crypto";
-import { connect, createServer, type SecureContextOptions, type Server, type TLSSocket } from "node:tls";
+import type { TLSSocket } from "node:tls";
 import {
+  type Entropy,
   findMember,
-  fromBase64Url,
   type Hash,
+  invariant,
   LIMITS,
   type Member,
   type Membership,
   type NodeId,
   QuorumgateError,
   type Telemetry,
+  type TimerHandle,
+  type Timers,
   type Transport,
   type TransportEvents,
 } from "#base";
-import { certificateToPem, identifyPeer } from "#crypto";
+import { authoritiesOf, identifySocket, type PeerIdentifier, type TlsCredentials } from "./credentials.ts";
+import { Dialler } from "./dialler.ts";
 import { Link } from "./link.ts";
+import { type ListenAddress, Listener } from "./listener.ts";
 import { Traffic } from "./traffic.ts";
 
-const ALPN = "quorumgate/1";
-
-/** What the transport between nodes stands on. */
-export interface MtlsOptions {
+/** What a mutual TLS transport is made of. */
+export interface MtlsTransportOptions {
   readonly self: NodeId;
   readonly cluster: Hash;
   readonly membership: Membership;
   readonly trustDomain: string;
-  /** This node's TLS key and certificate, PEM. */
-  readonly tls: { readonly key: string; readonly certificate: string };
-  readonly listen: { readonly host: string; readonly port: number };
-  /** `host:port` by member, instead of the addresses in the membership. */
+  /** `identifyPeer` of the room crypto. */
+  readonly identifyPeer: PeerIdentifier;
+  readonly tls: TlsCredentials;
+  readonly listen: ListenAddress;
+  /** `host:port` by member, in place of the membership's; read before each attempt, so that the owner may change it. */
   readonly addresses?: Readonly<Record<string, string>>;
   readonly telemetry: Telemetry;
+  readonly timers: Timers;
+  /** For the jitter of redialling. */
+  readonly entropy: Entropy;
 }
 
-/** A transport whose links to some peers can be cut on purpose: development clusters only. */
-export interface PartitionableTransport extends Transport {
-  /** Cuts the links to these peers, and mends all others. */
-  blockPeers(peers: readonly NodeId[]): void;
+/** A transport between node processes. */
+export interface MtlsTransport extends Transport {
+  /** Takes the members of a new epoch: links to those who are none any more, or have another key, are closed at once. */
+  setMembership(membership: Membership): void;
+  /** Where it listens, while it is started. */
+  address(): ListenAddress | undefined;
 }
 
 /**
- * Mutual TLS 1.3 between members. Both sides look at the other's certificate after every handshake: its key must be the one in the
- * committed membership, and its only URI the member's SPIFFE ID; an authority's signature alone is not enough. The lower id dials, so that
- * there is one link for each pair.
+ * Frames over TLS 1.3 with certificates on both sides, between members only.
+ *
+ * Of two members the one with the lower id dials and the other accepts: one link for a pair, without a race to settle. A newer
+ * connection of a member replaces its older one, which a restart may have left behind half open.
  */
-export function mtlsTransport(options: MtlsOptions): PartitionableTransport {
-  return new MtlsTransport(options);
+export function mtlsTransport(options: MtlsTransportOptions): MtlsTransport {
+  return new MutualTlsTransport(options);
 }
 
-class MtlsTransport implements PartitionableTransport {
-  readonly #options: MtlsOptions;
+class MutualTlsTransport implements MtlsTransport {
+  readonly #options: MtlsTransportOptions;
   readonly #traffic: Traffic;
+  readonly #listener: Listener;
+  readonly #diallers = new Map<NodeId, Dialler>();
+  /** Links that are up, and those that still say hello. */
   readonly #links = new Map<NodeId, Link>();
-  readonly #redialMs = new Map<NodeId, number>();
-  /** Accepted connections that have not proved who they are, oldest first. */
-  readonly #strangers = new Set<Socket>();
-  #blocked: ReadonlySet<NodeId> = new Set();
-  #server: Server | undefined;
+  readonly #greeting = new Set<Link>();
+  #membership: Membership;
   #events: TransportEvents | undefined;
-  #heartbeat: NodeJS.Timeout | undefined;
-  #stopped = false;
+  #heartbeat: TimerHandle | undefined;
+  #state: "new" | "started" | "stopped" = "new";
 
-  constructor(options: MtlsOptions) {
+  constructor(options: MtlsTransportOptions) {
     this.#options = options;
+    this.#membership = options.membership;
     this.#traffic = new Traffic(options.telemetry);
+    this.#listener = new Listener({
+      credentials: options.tls,
+      authorities: authoritiesOf(options.membership.members, options.telemetry),
+      telemetry: options.telemetry,
+      timers: options.timers,
+      onSecure: (socket) => this.#onAccepted(socket),
+    });
   }
 
   start(events: TransportEvents, done: (error?: Error) => void): void {
+    invariant(this.#state === "new", "a transport starts once");
+    this.#state = "started";
     this.#events = events;
-    const { listen } = this.#options;
-    const server = createServer({
-      ...this.#context(),
-      requestCert: true,
-      rejectUnauthorized: true,
-      handshakeTimeout: LIMITS.peerHandshakeTimeoutMs,
-    });
-    this.#server = server;
-    server.on("connection", (socket) => {
-      // Counted before TLS begins: handshakes cost, and anybody can start one. The oldest stranger makes room.
-      this.#strangers.add(socket);
-      socket.once("close", () => this.#strangers.delete(socket));
-      const [oldest] = this.#strangers;
-      if (this.#strangers.size > LIMITS.unauthenticatedConnectionsMax) oldest?.destroy();
-    });
-    server.on("secureConnection", (socket) => this.#onAccepted(socket));
-    server.on("tlsClientError", (error) => this.#refused(error));
-    server.once("error", (error) =>
-      done(new QuorumgateError("CONFIG_INVALID", `the peers' address cannot be listened on: ${error.message}`)),
-    );
-    server.listen({ ...listen }, () => {
-      server.removeAllListeners("error");
-      server.on("error", (error) => this.#refused(error));
-      for (const member of this.#dialled()) this.#dial(member);
-      this.#heartbeat = setInterval(() => this.#beat(), LIMITS.peerHeartbeatMs);
-      done();
+    this.#listener.listen(this.#options.listen, (error) => {
+      if (error === undefined && this.#state === "started") {
+        this.#beat();
+        this.#dialMembers();
+      }
+      if (error !== undefined) this.#state = "stopped";
+      done(error);
     });
   }
 
@@ -108,97 +107,85 @@ class MtlsTransport implements PartitionableTransport {
     return [...this.#links.keys()].sort();
   }
 
-  blockPeers(peers: readonly NodeId[]): void {
-    this.#blocked = new Set(peers);
-    for (const [peer, link] of this.#links) if (this.#blocked.has(peer)) link.close("partitioned on purpose");
+  address(): ListenAddress | undefined {
+    return this.#listener.address();
+  }
+
+  setMembership(membership: Membership): void {
+    this.#membership = membership;
+    this.#listener.setAuthorities(authoritiesOf(membership.members, this.#options.telemetry));
+    for (const [id, dialler] of this.#diallers) {
+      if (!isSamePeer(dialler.member, findMember(membership, id))) {
+        dialler.stop();
+        this.#diallers.delete(id);
+      }
+    }
+    for (const link of [...this.#links.values(), ...this.#greeting]) {
+      if (findMember(membership, link.peer)?.keys.tls !== link.peerKey) link.close("the peer is not a member any more");
+    }
+    if (this.#state === "started") this.#dialMembers();
   }
 
   stop(done: () => void): void {
-    this.#stopped = true;
-    clearInterval(this.#heartbeat);
-    for (const link of [...this.#links.values()]) link.close("this node stops");
-    for (const socket of this.#strangers) socket.destroy();
-    if (this.#server === undefined) return done();
-    this.#server.close(() => done());
+    this.#state = "stopped";
+    this.#events = undefined;
+    this.#heartbeat?.cancel();
+    for (const dialler of this.#diallers.values()) dialler.stop();
+    for (const link of [...this.#links.values(), ...this.#greeting]) link.close("the transport stops");
+    this.#traffic.report();
+    this.#listener.close(done);
   }
 
-  /** Members with a higher id: this node dials them, the others dial this node. */
-  #dialled(): Member[] {
-    return this.#options.membership.members.filter((member) => member.id > this.#options.self);
-  }
-
-  #context(): SecureContextOptions & { ALPNProtocols: string[] } {
-    const { tls, membership } = this.#options;
-    const ca = membership.members.map((member) => certificateToPem(fromBase64Url(member.tlsAuthority)));
-    return { key: tls.key, cert: tls.certificate, ca, minVersion: "TLSv1.3", maxVersion: "TLSv1.3", ALPNProtocols: [ALPN] };
-  }
-
-  #dial(member: Member): void {
-    if (this.#stopped || this.#links.has(member.id)) return;
-    if (this.#blocked.has(member.id)) return this.#dialLater(member);
-    const [host, port] = splitAddress(this.#options.addresses?.[member.id] ?? member.peerAddress);
-    // The name is checked by identifyPeer, against the membership; the host name says nothing.
-    const socket = connect({
-      ...this.#context(),
-      host,
-      port,
-      checkServerIdentity: () => undefined,
-      timeout: LIMITS.peerHandshakeTimeoutMs,
-    });
-    let handed = false;
-    socket.once("secureConnect", () => {
-      socket.setTimeout(0);
-      const peer = this.#identify(socket);
-      if (peer !== member.id) {
-        this.#refused(new QuorumgateError("TRANSPORT_PEER_REFUSED", "another member answered"));
-        return void socket.destroy();
-      }
-      handed = true;
-      return this.#link(socket, member, "dialler");
-    });
-    socket.once("timeout", () => socket.destroy());
-    socket.on("error", () => socket.destroy());
-    socket.once("close", () => {
-      if (!handed) this.#dialLater(member);
+  #beat(): void {
+    this.#heartbeat = this.#options.timers.after(LIMITS.peerHeartbeatMs, () => {
+      this.#beat();
+      this.#traffic.report();
+      for (const link of [...this.#links.values()]) link.heartbeat();
     });
   }
 
-  #dialLater(member: Member): void {
-    if (this.#stopped) return;
-    const delay = this.#redialMs.get(member.id) ?? LIMITS.peerRedialMinMs;
-    this.#redialMs.set(member.id, Math.min(delay * 2, LIMITS.peerRedialMaxMs));
-    // Jitter keeps nodes that lost one peer together from dialling it together.
-    setTimeout(() => this.#dial(member), delay + randomInt(delay)).unref();
-  }
-
-  #onAccepted(socket: TLSSocket): void {
-    socket.on("error", () => socket.destroy());
-    const peer = this.#identify(socket);
-    const member = peer === undefined ? undefined : findMember(this.#options.membership, peer);
-    // Only lower ids dial this node; a member that knows better is not running our code.
-    if (member === undefined || member.id >= this.#options.self || this.#blocked.has(member.id) || this.#stopped)
-      return void socket.destroy();
-    return this.#link(socket, member, "acceptor");
-  }
-
-  #identify(socket: TLSSocket): NodeId | undefined {
-    const { membership, trustDomain } = this.#options;
-    try {
-      const certificateDer = socket.getPeerCertificate(false).raw;
-      if (!socket.authorized || socket.isSessionReused() || socket.alpnProtocol !== ALPN || certificateDer === undefined) {
-        throw new QuorumgateError("TRANSPORT_PEER_REFUSED", "the handshake proved nothing");
-      }
-      return identifyPeer({ certificateDer, membership, trustDomain });
-    } catch (error) {
-      this.#refused(error);
-      return undefined;
+  #dialMembers(): void {
+    if (findMember(this.#membership, this.#options.self) === undefined) return;
+    for (const member of this.#membership.members) {
+      if (member.id <= this.#options.self || this.#diallers.has(member.id)) continue;
+      const dialler = this.#diallerFor(member);
+      this.#diallers.set(member.id, dialler);
+      dialler.start();
     }
   }
 
-  #link(socket: TLSSocket, member: Member, role: "dialler" | "acceptor"): void {
+  #diallerFor(member: Member): Dialler {
+    const { addresses, telemetry, timers, entropy, tls } = this.#options;
+    const expect = (peer: NodeId): void => {
+      if (peer !== member.id) throw new QuorumgateError("TRANSPORT_PEER_REFUSED", "another member than the one that was dialled answered");
+    };
+    return new Dialler({
+      member,
+      credentials: tls,
+      telemetry,
+      timers,
+      entropy,
+      address: () => addresses?.[member.id] ?? member.peerAddress,
+      checkPeer: (certificateDer) => expect(this.#options.identifyPeer({ ...this.#identity(), certificateDer })),
+      onSecure: (socket) => {
+        expect(identifySocket(socket, this.#identity()));
+        this.#openLink(socket, member, "dialler");
+      },
+    });
+  }
+
+  #onAccepted(socket: TLSSocket): void {
+    const peer = identifySocket(socket, this.#identity());
+    const member = findMember(this.#membership, peer);
+    if (member === undefined || peer >= this.#options.self) {
+      throw new QuorumgateError("TRANSPORT_PEER_REFUSED", "of two members the one with the lower id dials");
+    }
+    this.#openLink(socket, member, "acceptor");
+  }
+
+  #openLink(socket: TLSSocket, member: Member, role: "dialler" | "acceptor"): void {
     const { self, cluster } = this.#options;
-    const timer = setTimeout(() => socket.destroy(), LIMITS.peerHandshakeTimeoutMs).unref();
-    new Link({
+    const link = new Link({
       socket,
       peer: member.id,
       peerKey: member.keys.tls,
@@ -207,62 +194,51 @@ class MtlsTransport implements PartitionableTransport {
       role,
       traffic: this.#traffic,
       events: {
-        onUp: (link) => {
-          clearTimeout(timer);
-          this.#forgetStranger(socket);
-          this.#onUp(link);
-        },
-        onFrame: (link, frame) => {
-          if (this.#links.get(link.peer) === link) this.#events?.onFrame(link.peer, frame);
-        },
-        onDown: (link, reason) => {
-          clearTimeout(timer);
-          this.#onDown(link, reason, role === "dialler" ? member : undefined);
-        },
+        onUp: (up) =>
+          this.#onUp(up, () => (role === "acceptor" ? this.#listener.admitted(socket) : this.#diallers.get(member.id)?.linked())),
+        onFrame: (from, frame) => this.#events?.onFrame(from.peer, frame),
+        onDown: (down, reason) => this.#onDown(down, reason),
       },
     });
+    this.#greeting.add(link);
   }
 
-  #onUp(link: Link): void {
-    // A newer link replaces an older one: the peer gave that up, or it would not have dialled again.
-    const older = this.#links.get(link.peer);
+  #onUp(link: Link, settle: () => void): void {
+    settle();
+    this.#greeting.delete(link);
+    this.#links.get(link.peer)?.close("a newer connection of the peer took its place");
     this.#links.set(link.peer, link);
-    this.#redialMs.delete(link.peer);
-    older?.close("replaced by a newer connection");
-    this.#gauge();
+    this.#recordLink(link.peer, "up");
     this.#events?.onPeerUp(link.peer);
   }
 
-  #onDown(link: Link, reason: string, redial: Member | undefined): void {
-    if (this.#links.get(link.peer) === link) {
-      this.#links.delete(link.peer);
-      this.#gauge();
-      this.#events?.onPeerDown(link.peer, reason);
-    }
-    if (redial !== undefined) this.#dialLater(redial);
+  #onDown(link: Link, reason: string): void {
+    const wasGreeting = this.#greeting.delete(link);
+    if (wasGreeting) this.#options.telemetry.log("debug", "transport.hello-failed", { peer: link.peer, reason });
+    if (this.#links.get(link.peer) !== link) return;
+    this.#links.delete(link.peer);
+    this.#recordLink(link.peer, "down", reason);
+    this.#events?.onPeerDown(link.peer, reason);
   }
 
-  /** A member now: the raw connection under the TLS one is known by its ports. */
-  #forgetStranger(socket: TLSSocket): void {
-    for (const stranger of this.#strangers) if (stranger.remotePort === socket.remotePort) this.#strangers.delete(stranger);
+  #recordLink(peer: NodeId, event: "up" | "down", reason?: string): void {
+    const { telemetry } = this.#options;
+    telemetry.gauge("quorumgate_peers_connected", this.#links.size);
+    telemetry.count("quorumgate_transport_links_total", 1, { peer, event });
+    telemetry.log("info", `transport.peer-${event}`, { peer, reason });
   }
 
-  #beat(): void {
-    for (const link of [...this.#links.values()]) link.heartbeat();
-    this.#traffic.report();
-  }
-
-  #gauge(): void {
-    this.#options.telemetry.gauge("quorumgate_peers_connected", this.#links.size);
-  }
-
-  #refused(error: unknown): void {
-    const reason = error instanceof QuorumgateError ? error.message : "handshake failed";
-    this.#options.telemetry.log("warn", "peer.refused", { reason });
+  #identity(): { readonly identifyPeer: PeerIdentifier; readonly membership: Membership; readonly trustDomain: string } {
+    return { identifyPeer: this.#options.identifyPeer, membership: this.#membership, trustDomain: this.#options.trustDomain };
   }
 }
 
-function splitAddress(address: string): [string, number] {
-  const at = address.lastIndexOf(":");
-  return [address.slice(0, at), Number(address.slice(at + 1))];
+/** What a dialler relies on has not changed. */
+function isSamePeer(before: Member, now: Member | undefined): boolean {
+  return (
+    now !== undefined &&
+    before.keys.tls === now.keys.tls &&
+    before.tlsAuthority === now.tlsAuthority &&
+    before.peerAddress === now.peerAddress
+  );
 }

@@ -89,7 +89,7 @@ describe("LevelStore", () => {
     await Promise.all(
       Array.from({ length: 50 }, (_, i) => written(store, [{ key: `k${i}`, value: Uint8Array.of(i) }]).then(() => order.push(i))),
     );
-    expect(batches).to.equal(2);
+    expect(batches).to.be.within(1, 2);
     expect(order).to.deep.equal(Array.from({ length: 50 }, (_, i) => i));
     await closed(store);
   });
