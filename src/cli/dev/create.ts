@@ -2,9 +2,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { policyOf, policyText, shardAt } from "#audit";
-import { clusterIdOf, parseGenesis, parseNodeId, QuorumgateError } from "#base";
+import { clusterIdOf, parseGenesis, parseNodeId, QuorumgateError, silentTelemetry } from "#base";
 import { type Ed25519, loadSodium, nodeHasher } from "#crypto";
-import { initializeNodeData } from "#daemon";
+import { initializeNodeData } from "#gateway";
 import { assembleGenesis, createNodeIdentity, createServiceKey, saveNodeIdentity, saveServiceKey } from "#identity";
 import { AUDITOR, DEMO_SERVICES, INSTITUTIONS, OPERATOR } from "./demo.ts";
 import {
@@ -71,7 +71,7 @@ async function createDevFolder({ folder, count, basePort }: DevOptions): Promise
   writeFileSync(paths.genesis, genesisBytes);
   writeFileSync(paths.policy, policyText(policyOf({ genesis: parseGenesis(genesisBytes), cluster }), shardAt(timeUs), nodeHasher));
   for (const { id } of DEMO_SERVICES) saveServiceKey(ed25519, paths.identity(id), createServiceKey(ed25519, id));
-  await Promise.all(nodes.map((node) => initializeNodeData(dataPathsOf(node))));
+  await Promise.all(nodes.map((node) => initializeNodeData(dataPathsOf(node), silentTelemetry)));
   const made = { folder, cluster, basePort, nodes };
   writeMarker(made);
   return made;
