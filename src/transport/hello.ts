@@ -16,6 +16,7 @@ export interface Hello {
   readonly to: NodeId;
 }
 
+/** The payload of a hello frame: u16 version, 32 bytes of cluster id, sender and receiver behind their u32 lengths. */
 export function encodeHello(hello: Hello): Uint8Array {
   return new ByteWriter().u16(PROTOCOL_VERSION).raw(fromHex(hello.cluster)).text(hello.from).text(hello.to).finish();
 }
