@@ -11,7 +11,7 @@ export interface PbftTiming {
 }
 
 /** Defaults for a local network. */
-export const PBFT_TIMING: PbftTiming = { viewTimeoutMs: 800, viewTimeoutMaxMs: 10_000, retransmitMs: 300 };
+export const PBFT_TIMING: PbftTiming = { viewTimeoutMs: 1_200, viewTimeoutMaxMs: 10_000, retransmitMs: 300 };
 
 /**
  * The decisions on which safety stands, in one place: a planted bug or a Byzantine actor overrides one of them, production never does.

@@ -31,6 +31,8 @@ export interface Parts {
   readonly ledger: Ledger;
   readonly membership: Membership;
   readonly guard: VoteGuard;
+  /** The guard as it was at the start, which catching up does not prune. */
+  readonly remembered: VoteGuard;
   readonly writeAhead: WriteAhead;
   readonly driver: CoreDriver;
   readonly mempool: Mempool;
@@ -110,6 +112,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
     ledger,
     membership,
     guard,
+    remembered: new VoteGuard(restored.guard),
     writeAhead,
     driver,
     mempool,

@@ -53,7 +53,7 @@ export class Participation {
 
   /** Asks the others about this node's past. */
   begin(): void {
-    const { ledger, guard, membership, guardCurrent } = this.#parts;
+    const { ledger, remembered, membership, guardCurrent } = this.#parts;
     const { self, entropy, verifier } = this.#options;
     const tipAtStart = ledger.tip.height;
     this.#probe = new Probe({
@@ -64,7 +64,7 @@ export class Participation {
       entropy,
       verifier,
       guardCurrent,
-      isRemembered: (vote) => vote.height <= tipAtStart || guard.remembers(vote),
+      isRemembered: (vote) => vote.height <= tipAtStart || remembered.remembers(vote),
       onVerdict: (verdict) => this.#onVerdict(verdict),
     });
     this.#probe.begin();

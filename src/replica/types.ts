@@ -132,7 +132,7 @@ export const DEFAULT_TIMING: ReplicaTiming = {
   heartbeatMs: LIMITS.heartbeatMs,
   heartbeatGraceMs: 1_000,
   leaderGraceMs: 250,
-  relayAfterMs: 300,
+  relayAfterMs: 1_000,
   censorshipMs: 2_000,
   syncTimeoutMs: 1_000,
 };
