@@ -42,16 +42,6 @@ export const LIMITS = {
   pendingVerificationsMax: 4_096,
   /** How far a peer's view may lie ahead and still be looked at. */
   viewAheadMax: 1_000,
-  /** Views of one height in which one member's votes are kept: an honest member moves on, and its old votes are sent again as a block. */
-  votedViewsPerMemberMax: 4,
-  /** Bodies of proposals kept for one height besides the prepared one: those of the latest views, for who asks. */
-  proposalBodiesMax: 4,
-  /** Canonical bytes of a block header: its fields need some 700. */
-  headerBytesMax: 2_048,
-  /** Cosignatures that prove the certified point: two lines of at most 400 characters for each of 31 members, and the text. */
-  certifiedProofBytesMax: 32_768,
-  /** One encoded signed command: the command and a batch signature with its path. */
-  signedCommandBytesMax: 36_864,
   /** Blocks in one answer of the catch-up protocol. */
   syncBlocksMax: 64,
   /** Bytes in one answer of the catch-up protocol. */

@@ -6,7 +6,12 @@ import { CapabilityBuilder } from "#state";
 const SERVICE = "trading-service-001";
 
 async function enroll(cluster: DevCluster): Promise<void> {
-  const { identity, signer } = await createServiceIdentity({ id: SERVICE, cluster: cluster.cluster, claims: { purpose: "test" }, issuer: cluster.issuer });
+  const { identity, signer } = await createServiceIdentity({
+    id: SERVICE,
+    cluster: cluster.cluster,
+    claims: { purpose: "test" },
+    issuer: cluster.issuer,
+  });
   cluster.signers.set(SERVICE, signer);
   const registered = await cluster.gateway(1).registerService(identity, true);
   expect(registered).to.include({ outcome: "applied", reason: "OK" });

@@ -52,7 +52,7 @@ const OTHERS: readonly Planted[] = [
   ["nothing-imports-tests", "src/telemetry/helper.ts", 'import "../../test/helper.ts";'],
   ["no-cycles", "src/base/here.ts", 'import "./there.ts";'],
   ["resolvable", "consensus/absent.ts", 'import "./not-there.ts";'],
-  ["declared-packages", "src/transport/test-only.ts", 'import "fast-check";'],
+  ["declared-packages", "src/transport/test-only.ts", 'import "chai";'],
 ];
 
 /** What the planted files need around them, and a use of every door that is allowed. */

@@ -121,7 +121,7 @@ describe("LevelStore", () => {
 
 /** Starts a TypeScript file beside this one in a process of its own, with a limit on the size of the files that it writes. */
 function startNode(file: string, folder: string, limits: { readonly fileBlocksMax?: number } = {}): ChildProcess {
-  const script = fileURLToPath(new URL(file, import.meta.url));
+  const script = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? file : file.replace(/\.ts$/, ".js"), import.meta.url));
   const limit = limits.fileBlocksMax === undefined ? "unlimited" : String(limits.fileBlocksMax);
   // `exec` makes the process that is killed the one that writes.
   const command = `ulimit -f ${limit} && exec "$0" "$@"`;

@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import type { LogLevel, Telemetry } from "#base";
 import { createLogger, createMetricsRegistry, createTelemetry, METRICS, type MetricsRegistry } from "#telemetry";
+import { REPOSITORY } from "../repository.ts";
 import { metricsDocument } from "./metrics-document.ts";
 
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const ROOT = REPOSITORY;
 
 interface Fixture {
   readonly lines: Record<string, unknown>[];
