@@ -32,7 +32,7 @@ export interface ReceiptView {
 
 /**
  * Derives the view of a receipt; verifies nothing.
- * @param answeringNode id of the node that gives the answer
+ * `answeringNode` is the id of the node that gives the answer.
  * @throws {QuorumgateError} VERIFY_MALFORMED and format errors
  */
 export function receiptView(
@@ -72,7 +72,7 @@ function viewContent(entry: AuditEntry): CanonicalObject {
     ...entry.content,
     action: entry.kind === "decision" ? `authorization_${entry.decision === "allowed" ? "granted" : "denied"}` : entry.kind,
     serviceId: entry.subject,
-    ...(domain === undefined || operation === undefined ? {} : { capability: `${String(domain)}:${String(operation)}` }),
+    ...(typeof domain === "string" && typeof operation === "string" ? { capability: `${domain}:${operation}` } : {}),
     nodeId: entry.block.proposer,
     ...(entry.command === undefined ? {} : { consensusId: entry.command }),
     reason: entry.reason,

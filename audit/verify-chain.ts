@@ -74,7 +74,7 @@ export class ChainWalk {
     }
     if (isFirstShard) return [];
     try {
-      this.#opening = parseCheckpointText(String(text));
+      this.#opening = parseCheckpointText(typeof text === "string" ? text : "");
       return [];
     } catch {
       return ["log.start commits to the last checkpoint before it"];

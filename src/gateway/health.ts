@@ -1,4 +1,4 @@
-import { findMember, type Genesis, isByzantineQuorum, type NodeId, tolerableWeight, totalWeight, weightOf } from "#base";
+import { type Genesis, isByzantineQuorum, type NodeId, tolerableWeight, totalWeight, weightOf } from "#base";
 import type { ReplicaStatus } from "#replica";
 import type { Health, NodeStatus } from "./backend.ts";
 
@@ -58,9 +58,4 @@ function summarize(
 function missing(status: ReplicaStatus): string {
   const away = status.consensus.waitingFor.filter((id) => !status.connected.includes(id) && id !== status.node);
   return away.length === 0 ? "" : `; waiting for ${away.join(", ")}`;
-}
-
-/** True for a member of the cluster. */
-export function isMember(genesis: Genesis, id: string): boolean {
-  return findMember(genesis.membership, id) !== undefined;
 }

@@ -241,15 +241,20 @@ function unreachable(signed: SignedCommand): Submission {
 function pathOf(signed: SignedCommand): string {
   const { kind, body } = signed.command;
   if (kind === "service.register") return "/v1/services";
-  if (kind === "service.revoke") return `/v1/services/${String(body["service"])}/revoke`;
+  if (kind === "service.revoke") return `/v1/services/${textOf(body["service"])}/revoke`;
   if (kind === "grant.create") return "/v1/grants";
-  if (kind === "grant.revoke") return `/v1/grants/${String(body["grant"])}/revoke`;
+  if (kind === "grant.revoke") return `/v1/grants/${textOf(body["grant"])}/revoke`;
   return "/v1/authorize";
+}
+
+/** A field that should be a text; anything else is none. */
+function textOf(value: CanonicalObject[string] | undefined): string {
+  return typeof value === "string" ? value : "";
 }
 
 function submissionOf(decisionId: Hash, body: CanonicalObject, status: number): Submission {
   if (body["outcome"] !== undefined) return { kind: "ordered", outcome: outcomeOf(body) };
-  const code = String(body["code"] ?? "INTERNAL_ERROR");
+  const code = textOf(body["code"]) || "INTERNAL_ERROR";
   if (body["decisionId"] === undefined || Number(body["status"] ?? status) !== 503) throw problemError(body as JsonValue, status);
   return { kind: "unavailable", code, decisionId, waitingFor: (body["waitingFor"] as readonly string[] | undefined) ?? [] };
 }

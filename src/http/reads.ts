@@ -2,8 +2,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { parsePolicy, parseReceipt, receiptView } from "#audit";
 import { isObject, parseCanonicalObject, parseDecimal, QuorumgateError, toBase64 } from "#base";
 import type { CommandOutcome } from "#gateway";
+import { decisionIdOf, type HttpContext, outcomeBody } from "./context.ts";
 import { problemOf } from "./problem.ts";
-import { decisionIdOf, type HttpContext, outcomeBody } from "./server.ts";
 
 const ENTRIES_MAX = 500;
 const SERVICES_MAX = 200;

@@ -1,20 +1,8 @@
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import {
-  type Hash,
-  type Hasher,
-  type JsonValue,
-  LIMITS,
-  parseHash,
-  parseJson,
-  QuorumgateError,
-  type SignatureVerifier,
-  type SignedCommand,
-  signedCommandFromJson,
-  type Telemetry,
-} from "#base";
-import type { Backend, CommandOutcome, Submission } from "#gateway";
-import type { LedgerState } from "#state";
-import { Access, type Caller } from "./access.ts";
+import { type JsonValue, LIMITS, parseJson, QuorumgateError, type SignedCommand, signedCommandFromJson, type Telemetry } from "#base";
+import type { Submission } from "#gateway";
+import { Access } from "./access.ts";
+import { type HttpContext, type HttpOptions, outcomeBody } from "./context.ts";
 import { OPENAPI } from "./openapi.ts";
 import { problemOf, problemOfError } from "./problem.ts";
 import { registerReads } from "./reads.ts";
@@ -25,28 +13,6 @@ const REQUEST_TIMEOUT_MS = 15_000;
 const CONNECTIONS_MAX = 2_000;
 /** Commands of one call: the path of batch-signing clients. */
 export const BATCH_MAX = 256;
-
-/** What the HTTP API is served from. */
-export interface HttpOptions {
-  readonly backend: Backend;
-  readonly cluster: Hash;
-  readonly node: string;
-  readonly hasher: Hasher;
-  readonly verifier: SignatureVerifier;
-  readonly state: () => LedgerState;
-  readonly metrics: () => Promise<string>;
-  readonly telemetry: Telemetry;
-  /** PEM key and certificate; without them only loopback is served. */
-  readonly tls?: { readonly key: string; readonly certificate: string };
-  readonly submitTimeoutMs?: number;
-}
-
-/** What handlers need. */
-export interface HttpContext extends HttpOptions {
-  readonly access: Access;
-  /** @throws {QuorumgateError} when the caller may not read */
-  caller(request: FastifyRequest): Caller;
-}
 
 /** Makes the HTTP API; `listen` on the result serves it. */
 export function createHttpServer(options: HttpOptions): FastifyInstance {
@@ -184,24 +150,4 @@ function answerBody(submission: Submission): { status: number; body: JsonValue }
   if (outcome.outcome !== "refused") return { status: 200, body: outcomeBody(outcome) };
   const problem = problemOf(outcome.code, "the command was ordered and refused", outcomeBody(outcome) as Record<string, JsonValue>);
   return { status: problem.status, body: problem };
-}
-
-/** A recorded outcome as callers see it. */
-export function outcomeBody(outcome: CommandOutcome): JsonValue {
-  const { decisionId, outcome: verdict, code, height, timeMs, answer: explanation, seq, receipt } = outcome;
-  return {
-    decisionId,
-    outcome: verdict,
-    reason: code,
-    height,
-    timeMs,
-    explanation,
-    ...(seq === undefined ? {} : { seq }),
-    ...(receipt === undefined ? {} : { receipt }),
-  };
-}
-
-/** The id in an address. @throws {QuorumgateError} FORMAT_HASH_INVALID */
-export function decisionIdOf(request: FastifyRequest): Hash {
-  return parseHash((request.params as { id: string }).id);
 }

@@ -15,3 +15,4 @@ export {
   type ReplicaTiming,
   type SubmitAnswer,
 } from "./types.ts";
+export { WriteAhead, type WriteAheadOptions } from "./write-ahead.ts";

@@ -1,8 +1,7 @@
 import { expect } from "chai";
 import type { KeyValueStore, WriteOperation } from "#base";
 import type { GuardAnchor } from "#replica";
-import { initializeGuard, isGuardCurrent } from "#replica";
-import { WriteAhead } from "../../src/replica/write-ahead.ts";
+import { initializeGuard, isGuardCurrent, WriteAhead } from "#replica";
 
 /** A store and an anchor whose writes end when the test says so, in order. */
 class SlowDisk implements KeyValueStore, GuardAnchor {

@@ -153,10 +153,10 @@ describe("state: properties over random histories", () => {
               taken.add(hash);
             }
             if (result.outcome === "applied" && command.kind === "service.register") registered.add(command.issuer);
-            if (result.outcome === "applied" && command.kind === "service.revoke") revoked.add(String(command.body["service"]));
+            if (result.outcome === "applied" && command.kind === "service.revoke") revoked.add(command.body["service"] as string);
             if (result.outcome !== "allowed") return;
             expect(registered.has(command.issuer) && !revoked.has(command.issuer)).to.equal(true);
-            const grant = String(result.answer["grant"]);
+            const grant = result.answer["grant"] as string;
             expect(taken.has(grant)).to.equal(true);
             expect(command.key).to.equal(keyOf(command.issuer));
           });

@@ -21,7 +21,7 @@ function rootFromScratch(rows: ReadonlyMap<string, Uint8Array>): string {
 function hashOf(items: readonly Item[], depth: number): Uint8Array {
   const [only] = items;
   if (items.length === 1 && only !== undefined) return only.leaf;
-  const children = [..."0123456789abcdef"].map((nibble) => items.filter(({ path }) => path[depth] === nibble));
+  const children = "0123456789abcdef".split("").map((nibble) => items.filter(({ path }) => path[depth] === nibble));
   const bits = children.reduce((set, child, nibble) => (child.length > 0 ? set | (1 << nibble) : set), 0);
   const hashes = children.filter((child) => child.length > 0).map((child) => hashOf(child, depth + 1));
   return hasher.sha256(concatBytes(Uint8Array.of(1, bits >> 8, bits & 255), ...hashes));

@@ -1,0 +1,47 @@
+import type { FastifyRequest } from "fastify";
+import { type Hash, type Hasher, type JsonValue, parseHash, type SignatureVerifier, type Telemetry } from "#base";
+import type { Backend, CommandOutcome } from "#gateway";
+import type { LedgerState } from "#state";
+import type { Access, Caller } from "./access.ts";
+
+/** What the HTTP API is served from. */
+export interface HttpOptions {
+  readonly backend: Backend;
+  readonly cluster: Hash;
+  readonly node: string;
+  readonly hasher: Hasher;
+  readonly verifier: SignatureVerifier;
+  readonly state: () => LedgerState;
+  readonly metrics: () => Promise<string>;
+  readonly telemetry: Telemetry;
+  /** PEM key and certificate; without them only loopback is served. */
+  readonly tls?: { readonly key: string; readonly certificate: string };
+  readonly submitTimeoutMs?: number;
+}
+
+/** What handlers need. */
+export interface HttpContext extends HttpOptions {
+  readonly access: Access;
+  /** @throws {QuorumgateError} when the caller may not read */
+  caller(request: FastifyRequest): Caller;
+}
+
+/** A recorded outcome as callers see it. */
+export function outcomeBody(outcome: CommandOutcome): JsonValue {
+  const { decisionId, outcome: verdict, code, height, timeMs, answer: explanation, seq, receipt } = outcome;
+  return {
+    decisionId,
+    outcome: verdict,
+    reason: code,
+    height,
+    timeMs,
+    explanation,
+    ...(seq === undefined ? {} : { seq }),
+    ...(receipt === undefined ? {} : { receipt }),
+  };
+}
+
+/** The id in an address. @throws {QuorumgateError} FORMAT_HASH_INVALID */
+export function decisionIdOf(request: FastifyRequest): Hash {
+  return parseHash((request.params as { id: string }).id);
+}
