@@ -23,6 +23,7 @@ export class GrowingTree {
     this.#edge = [...edge];
   }
 
+  /** Leaves so far. */
   get size(): number {
     return this.#size;
   }

@@ -86,4 +86,5 @@ export interface DecidedBlockMessage {
   readonly certificate: CommitCertificate;
 }
 
+/** Every message of PBFT. */
 export type ConsensusMessage = Propose | Vote | ViewChange | NewView | FetchProposal | ProposalBody | DecidedBlockMessage;
