@@ -1,29 +1,31 @@
 export type { Batch, CertificateVote, CommitCertificate, Proposal, ProposalDraft, Tip } from "./block.ts";
-export type { Core, CoreSnapshot, Effect, Input, SignIntent, TimerName, WalRecord } from "./core.ts";
-export type { Evidence, SignedVote } from "./evidence.ts";
 export {
   checkCommitCertificate,
-  checkPreparedCertificate,
   commitCertificateClaims,
+  type DecisionContext,
   evidenceClaims,
-  preparedCertificateClaims,
   type VoteContext,
   type VoteSlot,
-} from "./pbft/certificates.ts";
-export { decodeCommitCertificate, decodeMessage, encodeCommitCertificate, encodeMessage } from "./pbft/codec.ts";
-export type {
-  ConsensusMessage,
-  DecidedBlockMessage,
-  FetchProposal,
-  NewView,
-  PreparedCertificate,
-  ProposalBody,
-  Propose,
-  ViewChange,
-  Vote,
-} from "./pbft/messages.ts";
+  votePurpose,
+} from "./certificates.ts";
+export { decodeMessage, encodeMessage } from "./codec.ts";
+export type { Core, CoreOptions, CoreSnapshot, Effect, Input, RestoredLog, SignIntent, TimerName, WalRecord } from "./core.ts";
+export { type CoreRules, type CoreTiming, createCore, guardScopeOf } from "./engines.ts";
+export type { Evidence, SignedVote } from "./evidence.ts";
+export type { ConsensusMessage, DecidedBlockMessage, FetchProposal, ProposalBody } from "./messages.ts";
+export { checkPreparedCertificate, preparedCertificateClaims } from "./pbft/certificates.ts";
+export type { NewView, PbftMessage, PreparedCertificate, Propose, ViewChange, Vote } from "./pbft/messages.ts";
 export { createPbftCore, type PbftOptions } from "./pbft/pbft-core.ts";
-export { decodeWalRecord, encodeWalRecord, walKey } from "./pbft/records.ts";
-export type { RestoredLog } from "./pbft/restore.ts";
 export { PBFT_TIMING, type PbftRules, type PbftTiming, pbftRules } from "./pbft/rules.ts";
-export { decodeGuardRecord, encodeGuardRecord, type GuardAnswer, type GuardRecord, guardKey, VoteGuard } from "./vote-guard.ts";
+export { type SeenVote, seenVoteOf } from "./seen-vote.ts";
+export {
+  decodeGuardRecord,
+  encodeGuardRecord,
+  type GuardAnswer,
+  type GuardRecord,
+  type GuardScope,
+  guardKey,
+  phaseOf,
+  VoteGuard,
+} from "./vote-guard.ts";
+export { decodeCommitCertificate, encodeCommitCertificate } from "./wire.ts";

@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter, type Hash, parseHash, QuorumgateError } from "#base";
+import { ByteReader, ByteWriter, type Hash, parseHash, QuorumgateError, VOTE_TYPE, type VoteType } from "#base";
 import type { SignIntent } from "./core.ts";
 
 /** A signature that this node gave, with what it said. Durable before the signature leaves. */
@@ -13,8 +13,13 @@ export type GuardAnswer =
   | { readonly kind: "stored"; readonly signature: Uint8Array }
   | { readonly kind: "refused"; readonly reason: string };
 
+/** What a vote in a view promises: no lower view at any height of the epoch (pbft), or at this height (tendermint, whose rounds start anew). */
+export type GuardScope = "epoch" | "height";
+
 const PURPOSES = ["proposal", "vote", "view-change", "new-view"] as const;
 const REFUSED_LOWER_VIEW: GuardAnswer = { kind: "refused", reason: "a higher view was promised" };
+const REFUSED_DIGEST: GuardAnswer = { kind: "refused", reason: "the slot has another digest" };
+const REFUSED_DECIDED: GuardAnswer = { kind: "refused", reason: "the height is decided" };
 
 /**
  * The last line before the key (docs/protocols/pbft.md, rule G1): a slot (epoch, height, view, phase) never gets two digests, and no view
@@ -22,27 +27,31 @@ const REFUSED_LOWER_VIEW: GuardAnswer = { kind: "refused", reason: "a higher vie
  */
 export class VoteGuard {
   readonly #slots = new Map<string, GuardRecord>();
-  #highestView = 0;
+  readonly #scope: GuardScope;
+  /** The highest view by epoch, or by epoch and height. */
+  readonly #highest = new Map<string, number>();
+  /** Nothing is signed at this height and below any more. */
+  #decidedHeight = 0;
   /** The record that keeps the highest view in the store after its height was pruned. */
   #promise: GuardRecord | undefined;
 
-  constructor(records: readonly GuardRecord[] = []) {
+  constructor(records: readonly GuardRecord[] = [], scope: GuardScope = "epoch") {
+    this.#scope = scope;
     for (const record of records) this.#keep(record);
   }
 
-  /** The highest view that this node asked for or voted in. */
-  get highestView(): number {
-    return this.#highestView;
+  /** The highest view that this node asked for or voted in, in the epoch (or, by scope, at the height). */
+  highestView(slot: { readonly epoch: number; readonly height: number }): number {
+    return this.#highest.get(this.#scopeOf(slot)) ?? 0;
   }
 
   /** Whether the key may sign. A wish that is granted holds its slot at once, so that two cannot be under way. */
   request(intent: SignIntent): GuardAnswer {
     const known = this.#slots.get(slotOf(intent));
-    if (known !== undefined && known.intent.digest !== intent.digest) {
-      return { kind: "refused", reason: "the slot has another digest" };
-    }
+    if (known !== undefined && known.intent.digest !== intent.digest) return REFUSED_DIGEST;
     if (known !== undefined && known.signature.length > 0) return { kind: "stored", signature: known.signature };
-    if (intent.view < this.#highestView) return REFUSED_LOWER_VIEW;
+    if (intent.height <= this.#decidedHeight) return REFUSED_DECIDED;
+    if (intent.view < this.highestView(intent)) return REFUSED_LOWER_VIEW;
     this.#keep({ intent, signature: new Uint8Array(0) });
     return { kind: "sign" };
   }
@@ -55,22 +64,23 @@ export class VoteGuard {
   }
 
   /** True when exactly this was signed by this node as far as it remembers. */
-  remembers(vote: Omit<SignIntent, "purpose"> & { readonly signature: Uint8Array }): boolean {
-    const purpose = vote.phase === 1 ? "proposal" : "vote";
-    const known = this.#slots.get(slotOf({ ...vote, purpose }));
+  remembers(vote: Omit<SignIntent, "purpose"> & { readonly purpose: "proposal" | "vote"; readonly signature: Uint8Array }): boolean {
+    const known = this.#slots.get(slotOf(vote));
     return known?.intent.digest === vote.digest;
   }
 
   /**
-   * Forgets slots at and below a decided height; nothing is signed there any more. Returns the keys of stored records that may go: one
-   * record of the highest promise always stays.
+   * Forgets slots at and below a decided height; nothing is signed there any more. Returns the keys of stored records that may go: where
+   * promises reach over heights, one record of the newest epoch's highest promise always stays.
    */
   prune(height: number): string[] {
+    this.#decidedHeight = Math.max(this.#decidedHeight, height);
     const removed: string[] = [];
     for (const [slot, record] of this.#slots) {
       if (record.intent.height > height) continue;
       this.#slots.delete(slot);
-      if (record.intent.view === this.#highestView) {
+      if (this.#scope === "height") this.#highest.delete(this.#scopeOf(record.intent));
+      if (this.#isPromise(record.intent)) {
         if (this.#promise !== undefined) removed.push(guardKey(this.#promise));
         this.#promise = record;
       } else removed.push(slot);
@@ -78,10 +88,26 @@ export class VoteGuard {
     return removed;
   }
 
-  #keep(record: GuardRecord): void {
-    this.#slots.set(slotOf(record.intent), record);
-    this.#highestView = Math.max(this.#highestView, record.intent.view);
+  #isPromise(intent: SignIntent): boolean {
+    if (this.#scope === "height" || intent.view < this.highestView(intent)) return false;
+    return this.#promise === undefined || intent.epoch >= this.#promise.intent.epoch;
   }
+
+  #keep(record: GuardRecord): void {
+    const { intent } = record;
+    this.#slots.set(slotOf(intent), record);
+    this.#highest.set(this.#scopeOf(intent), Math.max(this.highestView(intent), intent.view));
+  }
+
+  #scopeOf({ epoch, height }: { readonly epoch: number; readonly height: number }): string {
+    return this.#scope === "epoch" ? String(epoch) : `${epoch}/${height}`;
+  }
+}
+
+/** The phase of a vote type: a vote and its nil form stand in one slot. */
+export function phaseOf(type: VoteType): number {
+  if (type === VOTE_TYPE.tendermintPrevoteNil) return VOTE_TYPE.tendermintPrevote;
+  return type === VOTE_TYPE.tendermintPrecommitNil ? VOTE_TYPE.tendermintPrecommit : type;
 }
 
 /** Where a record is stored: one place per slot, so that a later record never hides an earlier one. */
@@ -108,7 +134,7 @@ export function decodeGuardRecord(bytes: Uint8Array): GuardRecord {
   return { intent: { purpose, epoch, height, view, phase, digest }, signature };
 }
 
-function slotOf({ epoch, height, view, phase, purpose }: SignIntent): string {
+function slotOf({ epoch, height, view, phase, purpose }: Omit<SignIntent, "digest">): string {
   const pad = (value: number): string => String(value).padStart(16, "0");
   return `${pad(height)}/${pad(epoch)}/${pad(view)}/${purpose}/${phase}`;
 }

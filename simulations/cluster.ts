@@ -14,7 +14,7 @@ import {
   silentTelemetry,
   toBase64Url,
 } from "#base";
-import type { PbftRules } from "#consensus";
+import type { CoreRules } from "#consensus";
 import { type BlockEvent, initializeGuard, Replica, type ReplicaTiming } from "#replica";
 import { emptyPlatter, type Platter, SimulatedAnchor, SimulatedStore } from "./disk.ts";
 import { type KeyMill, nodeSigner } from "./keys.ts";
@@ -30,7 +30,7 @@ export interface ClusterOptions {
   readonly hasher: Hasher;
   readonly keys: KeyMill;
   readonly scheduler: Scheduler;
-  readonly rules?: PbftRules;
+  readonly rules?: CoreRules;
   readonly acknowledgesEarly?: boolean;
   /** Planted bug: a node that lost its memory takes itself for a new one. */
   readonly forgetsGuard?: boolean;

@@ -1,72 +1,20 @@
 import {
   concatBytes,
-  encodeVoteBody,
   findMember,
-  fromBase64Url,
   fromHex,
   type Hash,
   isByzantineQuorum,
   leaderOf,
-  type Member,
   type Membership,
-  type NodeId,
   type SignatureClaim,
   signedBytes,
   totalWeight,
   VOTE_TYPE,
-  type VoteBody,
-  type VoteType,
   weightOf,
 } from "#base";
-import type { CertificateVote, CommitCertificate } from "../block.ts";
-import type { Evidence, SignedVote } from "../evidence.ts";
+import { isAscending, type VoteContext, voteClaim, voteKey } from "../certificates.ts";
 import { newViewBody, viewChangeBody } from "./codec.ts";
 import type { NewView, PreparedCertificate, ViewChange } from "./messages.ts";
-
-/** Whose votes they are. */
-export interface VoteContext {
-  readonly cluster: Hash;
-  readonly membership: Membership;
-}
-
-/** Slot and digest that a vote is about. */
-export interface VoteSlot {
-  readonly epoch: number;
-  readonly height: number;
-  readonly view: number;
-  readonly digest: Hash;
-}
-
-const KEYS = new WeakMap<Member, Uint8Array>();
-
-/** The body of a vote of a type. */
-export function voteBodyOf(cluster: Hash, slot: VoteSlot, type: VoteType): VoteBody {
-  const { epoch, height, view, digest } = slot;
-  return { cluster: fromHex(cluster), epoch, height, view, type, digest: fromHex(digest), validRound: -1 };
-}
-
-/** The check of one vote or proposal signature; undefined for a stranger. */
-export function voteClaim(
-  context: VoteContext,
-  vote: { readonly node: NodeId; readonly slot: VoteSlot; readonly type: VoteType; readonly signature: Uint8Array },
-): SignatureClaim | undefined {
-  const publicKey = voteKey(context.membership, vote.node);
-  if (publicKey === undefined) return undefined;
-  const body = encodeVoteBody(voteBodyOf(context.cluster, vote.slot, vote.type));
-  return { publicKey, message: signedBytes(purposeOf(vote.type), body), signature: vote.signature };
-}
-
-/** The shape of a commit certificate: members only, distinct, ascending, a quorum, and none too many. Signatures are checked apart. */
-export function checkCommitCertificate(certificate: CommitCertificate, membership: Membership): boolean {
-  return certificate.epoch === membership.epoch && isMinimalQuorum(membership, certificate.votes);
-}
-
-/** The signatures that a commit certificate stands on. Check its shape first. */
-export function commitCertificateClaims(certificate: CommitCertificate, context: VoteContext): SignatureClaim[] {
-  return certificate.votes.flatMap(
-    ({ node, signature }) => voteClaim(context, { node, slot: certificate, type: VOTE_TYPE.pbftCommit, signature }) ?? [],
-  );
-}
 
 /** The shape of a prepared certificate: the leader of its view and prepares of others, together a minimal quorum. */
 export function checkPreparedCertificate(certificate: PreparedCertificate, membership: Membership): boolean {
@@ -125,69 +73,4 @@ export function newViewClaims(message: NewView, context: VoteContext): Signature
     claims.push(...own);
   }
   return claims;
-}
-
-/** The two signatures that evidence stands on; undefined when the statements do not contradict each other. */
-export function evidenceClaims(evidence: Evidence, context: VoteContext): readonly SignatureClaim[] | undefined {
-  const publicKey = voteKey(context.membership, evidence.offender);
-  const { first, second } = evidence;
-  const sameSlot = encodeSlot(first) === encodeSlot(second);
-  if (publicKey === undefined || !sameSlot || encodeDigest(first) === encodeDigest(second)) return undefined;
-  return [first, second].map(({ body, purpose, signature }) => ({
-    publicKey,
-    message: signedBytes(purpose, encodeVoteBody(body)),
-    signature,
-  }));
-}
-
-/** The fewest votes, in ascending id, that still make a quorum with what is counted already: dropping any one breaks it. */
-export function minimalVotes(
-  membership: Membership,
-  votes: readonly CertificateVote[],
-  options: { readonly counted?: NodeId; readonly isQuorum: (nodes: readonly NodeId[]) => boolean },
-): CertificateVote[] {
-  const counted = options.counted === undefined ? [] : [options.counted];
-  const heaviest = [...votes].sort((a, b) => weightOf(membership, [b.node]) - weightOf(membership, [a.node]) || compare(a.node, b.node));
-  const chosen: CertificateVote[] = [];
-  for (const vote of heaviest) {
-    if (options.isQuorum([...counted, ...chosen.map((item) => item.node)])) break;
-    chosen.push(vote);
-  }
-  return chosen.sort((a, b) => compare(a.node, b.node));
-}
-
-function isMinimalQuorum(membership: Membership, votes: readonly CertificateVote[]): boolean {
-  const total = totalWeight(membership);
-  const nodes = votes.map(({ node }) => node);
-  if (!isAscending(votes) || nodes.some((node) => findMember(membership, node) === undefined)) return false;
-  const weight = weightOf(membership, nodes);
-  return isByzantineQuorum(weight, total) && nodes.every((node) => !isByzantineQuorum(weight - weightOf(membership, [node]), total));
-}
-
-function isAscending(votes: readonly CertificateVote[]): boolean {
-  return votes.every((vote, index) => index === 0 || (votes[index - 1]?.node ?? "") < vote.node);
-}
-
-function voteKey(membership: Membership, node: NodeId): Uint8Array | undefined {
-  const member = findMember(membership, node);
-  if (member === undefined) return undefined;
-  const known = KEYS.get(member) ?? fromBase64Url(member.keys.vote);
-  KEYS.set(member, known);
-  return known;
-}
-
-function purposeOf(type: VoteType): "proposal" | "vote" {
-  return type === VOTE_TYPE.pbftPropose ? "proposal" : "vote";
-}
-
-function encodeSlot({ body, purpose }: SignedVote): string {
-  return [purpose, body.epoch, body.height, body.view, body.type, body.cluster].join(" ");
-}
-
-function encodeDigest({ body }: SignedVote): string {
-  return body.digest.join(" ");
-}
-
-function compare(left: string, right: string): number {
-  return left < right ? -1 : left > right ? 1 : 0;
 }

@@ -1,61 +1,40 @@
-import { ByteReader, ByteWriter, type Hash, LIMITS, parseHash, parseNodeId, QuorumgateError } from "#base";
-import type { Batch, CertificateVote, CommitCertificate } from "../block.ts";
-import type { ConsensusMessage, PreparedCertificate, ViewChange } from "./messages.ts";
+import { ByteReader, ByteWriter, LIMITS, parseNodeId, QuorumgateError } from "#base";
+import {
+  type MessageCodec,
+  readBody,
+  readCertificate,
+  readFlag,
+  readHash,
+  readList,
+  readSlot,
+  readVotes,
+  SIGNATURE_BYTES,
+  writeBody,
+  writeCertificate,
+  writeVotes,
+} from "../wire.ts";
+import type { PbftMessage, PreparedCertificate, ViewChange } from "./messages.ts";
 
-const TYPES = ["propose", "prepare", "commit", "view-change", "new-view", "fetch-proposal", "proposal-body", "block"] as const;
-const SIGNATURE_BYTES = 64;
-const HEADER_BYTES_MAX = 4_096;
-/** Two signatures and a name of each member, with room to spare. */
-const CERTIFIED_PROOF_BYTES_MAX = 16_384;
+/** PBFT's messages on the wire. */
+export const pbftCodec: MessageCodec<PbftMessage> = {
+  types: ["propose", "prepare", "commit", "view-change", "new-view"],
+  write: writeMessage,
+  read: readMessage,
+};
 
-/** Message: u8 type ‖ fields, big-endian; lists behind their count. There is one encoding of each message. */
-export function encodeMessage(message: ConsensusMessage): Uint8Array {
-  const writer = new ByteWriter(512).u8(TYPES.indexOf(message.type));
-  switch (message.type) {
-    case "propose":
-      writer.u64(message.epoch).u64(message.height).u64(message.view).raw(message.signature);
-      return writeBody(writer, message).finish();
-    case "prepare":
-    case "commit":
-      writer.u64(message.epoch).u64(message.height).u64(message.view).text(message.digest);
-      return writer.raw(message.signature).finish();
-    case "view-change":
-      return writeViewChange(writer, message).finish();
-    case "new-view":
-      writer.u64(message.epoch).u64(message.height).u64(message.view).raw(message.signature).u32(message.viewChanges.length);
-      for (const viewChange of message.viewChanges) writeViewChange(writer, viewChange);
-      return writer.finish();
-    case "fetch-proposal":
-      return writer.u64(message.height).text(message.digest).finish();
-    case "proposal-body":
-      return writeBody(writer.u64(message.height), message).finish();
-    case "block":
-      writer.bytes(message.headerBytes);
-      return writeCertificate(writeBatch(writer, message.batch), message.certificate).finish();
-  }
+/** A message alone, as the write-ahead log keeps it. */
+export function encodePbftMessage(message: PbftMessage): Uint8Array {
+  return writeMessage(new ByteWriter(512).u8(pbftCodec.types.indexOf(message.type)), message).finish();
 }
 
-/** Reads a message; every count is checked against its bound. @throws {QuorumgateError} CONSENSUS_MESSAGE_INVALID and format errors */
-export function decodeMessage(bytes: Uint8Array): ConsensusMessage {
+/** Reads a record of the write-ahead log. @throws {QuorumgateError} STORAGE_CORRUPT and format errors */
+export function decodePbftMessage(bytes: Uint8Array): PbftMessage {
   const reader = new ByteReader(bytes);
-  const type = TYPES[reader.u8()];
-  if (type === undefined) throw new QuorumgateError("CONSENSUS_MESSAGE_INVALID", "unknown type of message");
+  const type = pbftCodec.types[reader.u8()];
+  if (type === undefined) throw new QuorumgateError("STORAGE_CORRUPT", "a record of the write-ahead log does not read");
   const message = readMessage(reader, type);
   reader.end();
   return message;
-}
-
-/** A commit certificate as it is stored and served. */
-export function encodeCommitCertificate(certificate: CommitCertificate): Uint8Array {
-  return writeCertificate(new ByteWriter(512), certificate).finish();
-}
-
-/** Reads a commit certificate. @throws {QuorumgateError} format errors */
-export function decodeCommitCertificate(bytes: Uint8Array): CommitCertificate {
-  const reader = new ByteReader(bytes);
-  const certificate = readCertificate(reader);
-  reader.end();
-  return certificate;
 }
 
 /** What a view change signs behind the cluster id: everything but its tip and signature. */
@@ -90,7 +69,25 @@ export function decodePrepared(bytes: Uint8Array): PreparedCertificate {
   return certificate;
 }
 
-function readMessage(reader: ByteReader, type: (typeof TYPES)[number]): ConsensusMessage {
+function writeMessage(writer: ByteWriter, message: PbftMessage): ByteWriter {
+  switch (message.type) {
+    case "propose":
+      writer.u64(message.epoch).u64(message.height).u64(message.view).raw(message.signature);
+      return writeBody(writer, message);
+    case "prepare":
+    case "commit":
+      writer.u64(message.epoch).u64(message.height).u64(message.view).text(message.digest);
+      return writer.raw(message.signature);
+    case "view-change":
+      return writeViewChange(writer, message);
+    case "new-view":
+      writer.u64(message.epoch).u64(message.height).u64(message.view).raw(message.signature).u32(message.viewChanges.length);
+      for (const viewChange of message.viewChanges) writeViewChange(writer, viewChange);
+      return writer;
+  }
+}
+
+function readMessage(reader: ByteReader, type: PbftMessage["type"]): PbftMessage {
   switch (type) {
     case "propose":
       return { type, ...readSlot(reader), signature: reader.raw(SIGNATURE_BYTES), ...readBody(reader) };
@@ -104,60 +101,7 @@ function readMessage(reader: ByteReader, type: (typeof TYPES)[number]): Consensu
       const signature = reader.raw(SIGNATURE_BYTES);
       return { type, ...slot, signature, viewChanges: readList(reader, LIMITS.membersMax, readViewChange) };
     }
-    case "fetch-proposal":
-      return { type, height: reader.u64(), digest: readHash(reader) };
-    case "proposal-body":
-      return { type, height: reader.u64(), ...readBody(reader) };
-    case "block": {
-      const headerBytes = reader.bytes(HEADER_BYTES_MAX);
-      return { type, headerBytes, batch: readBatch(reader), certificate: readCertificate(reader) };
-    }
   }
-}
-
-interface Body {
-  readonly headerBytes: Uint8Array;
-  readonly certifiedProof: Uint8Array;
-  readonly batch: Batch;
-}
-
-function writeBody(writer: ByteWriter, body: Body): ByteWriter {
-  return writeBatch(writer.bytes(body.headerBytes).bytes(body.certifiedProof), body.batch);
-}
-
-function readBody(reader: ByteReader): Body {
-  const headerBytes = reader.bytes(HEADER_BYTES_MAX);
-  const certifiedProof = reader.bytes(CERTIFIED_PROOF_BYTES_MAX);
-  return { headerBytes, certifiedProof, batch: readBatch(reader) };
-}
-
-function writeBatch(writer: ByteWriter, batch: Batch): ByteWriter {
-  writer.u32(batch.length);
-  for (const command of batch) writer.bytes(command);
-  return writer;
-}
-
-function readBatch(reader: ByteReader): Batch {
-  return readList(reader, LIMITS.blockCommandsMax, () => reader.bytes(LIMITS.commandBytesMax * 2));
-}
-
-function writeCertificate(writer: ByteWriter, certificate: CommitCertificate): ByteWriter {
-  writer.u64(certificate.epoch).u64(certificate.height).u64(certificate.view).text(certificate.digest);
-  return writeVotes(writer, certificate.votes);
-}
-
-function readCertificate(reader: ByteReader): CommitCertificate {
-  return { ...readSlot(reader), digest: readHash(reader), votes: readVotes(reader) };
-}
-
-function writeVotes(writer: ByteWriter, votes: readonly CertificateVote[]): ByteWriter {
-  writer.u32(votes.length);
-  for (const { node, signature } of votes) writer.text(node).raw(signature);
-  return writer;
-}
-
-function readVotes(reader: ByteReader): CertificateVote[] {
-  return readList(reader, LIMITS.membersMax, () => ({ node: parseNodeId(reader.text(63)), signature: reader.raw(SIGNATURE_BYTES) }));
 }
 
 function writePrepared(writer: ByteWriter, certificate: PreparedCertificate | undefined): ByteWriter {
@@ -190,25 +134,4 @@ function readViewChange(outer: ByteReader): ViewChange {
   const signature = outer.raw(SIGNATURE_BYTES);
   const tip = readFlag(outer) ? readCertificate(outer) : undefined;
   return { type: "view-change", ...slot, sender, signature, ...(prepared && { prepared }), ...(tip && { tip }) };
-}
-
-function readSlot(reader: ByteReader): { epoch: number; height: number; view: number } {
-  return { epoch: reader.u64(), height: reader.u64(), view: reader.u64() };
-}
-
-function readHash(reader: ByteReader): Hash {
-  return parseHash(reader.text(64));
-}
-
-function readFlag(reader: ByteReader): boolean {
-  const flag = reader.u8();
-  if (flag > 1) throw new QuorumgateError("CONSENSUS_MESSAGE_INVALID", "a flag is 0 or 1");
-  return flag === 1;
-}
-
-function readList<T>(reader: ByteReader, countMax: number, read: (reader: ByteReader) => T): T[] {
-  const count = reader.count(countMax);
-  const items: T[] = [];
-  for (let i = 0; i < count; i++) items.push(read(reader));
-  return items;
 }

@@ -62,29 +62,5 @@ export interface NewView {
   readonly signature: Uint8Array;
 }
 
-/** Asks for the body of a proposal that a view change proved prepared. */
-export interface FetchProposal {
-  readonly type: "fetch-proposal";
-  readonly height: number;
-  readonly digest: Hash;
-}
-
-/** Answers FetchProposal. Unsigned: the digest binds it. */
-export interface ProposalBody {
-  readonly type: "proposal-body";
-  readonly height: number;
-  readonly headerBytes: Uint8Array;
-  readonly certifiedProof: Uint8Array;
-  readonly batch: Batch;
-}
-
-/** A decided block, for who is behind. */
-export interface DecidedBlockMessage {
-  readonly type: "block";
-  readonly headerBytes: Uint8Array;
-  readonly batch: Batch;
-  readonly certificate: CommitCertificate;
-}
-
 /** Every message of PBFT. */
-export type ConsensusMessage = Propose | Vote | ViewChange | NewView | FetchProposal | ProposalBody | DecidedBlockMessage;
+export type PbftMessage = Propose | Vote | ViewChange | NewView;

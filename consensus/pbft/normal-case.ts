@@ -13,10 +13,12 @@ import {
   weightOf,
 } from "#base";
 import type { CommitCertificate, Proposal, ProposalDraft } from "../block.ts";
+import { checkCommitCertificate, commitCertificateClaims, minimalVotes, voteBodyOf } from "../certificates.ts";
+import type { DecidedBlockMessage } from "../messages.ts";
 import type { BallotVote } from "./ballot.ts";
-import { checkCommitCertificate, commitCertificateClaims, minimalVotes, voteBodyOf } from "./certificates.ts";
-import { encodeMessage, encodePrepared } from "./codec.ts";
-import type { DecidedBlockMessage, Propose, Vote } from "./messages.ts";
+import { encodePbftMessage, encodePrepared } from "./codec.ts";
+import type { Propose, Vote } from "./messages.ts";
+import { preparedKey, proposalKey } from "./records.ts";
 import type { PbftState } from "./state.ts";
 
 /** Proposals, votes and decisions of the current height: rules P1 to P6. */
@@ -42,7 +44,7 @@ export class NormalCase {
     if (!leads || !isOpen || !mayVote || accepted !== undefined || candidate !== undefined || demand?.digest !== undefined) return;
     if (this.#offered === slot) return;
     this.#offered = slot;
-    this.#state.emit({ type: "want-proposal", height, view, parent: tip.digest, timeAfterUs: tip.timeUs });
+    this.#state.emit({ type: "want-proposal", height, view, parent: tip.digest, timeAfterUs: tip.timeUs, undecided: [] });
   }
 
   /** A draft of the driver becomes this leader's proposal. */
@@ -102,7 +104,7 @@ export class NormalCase {
     const drop = (): void => {
       if (state.candidate?.digest === digest) state.candidate = undefined;
     };
-    state.verifyVote({ node: from, view, digest, signature }, VOTE_TYPE.pbftPropose, (genuine) => {
+    const begun = state.verifyVote({ node: from, view, digest, signature }, VOTE_TYPE.pbftPropose, (genuine) => {
       if (!genuine || state.view !== view) return drop();
       const check = state.demand?.digest === undefined ? "first-proposal" : "re-proposal";
       return state.validate(proposal, check, (valid) => {
@@ -113,6 +115,7 @@ export class NormalCase {
         return this.#checkDecided(view);
       });
     });
+    if (!begun) drop();
   }
 
   onVote(from: NodeId, message: Vote): void {
@@ -131,18 +134,16 @@ export class NormalCase {
   onBlock(message: DecidedBlockMessage): void {
     const state = this.#state;
     const { certificate } = message;
-    const { membership } = state.settings;
     const proposal = this.read({ ...message, certifiedProof: new Uint8Array(0) });
     if (proposal === undefined || certificate.digest !== proposal.digest || proposal.header.height !== certificate.height) return;
-    if (!checkCommitCertificate(certificate, membership)) return;
+    if (!checkCommitCertificate(certificate, state.settings)) return;
     const claims = commitCertificateClaims(certificate, state.settings);
     if (certificate.height === state.tip.height && certificate.digest !== state.tip.digest) {
       state.verify(claims, (valid) => valid && state.emit({ type: "halt", reason: "two certificates decide one height differently" }));
       return;
     }
     if (certificate.height !== state.height || proposal.header.parent !== state.tip.digest || this.#checkingBlock) return;
-    this.#checkingBlock = true;
-    state.verify(claims, (genuine) => {
+    this.#checkingBlock = state.verify(claims, (genuine) => {
       this.#checkingBlock = false;
       if (!genuine) return;
       state.validate(proposal, "decided", (valid) => valid && this.#decide(proposal, certificate));
@@ -195,7 +196,7 @@ export class NormalCase {
     state.candidate = undefined;
     state.accepted = { proposal, view, signature: message.signature };
     state.bodies.set(proposal.digest, proposal);
-    state.emit({ type: "append", record: { kind: "proposal", height, view, bytes: encodeMessage(message) } });
+    state.append(proposalKey({ height, digest: proposal.digest }), encodePbftMessage(message));
   }
 
   #prepare(digest: Hash): void {
@@ -229,7 +230,7 @@ export class NormalCase {
     const { epoch } = settings.membership;
     const { height } = state;
     state.prepared = { epoch, height, view, digest, proposalSignature: accepted.signature, votes };
-    state.emit({ type: "append", record: { kind: "prepared", height, view, bytes: encodePrepared(state.prepared) } });
+    state.append(preparedKey(height), encodePrepared(state.prepared));
     this.#commit(digest);
   }
 
@@ -290,12 +291,13 @@ export class NormalCase {
     const state = this.#state;
     for (const vote of votes) {
       vote.verdict = "checking";
-      state.verifyVote({ ...vote, view }, type, (valid) => {
+      const begun = state.verifyVote({ ...vote, view }, type, (valid) => {
         if (valid) vote.verdict = "good";
         else state.ballot(type, view).drop(vote.node);
         if (type === VOTE_TYPE.pbftCommit) this.#checkDecided(view);
         else this.#checkPrepared();
       });
+      if (!begun) vote.verdict = "unknown";
     }
   }
 

@@ -1,22 +1,17 @@
-import { type Hash, type Hasher, invariant, leaderOf, type Membership, type NodeId, unreachable, VOTE_TYPE, weightOf } from "#base";
-import type { CommitCertificate, Tip } from "../block.ts";
-import type { Core, CoreSnapshot, Effect, Input, TimerName } from "../core.ts";
-import type { ConsensusMessage } from "./messages.ts";
+import { invariant, leaderOf, type NodeId, unreachable, VOTE_TYPE, weightOf } from "#base";
+import type { CommitCertificate } from "../block.ts";
+import type { Core, CoreOptions, CoreSnapshot, Effect, Input, TimerName } from "../core.ts";
+import type { ConsensusMessage } from "../messages.ts";
+import { pbftCodec } from "./codec.ts";
+import type { PbftMessage, Propose } from "./messages.ts";
 import { NormalCase } from "./normal-case.ts";
-import { type RestoredLog, restoreRecords } from "./restore.ts";
+import { restoreRecords } from "./restore.ts";
 import { PBFT_TIMING, type PbftRules, type PbftTiming, pbftRules } from "./rules.ts";
 import { PbftState } from "./state.ts";
 import { ViewChanger } from "./view-changer.ts";
 
 /** What a PBFT core is made from. */
-export interface PbftOptions {
-  readonly cluster: Hash;
-  readonly self: NodeId;
-  readonly membership: Membership;
-  readonly protocol: number;
-  readonly hasher: Hasher;
-  readonly tip: Tip;
-  readonly restored: RestoredLog;
+export interface PbftOptions extends CoreOptions {
   readonly timing?: Partial<PbftTiming>;
   readonly rules?: PbftRules;
 }
@@ -43,7 +38,7 @@ class PbftCore implements Core {
 
   constructor(options: PbftOptions) {
     const { tip, restored, rules = pbftRules, timing, ...settings } = options;
-    this.#state = new PbftState({ ...settings, rules, timing: { ...PBFT_TIMING, ...timing } }, tip);
+    this.#state = new PbftState({ ...settings, engine: "pbft", rules, timing: { ...PBFT_TIMING, ...timing } }, tip);
     this.#normal = new NormalCase(this.#state, (certificate) => this.#onDecided(certificate));
     this.#viewChanger = new ViewChanger(this.#state, this.#normal, () => this.#replayLater());
     restoreRecords(this.#state, this.#normal, restored);
@@ -96,7 +91,14 @@ class PbftCore implements Core {
         if (input.view === state.view && !state.changing) this.#viewChanger.start(state.view + 1);
         return undefined;
       case "applied":
+        return state.forget(input.height);
+      case "last-height":
+        state.lastHeight = input.height;
         return undefined;
+      case "transfer":
+        return undefined;
+      case "read":
+        return state.emit({ type: "read-at", id: input.id, height: undefined });
       case "participate":
         return this.#onParticipate(input.above);
       default:
@@ -105,9 +107,14 @@ class PbftCore implements Core {
   }
 
   #onMessage(from: NodeId, message: ConsensusMessage): void {
+    if (isPbft(message)) return this.#onProtocolMessage(from, message);
     if (message.type === "block") return this.#normal.onBlock(message);
     if (message.type === "fetch-proposal") return this.#viewChanger.onFetch(from, message);
     if (message.type === "proposal-body") return this.#viewChanger.onBody(message);
+    return undefined;
+  }
+
+  #onProtocolMessage(from: NodeId, message: PbftMessage): void {
     const state = this.#state;
     if (message.epoch !== state.settings.membership.epoch) return undefined;
     if (message.height > state.height) return this.#onLaterHeight(from, message);
@@ -130,7 +137,7 @@ class PbftCore implements Core {
     }
   }
 
-  #onPropose(from: NodeId, message: Extract<ConsensusMessage, { type: "propose" }>): void {
+  #onPropose(from: NodeId, message: Propose): void {
     const { view, isOpen } = this.#state;
     if (message.view === view && isOpen) return this.#normal.onPropose(from, message);
     if (message.view >= view && from === leaderOf(this.#state.settings.membership, message.view)) this.#state.keepForLater(from, message);
@@ -138,7 +145,7 @@ class PbftCore implements Core {
   }
 
   /** A sender ahead of this node: the next height is normal, more means that blocks are missing here. */
-  #onLaterHeight(from: NodeId, message: Exclude<ConsensusMessage, { type: "block" | "fetch-proposal" | "proposal-body" }>): void {
+  #onLaterHeight(from: NodeId, message: PbftMessage): void {
     const state = this.#state;
     state.keepForLater(from, message);
     const isFar = message.height > state.height + 1 || message.type === "view-change" || message.type === "new-view";
@@ -233,4 +240,10 @@ class PbftCore implements Core {
     if (state.accepted !== undefined) return [leader, ...state.ballot(VOTE_TYPE.pbftPrepare, view).voters()];
     return settings.membership.members.map((member) => member.id).filter((id) => id !== leader);
   }
+}
+
+const PBFT_TYPES: ReadonlySet<string> = new Set(pbftCodec.types);
+
+function isPbft(message: ConsensusMessage): message is PbftMessage {
+  return PBFT_TYPES.has(message.type);
 }

@@ -1,25 +1,20 @@
-import { ByteReader, ByteWriter, LIMITS, QuorumgateError } from "#base";
-import type { WalRecord } from "../core.ts";
+import type { Hash } from "#base";
 
-const KINDS = ["proposal", "prepared", "view-change", "new-view"] as const;
+/** The new-view by which the highest view is established: one, whatever its height (rule G2a). */
+export const NEW_VIEW_KEY = "new-view";
 
-/** Where a record is stored: a later one of its kind and height replaces it. */
-export function walKey(record: WalRecord): string {
-  return `${String(record.height).padStart(16, "0")}/${record.kind}`;
+/** An accepted proposal: every body that this node voted for stays until its height is decided (rule G2b). */
+export function proposalKey(slot: { readonly height: number; readonly digest: Hash }): string {
+  return `proposal/${slot.height}/${slot.digest}`;
 }
 
-/** Record: u8 kind ‖ height ‖ view ‖ bytes. */
-export function encodeWalRecord(record: WalRecord): Uint8Array {
-  const writer = new ByteWriter(record.bytes.length + 32).u8(KINDS.indexOf(record.kind));
-  return writer.u64(record.height).u64(record.view).bytes(record.bytes).finish();
+/** The prepared certificate of highest view at a height. */
+export function preparedKey(height: number): string {
+  return `prepared/${height}`;
 }
 
-/** Reads a record of this node's own store. @throws {QuorumgateError} STORAGE_CORRUPT and format errors */
-export function decodeWalRecord(bytes: Uint8Array): WalRecord {
-  const reader = new ByteReader(bytes);
-  const kind = KINDS[reader.u8()];
-  if (kind === undefined) throw new QuorumgateError("STORAGE_CORRUPT", "a record of the write-ahead log does not read");
-  const record = { kind, height: reader.u64(), view: reader.u64(), bytes: reader.bytes(LIMITS.frameBytesMax) };
-  reader.end();
-  return record;
+/** What a key is of; the height of a new-view does not count. */
+export function readKey(key: string): { readonly kind: string; readonly height: number } {
+  const [kind = "", height = "0"] = key.split("/");
+  return { kind, height: Number(height) };
 }

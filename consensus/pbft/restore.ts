@@ -1,37 +1,36 @@
 import { QuorumgateError } from "#base";
-import type { WalRecord } from "../core.ts";
-import { type GuardRecord, VoteGuard } from "../vote-guard.ts";
-import { decodeMessage, decodePrepared } from "./codec.ts";
+import type { RestoredLog, WalRecord } from "../core.ts";
+import { VoteGuard } from "../vote-guard.ts";
+import { decodePbftMessage, decodePrepared } from "./codec.ts";
 import type { NormalCase } from "./normal-case.ts";
+import { readKey } from "./records.ts";
 import type { PbftState } from "./state.ts";
-
-/** What the write-ahead log held; empty for a new node. */
-export interface RestoredLog {
-  readonly records: readonly WalRecord[];
-  readonly guard: readonly GuardRecord[];
-}
 
 /**
  * Puts a core back where it stood (rule G2): view, accepted proposal, prepared certificate, and what the new-view demands.
  * @throws {QuorumgateError} STORAGE_CORRUPT and format errors
  */
 export function restoreRecords(state: PbftState, normal: NormalCase, restored: RestoredLog): void {
-  state.establishedView = state.tip.view;
+  const { epoch } = state.settings.membership;
+  state.establishedView = state.tip.certificate?.epoch === epoch ? state.tip.view : 0;
+  const proposals: WalRecord[] = [];
   for (const record of restored.records) {
-    if (record.kind === "new-view") restoreNewView(state, record.bytes);
-    else if (record.kind === "prepared" && record.height === state.height) state.prepared = decodePrepared(record.bytes);
+    const { kind, height } = readKey(record.key);
+    state.records.add(record.key);
+    if (kind === "new-view") restoreNewView(state, record.bytes);
+    else if (height !== state.height) continue;
+    else if (kind === "prepared") state.prepared = decodePrepared(record.bytes);
+    else if (kind === "proposal") proposals.push(record);
+    else throw corrupt();
   }
-  const promised = new VoteGuard(restored.guard).highestView;
-  state.view = Math.max(state.establishedView, promised);
+  state.view = Math.max(state.establishedView, new VoteGuard(restored.guard).highestView({ epoch, height: state.height }));
   state.changing = state.view > state.establishedView;
   if (state.demand?.view !== state.view) state.demand = undefined;
-  for (const record of restored.records) {
-    if (record.kind === "proposal" && record.height === state.height) restoreProposal(state, normal, record.bytes);
-  }
+  for (const record of proposals) restoreProposal(state, normal, record.bytes);
 }
 
 function restoreNewView(state: PbftState, bytes: Uint8Array): void {
-  const message = decodeMessage(bytes);
+  const message = decodePbftMessage(bytes);
   if (message.type !== "new-view") throw corrupt();
   if (message.view < state.establishedView) return;
   state.establishedView = message.view;
@@ -41,7 +40,7 @@ function restoreNewView(state: PbftState, bytes: Uint8Array): void {
 }
 
 function restoreProposal(state: PbftState, normal: NormalCase, bytes: Uint8Array): void {
-  const message = decodeMessage(bytes);
+  const message = decodePbftMessage(bytes);
   const proposal = message.type === "propose" ? normal.read(message) : undefined;
   if (message.type !== "propose" || proposal === undefined) throw corrupt();
   state.bodies.set(proposal.digest, proposal);

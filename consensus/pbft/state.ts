@@ -1,20 +1,11 @@
-import {
-  type Hash,
-  type Hasher,
-  invariant,
-  LIMITS,
-  leaderOf,
-  type Membership,
-  type NodeId,
-  type SignatureClaim,
-  totalWeight,
-  type VoteType,
-} from "#base";
+import { type Hash, invariant, LIMITS, leaderOf, type NodeId, type SignatureClaim, totalWeight, type VoteType } from "#base";
 import type { Proposal, Tip } from "../block.ts";
-import type { Effect, SignIntent } from "../core.ts";
+import { voteClaim } from "../certificates.ts";
+import type { CoreOptions, Effect, SignIntent } from "../core.ts";
+import type { ConsensusMessage } from "../messages.ts";
 import { Ballot } from "./ballot.ts";
-import { voteClaim } from "./certificates.ts";
-import type { ConsensusMessage, NewView, PreparedCertificate, Propose, ViewChange, Vote } from "./messages.ts";
+import type { NewView, PreparedCertificate, Propose, ViewChange, Vote } from "./messages.ts";
+import { NEW_VIEW_KEY, readKey } from "./records.ts";
 import type { PbftRules, PbftTiming } from "./rules.ts";
 import { ViewChanges } from "./view-changes.ts";
 
@@ -41,12 +32,8 @@ export interface Sent {
 }
 
 /** What does not change while a core runs. */
-export interface PbftSettings {
-  readonly cluster: Hash;
-  readonly self: NodeId;
-  readonly membership: Membership;
-  readonly protocol: number;
-  readonly hasher: Hasher;
+export interface PbftSettings extends Omit<CoreOptions, "tip" | "restored"> {
+  readonly engine: "pbft";
   readonly rules: PbftRules;
   readonly timing: PbftTiming;
 }
@@ -67,10 +54,14 @@ export class PbftState {
   /** A proposal whose signature or content is being checked, or our own being signed. */
   candidate: { readonly digest: Hash; readonly view: number; readonly signature: Uint8Array } | undefined;
   prepared: PreparedCertificate | undefined;
+  /** Keys of the records in the write-ahead log. */
+  readonly records: Set<string> = new Set();
   /** Valid proposals of this height by digest. */
   readonly bodies: Map<Hash, Proposal> = new Map();
   viewChanges: ViewChanges;
   sent: Sent = {};
+  /** The epoch ends here: nothing is proposed or voted above. */
+  lastHeight: number = Number.MAX_SAFE_INTEGER;
   /** Votes only above this height; nowhere while undefined. */
   participatesAbove: number | undefined;
   pending: boolean = false;
@@ -107,13 +98,29 @@ export class PbftState {
     return !this.changing && this.establishedView === this.view;
   }
 
-  /** True when the vote guard's floor lets this node sign at the current height. */
+  /** True when the vote guard's floor and the epoch's end let this node sign at the current height. */
   get mayVote(): boolean {
-    return this.participatesAbove !== undefined && this.height > this.participatesAbove;
+    return this.participatesAbove !== undefined && this.height > this.participatesAbove && this.height <= this.lastHeight;
   }
 
   emit(effect: Effect): void {
     this.#effects.push(effect);
+  }
+
+  /** Appends a record; what it replaces is of the same key. */
+  append(key: string, bytes: Uint8Array): void {
+    this.records.add(key);
+    this.emit({ type: "append", record: { key, bytes } });
+  }
+
+  /** Lets go of the records that a decided, durable height has made needless; the new-view only when its view decided too (rule G2a). */
+  forget(height: number): void {
+    const keys = [...this.records].filter((key) => {
+      if (key === NEW_VIEW_KEY) return height === this.tip.height && this.tip.view >= this.establishedView;
+      return readKey(key).height <= height;
+    });
+    for (const key of keys) this.records.delete(key);
+    if (keys.length > 0) this.emit({ type: "forget", keys });
   }
 
   takeEffects(): readonly Effect[] {
@@ -140,24 +147,28 @@ export class PbftState {
     return ballot;
   }
 
-  /** Asks for signatures to be checked; the answer is dropped when the height was decided meanwhile. */
-  verify(claims: readonly SignatureClaim[], then: (valid: boolean) => void): void {
-    if (this.#answers.size >= LIMITS.pendingVerificationsMax) return;
+  /**
+   * Asks for signatures to be checked; the answer is dropped when the height was decided meanwhile. False when too many checks are under way:
+   * that is no verdict, and whoever asked asks again later (rule P5).
+   */
+  verify(claims: readonly SignatureClaim[], then: (valid: boolean) => void): boolean {
+    if (this.#answers.size >= LIMITS.pendingVerificationsMax) return false;
     const { height } = this;
     const id = this.#ask((verdicts: readonly boolean[]) => {
       if (this.height === height) then(verdicts.length === claims.length && verdicts.every(Boolean));
     });
     this.emit({ type: "verify", id, claims });
+    return true;
   }
 
   verifyVote(
     vote: { readonly node: NodeId; readonly view: number; readonly digest: Hash; readonly signature: Uint8Array },
     type: VoteType,
     then: (valid: boolean) => void,
-  ): void {
+  ): boolean {
     const slot = { epoch: this.settings.membership.epoch, height: this.height, view: vote.view, digest: vote.digest };
     const claim = voteClaim(this.settings, { node: vote.node, slot, type, signature: vote.signature });
-    if (claim !== undefined) this.verify([claim], then);
+    return claim !== undefined && this.verify([claim], then);
   }
 
   validate(proposal: Proposal, check: "first-proposal" | "re-proposal" | "decided", then: (valid: boolean) => void): void {

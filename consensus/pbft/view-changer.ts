@@ -1,8 +1,10 @@
 import { type Hash, LIMITS, leaderOf, type NodeId, toHash, weightOf } from "#base";
+import type { FetchProposal, ProposalBody } from "../messages.ts";
 import { newViewClaims, newViewSignedBody, viewChangeClaims, viewChangeSignedBody } from "./certificates.ts";
-import { encodeMessage } from "./codec.ts";
-import type { FetchProposal, NewView, ProposalBody, ViewChange } from "./messages.ts";
+import { encodePbftMessage } from "./codec.ts";
+import type { NewView, ViewChange } from "./messages.ts";
 import type { NormalCase } from "./normal-case.ts";
+import { NEW_VIEW_KEY } from "./records.ts";
 import type { PbftState } from "./state.ts";
 
 /** Replaces leaders: rules V1 to V9. */
@@ -52,7 +54,6 @@ export class ViewChanger {
       if (state.view !== view || !state.changing) return;
       const message: ViewChange = { ...unsigned, signature, ...(tip.certificate && { tip: tip.certificate }) };
       state.sent.viewChange = message;
-      state.emit({ type: "append", record: { kind: "view-change", height, view, bytes: encodeMessage(message) } });
       state.broadcast(message);
       state.viewChanges.add(message);
       this.#tryNewView();
@@ -148,7 +149,7 @@ export class ViewChanger {
   #enter(message: NewView): void {
     const state = this.#state;
     const { view, height } = message;
-    state.emit({ type: "append", record: { kind: "new-view", height: state.height, view, bytes: encodeMessage(message) } });
+    state.append(NEW_VIEW_KEY, encodePbftMessage(message));
     state.view = view;
     state.changing = false;
     state.establishedView = view;

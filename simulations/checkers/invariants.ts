@@ -142,9 +142,10 @@ export class Checker {
       const bytes = store?.get(`b/${String(height).padStart(16, "0")}`);
       const message = bytes === undefined ? undefined : decodeMessage(bytes);
       if (message?.type !== "block") return this.fail("L1", `${id} lost its block ${height}`);
-      const claims = commitCertificateClaims(message.certificate, { cluster: run.cluster.cluster as Hash, membership: run.membership });
+      const context = { cluster: run.cluster.cluster as Hash, membership: run.membership, engine: "pbft" as const };
+      const claims = commitCertificateClaims(message.certificate, context);
       run.keys.verifier.verify(claims, (verdicts) => {
-        const proved = checkCommitCertificate(message.certificate, run.membership) && verdicts.length > 0 && verdicts.every(Boolean);
+        const proved = checkCommitCertificate(message.certificate, context) && verdicts.length === claims.length && verdicts.every(Boolean);
         if (!proved) this.fail("A3", `${id} holds no valid certificate for ${height}`);
       });
     }

@@ -1,5 +1,5 @@
 import type { Hash } from "#base";
-import { type PbftRules, pbftRules, type ViewChange } from "#consensus";
+import { type CoreRules, pbftRules, type ViewChange } from "#consensus";
 import type { ClusterOptions } from "../cluster.ts";
 import type { FaultKind } from "../faults.ts";
 
@@ -10,7 +10,7 @@ export interface PlantedBug {
   readonly about: string;
   /** Invariants of which at least one must be seen to break. */
   readonly breaks: readonly string[];
-  readonly overrides: Pick<ClusterOptions, "acknowledgesEarly" | "forgetsGuard"> & { readonly rules?: PbftRules };
+  readonly overrides: Pick<ClusterOptions, "acknowledgesEarly" | "forgetsGuard"> & { readonly rules?: CoreRules };
   /** Kinds of faults under which it shows soonest. */
   readonly kinds: readonly FaultKind[];
 }
@@ -21,35 +21,35 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: "quorum-of-half",
     about: "half of the weight decides, so two halves decide apart",
     breaks: ["A1", "A3"],
-    overrides: { rules: { ...pbftRules, isQuorum: (weight, total) => 2 * weight >= total } },
+    overrides: { rules: { pbft: { ...pbftRules, isQuorum: (weight, total) => 2 * weight >= total } } },
     kinds: ["partition", "equivocate"],
   },
   {
     name: "votes-not-verified",
     about: "votes count before their signature is checked",
     breaks: ["A3", "A1"],
-    overrides: { rules: { ...pbftRules, verifiesVotes: false } },
+    overrides: { rules: { pbft: { ...pbftRules, verifiesVotes: false } } },
     kinds: ["forge"],
   },
   {
     name: "prepares-of-any-digest",
     about: "prepares for another digest count for the accepted one",
     breaks: ["A1", "A3", "A7", "S1"],
-    overrides: { rules: { ...pbftRules, matchesDigest: false } },
+    overrides: { rules: { pbft: { ...pbftRules, matchesDigest: false } } },
     kinds: ["equivocate", "targeted-loss"],
   },
   {
     name: "prepared-value-dropped",
     about: "a new-view demands nothing although a value was prepared",
     breaks: ["A1", "S1"],
-    overrides: { rules: { ...pbftRules, demandedDigest: () => undefined } },
+    overrides: { rules: { pbft: { ...pbftRules, demandedDigest: () => undefined } } },
     kinds: ["targeted-loss", "crash", "loss"],
   },
   {
     name: "oldest-prepared-wins",
     about: "a new-view demands the prepared certificate of the lowest view",
     breaks: ["A1", "A7", "S1"],
-    overrides: { rules: { ...pbftRules, demandedDigest: lowestPrepared } },
+    overrides: { rules: { pbft: { ...pbftRules, demandedDigest: lowestPrepared } } },
     kinds: ["targeted-loss"],
   },
   {

@@ -6,6 +6,7 @@ import type { Hasher } from "./hasher.ts";
 import { type Hash, type PublicKey, parsePublicKey, parseSubjectId, type SubjectId } from "./ids.ts";
 import { LIMITS } from "./limits.ts";
 import { checkMembership, type Member, type Membership, memberToCanonical, parseMember } from "./membership.ts";
+import { ENGINES, type EngineName } from "./quorum.ts";
 
 /** What an operator key may do. `operator`: grants, revocations, governance; `auditor`: reads the log. */
 export type OperatorRole = "operator" | "auditor";
@@ -27,7 +28,7 @@ export interface Issuer {
 export interface Genesis {
   readonly environment: "production" | "development";
   readonly trustDomain: string;
-  readonly engine: "pbft";
+  readonly engine: EngineName;
   /** Version of rules and formats that apply() starts with. */
   readonly protocol: number;
   /** Heights in flight. */
@@ -75,9 +76,9 @@ export function parseGenesis(bytes: Uint8Array): Genesis {
   const genesis: Genesis = {
     environment: oneOf(reader.text("environment"), ["production", "development"] as const),
     trustDomain: parseTrustDomain(reader.text("trustDomain")),
-    engine: oneOf(reader.text("engine"), ["pbft"] as const),
+    engine: oneOf(reader.text("engine"), ENGINES),
     protocol: reader.integer("protocol", { min: 1, max: 1 }),
-    window: reader.integer("window", { min: 1, max: 1 }),
+    window: reader.integer("window", { min: 1, max: LIMITS.windowMax }),
     activationDelay: reader.integer("activationDelay", { min: 2, max: 1_000 }),
     zeroFaultTolerance: reader.boolean("zeroFaultTolerance"),
     timeUs: reader.decimal("time"),
@@ -93,6 +94,8 @@ export function parseGenesis(bytes: Uint8Array): Genesis {
 /** Checks what no single field shows. @throws {QuorumgateError} GENESIS_INVALID, MEMBERSHIP_INVALID */
 export function checkGenesis(genesis: Genesis): void {
   checkMembership(genesis.membership, genesis);
+  // What is in flight when a change is committed must be decided before the change is active (ARCHITECTURE, Membership).
+  if (genesis.activationDelay <= genesis.window) throw invalid("the activation delay must be above the window");
   const keys = new Set<string>(genesis.membership.members.flatMap((member: Member) => Object.values(member.keys)));
   const people = [...genesis.operators, ...genesis.issuers];
   for (const { id, key } of people) {

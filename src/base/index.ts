@@ -43,6 +43,7 @@ export type { AppliedBlock, CommandResult, DecidedBlock, EntryDraft, EntryKind, 
 export { LIMITS } from "./limits.ts";
 export {
   checkMembership,
+  type FaultDeclaration,
   findMember,
   leaderOf,
   type Member,
@@ -83,7 +84,17 @@ export {
   type TransportEvents,
   type WriteOperation,
 } from "./ports.ts";
-export { type FaultModel, holdsOneHonest, isByzantineQuorum, isMajority, isQuorum, tolerableWeight } from "./quorum.ts";
+export {
+  ENGINES,
+  type EngineName,
+  type FaultModel,
+  faultModelOf,
+  holdsOneHonest,
+  isByzantineQuorum,
+  isMajority,
+  isQuorum,
+  tolerableWeight,
+} from "./quorum.ts";
 export { SeededRandom } from "./random.ts";
 export {
   type BatchPosition,

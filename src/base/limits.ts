@@ -22,6 +22,8 @@ export const LIMITS = {
   membersMax: 31,
   /** Sum of weights: three times it stays a safe integer by far. */
   totalWeightMax: 1_000_000,
+  /** Heights in flight: more gains little and makes view changes large. */
+  windowMax: 8,
   /** How far ordering may run ahead of certified execution, in heights. */
   uncertifiedHeightsMax: 16,
   /** Heights between stable checkpoints. */

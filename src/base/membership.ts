@@ -6,6 +6,7 @@ import type { Hasher } from "./hasher.ts";
 import { type NodeId, type PublicKey, parseNodeId, parsePublicKey } from "./ids.ts";
 import { invariant } from "./invariant.ts";
 import { LIMITS } from "./limits.ts";
+import { type EngineName, faultModelOf } from "./quorum.ts";
 
 /**
  * A member's public keys, one per role, all distinct across the cluster (FORMATS, Keys and signatures).
@@ -112,7 +113,7 @@ export function parseMember(value: CanonicalValue): Member {
 }
 
 /** Reads and checks a membership. @throws {QuorumgateError} MEMBERSHIP_INVALID and the shape errors of parseMember */
-export function parseMembership(value: CanonicalValue, options: { readonly zeroFaultTolerance: boolean }): Membership {
+export function parseMembership(value: CanonicalValue, options: FaultDeclaration): Membership {
   const reader = new FieldReader(value, "membership");
   const epoch = reader.integer("epoch", { min: 0, max: Number.MAX_SAFE_INTEGER });
   const members = reader.list("members", LIMITS.membersMax).map(parseMember);
@@ -122,14 +123,23 @@ export function parseMembership(value: CanonicalValue, options: { readonly zeroF
   return membership;
 }
 
+/** What genesis says about the faults that a membership has to bear. */
+export interface FaultDeclaration {
+  /** One member's fault may be fatal (1 to 3 nodes, or 1 to 2 under crash faults). */
+  readonly zeroFaultTolerance: boolean;
+  /** Decides how much weight is too much for one member: a third, or in raft a half. Byzantine when absent. */
+  readonly engine?: EngineName;
+}
+
 /**
- * Checks ids, keys and weights. A weight of a third or more makes one member's fault fatal: refused unless genesis declares
- * zero fault tolerance.
+ * Checks ids, keys and weights. A weight of a third or more (raft: a half or more) makes one member's fault fatal: refused unless
+ * genesis declares zero fault tolerance.
  * @throws {QuorumgateError} MEMBERSHIP_INVALID
  */
-export function checkMembership(membership: Membership, options: { readonly zeroFaultTolerance: boolean }): void {
+export function checkMembership(membership: Membership, options: FaultDeclaration): void {
   const { members } = membership;
   const total = totalWeight(membership);
+  const byzantine = faultModelOf(options.engine ?? "pbft") === "byzantine";
   if (members.length === 0) throw invalid("it has no members");
   if (total > LIMITS.totalWeightMax) throw invalid("the sum of weights is too large");
   const keys = new Set<string>();
@@ -141,7 +151,8 @@ export function checkMembership(membership: Membership, options: { readonly zero
       if (keys.has(key)) throw invalid(`a key of ${member.id} has another role already`);
       keys.add(key);
     }
-    if (!options.zeroFaultTolerance && 3 * member.weight >= total) throw invalid(`the weight of ${member.id} is a third or more`);
+    const isFatal = (byzantine ? 3 : 2) * member.weight >= total;
+    if (!options.zeroFaultTolerance && isFatal) throw invalid(`the weight of ${member.id} is a ${byzantine ? "third" : "half"} or more`);
   }
 }
 

@@ -38,12 +38,18 @@ export const VOTE_TYPE = {
   pbftPropose: 1,
   pbftPrepare: 2,
   pbftCommit: 3,
+  tendermintPropose: 4,
+  tendermintPrevote: 5,
+  tendermintPrecommit: 6,
+  /** Nil votes: for no block in this round; their digest is zeros. */
+  tendermintPrevoteNil: 7,
+  tendermintPrecommitNil: 8,
 } as const;
 
 /** See VOTE_TYPE. */
 export type VoteType = (typeof VOTE_TYPE)[keyof typeof VOTE_TYPE];
 
-/** What a vote says. `validRound` is −1 in pbft. */
+/** What a vote says. `validRound` is −1 wherever it has no meaning. */
 export interface VoteBody {
   /** Cluster id, 32 bytes. */
   readonly cluster: Uint8Array;

@@ -31,7 +31,8 @@ export interface NodeStatus {
   readonly participatesAbove?: number;
   readonly height: number;
   readonly view: number;
-  readonly leader: string;
+  /** Absent while nobody leads. */
+  readonly leader?: string;
   readonly phase: string;
   readonly waitingFor: readonly string[];
   readonly certifiedHeight: number;

@@ -27,7 +27,7 @@ export function describeStatus(genesis: Genesis, status: ReplicaStatus): NodeSta
     ...(participatesAbove === undefined ? {} : { participatesAbove }),
     height: tip.height,
     view: consensus.view,
-    leader: consensus.leader,
+    ...(consensus.leader === undefined ? {} : { leader: consensus.leader }),
     phase: consensus.phase,
     waitingFor: consensus.waitingFor,
     certifiedHeight: certified.height,

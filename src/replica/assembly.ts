@@ -1,12 +1,14 @@
 import type { Membership, NodeId } from "#base";
-import { decodeUtf8, parseDecimal } from "#base";
+import { ByteReader, decodeUtf8, faultModelOf, parseDecimal } from "#base";
 import {
   type CommitCertificate,
   type ConsensusMessage,
-  createPbftCore,
+  createCore,
   decodeMessage,
   type Evidence,
+  guardScopeOf,
   type Proposal,
+  type RestoredLog,
   VoteGuard,
 } from "#consensus";
 import { Admission } from "./admission.ts";
@@ -21,7 +23,8 @@ import { readCertified } from "./log-reader.ts";
 import { Mempool } from "./mempool.ts";
 import { Peers } from "./peers.ts";
 import { Proposals } from "./proposals.ts";
-import { loadRecords, type RestoredRecords } from "./startup.ts";
+import { Reads } from "./reads.ts";
+import { loadRecords } from "./startup.ts";
 import { DEFAULT_TIMING, type ReplicaOptions, type ReplicaTiming } from "./types.ts";
 import { Waiters } from "./waiters.ts";
 import { WriteAhead } from "./write-ahead.ts";
@@ -41,6 +44,7 @@ export interface Parts {
   readonly certifier: Certifier;
   readonly catchUp: CatchUp;
   readonly waiters: Waiters;
+  readonly reads: Reads;
   readonly watch: LeaderWatch;
   readonly peers: Peers;
   readonly timing: ReplicaTiming;
@@ -66,7 +70,7 @@ export interface PartHooks {
 export function assemble(options: ReplicaOptions, hooks: PartHooks, done: (error: Error | undefined, parts?: Parts) => void): void {
   Ledger.load(options, (ledgerError, ledger) => {
     if (ledgerError !== undefined || ledger === undefined) return done(ledgerError ?? new Error("no ledger"));
-    return loadRecords(options.store, (recordsError, restored) => {
+    return loadRecords(options.store, ledger.genesis.membership.epoch, (recordsError, restored) => {
       if (recordsError !== undefined || restored === undefined) return done(recordsError ?? new Error("no records"));
       let parts: Parts;
       try {
@@ -79,15 +83,15 @@ export function assemble(options: ReplicaOptions, hooks: PartHooks, done: (error
   });
 }
 
-function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored: RestoredRecords): Parts {
+function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored: RestoredLog): Parts {
   const { self, hasher, verifier, store, clock, timers, transport, telemetry } = options;
-  const { membership, issuers } = ledger.genesis;
+  const { membership, issuers, engine } = ledger.genesis;
   const { cluster } = ledger;
   const timing = { ...DEFAULT_TIMING, ...options.timing };
   const guardCurrent = isGuardCurrent(options);
   // What an old copy remembers is not memory: it is deleted when the floor is known, and not used before.
-  const restored: RestoredRecords = guardCurrent ? stored : { records: [], guard: [] };
-  const guard = new VoteGuard(restored.guard);
+  const restored: RestoredLog = guardCurrent ? stored : { records: [], guard: [] };
+  const guard = new VoteGuard(restored.guard, guardScopeOf(engine));
   const writeAhead = new WriteAhead({
     store,
     anchor: options.anchor,
@@ -107,12 +111,13 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
     request: (peer, fromHeight) => peers.send(peer, { kind: "sync-request", fromHeight }),
     deliver: (from, block) => deliverBlock(peers, hooks, from, block),
   });
-  const driver = makeDriver(options, hooks, { ledger, timing, restored, writeAhead, guard, peers, proposals, catchUp });
+  const reads = new Reads(timers);
+  const driver = makeDriver(options, hooks, { reads, ledger, timing, restored, writeAhead, guard, peers, proposals, catchUp });
   return {
     ledger,
     membership,
     guard,
-    remembered: new VoteGuard(restored.guard),
+    remembered: new VoteGuard(restored.guard, guardScopeOf(engine)),
     writeAhead,
     driver,
     mempool,
@@ -121,6 +126,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
     certifier,
     catchUp,
     waiters: new Waiters(timers),
+    reads,
     watch: new LeaderWatch(),
     peers,
     timing,
@@ -129,24 +135,26 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
   };
 }
 
-type DriverParts = Pick<Parts, "ledger" | "timing" | "writeAhead" | "guard" | "peers" | "proposals" | "catchUp"> & {
-  readonly restored: RestoredRecords;
+type DriverParts = Pick<Parts, "ledger" | "timing" | "writeAhead" | "guard" | "peers" | "proposals" | "catchUp" | "reads"> & {
+  readonly restored: RestoredLog;
 };
 
 function makeDriver(options: ReplicaOptions, hooks: PartHooks, parts: DriverParts): CoreDriver {
-  const { self, hasher, signer, verifier, timers, rules } = options;
-  const { ledger, timing, restored, writeAhead, guard, peers, proposals, catchUp } = parts;
-  const { membership, protocol } = ledger.genesis;
-  const core = createPbftCore({
+  const { self, hasher, signer, verifier, timers, rules, entropy } = options;
+  const { ledger, timing, restored, writeAhead, guard, peers, proposals, catchUp, reads } = parts;
+  const { membership, protocol, engine, window } = ledger.genesis;
+  const core = createCore(engine, {
     cluster: ledger.cluster,
     self,
     membership,
     protocol,
+    window,
     hasher,
     tip: ledger.tip,
     restored,
-    ...(timing.consensus === undefined ? {} : { timing: timing.consensus }),
-    ...(rules === undefined ? {} : { rules }),
+    seed: new ByteReader(entropy.bytes(4)).u32(),
+    timing: timing.consensus,
+    rules,
   });
   const ports: CoreDriverPorts = {
     writeAhead,
@@ -162,18 +170,20 @@ function makeDriver(options: ReplicaOptions, hooks: PartHooks, parts: DriverPart
     decide: hooks.decide,
     requestSync: (fromHeight, from) => catchUp.want(fromHeight, from[0]),
     evidence: hooks.evidence,
+    readAt: (id, height) => reads.onReadAt(id, height, ledger.tip.height),
     halt: hooks.halt,
   };
-  return new CoreDriver(core, ports, restored.records);
+  return new CoreDriver(core, ports, membership.epoch);
 }
 
 function makeCertifier(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger): Certifier {
   const { self, signer, verifier, store } = options;
-  const { membership, trustDomain } = ledger.genesis;
+  const { membership, trustDomain, engine } = ledger.genesis;
   const certifier = new Certifier({
     self,
     membership,
     trustDomain,
+    faultModel: faultModelOf(engine),
     signer,
     verifier,
     onCertified: hooks.onCertified,

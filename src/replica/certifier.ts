@@ -12,9 +12,10 @@ import {
   ByteReader,
   ByteWriter,
   type CertifiedPoint,
+  type FaultModel,
   findMember,
   invariant,
-  isByzantineQuorum,
+  isQuorum,
   LIMITS,
   type Membership,
   type NodeId,
@@ -41,6 +42,7 @@ export interface CertifierOptions {
   readonly self: NodeId;
   readonly membership: Membership;
   readonly trustDomain: string;
+  readonly faultModel: FaultModel;
   readonly signer: NodeSigner;
   readonly verifier: SignatureVerifier;
   onCertified(certified: Certified): void;
@@ -203,9 +205,9 @@ export class Certifier {
 
   #certify(height: number, point: LogPoint, good: readonly Candidate[]): void {
     if (height <= this.certifiedHeight) return;
-    const { membership, trustDomain } = this.#options;
+    const { membership, trustDomain, faultModel } = this.#options;
     const cosignatures = good.map((item) => item.cosignature);
-    const note = assembleCheckpoint({ membership, trustDomain, point, cosignatures, faultModel: "byzantine" });
+    const note = assembleCheckpoint({ membership, trustDomain, point, cosignatures, faultModel });
     invariant(note !== undefined, "a quorum of verified cosignatures makes a note");
     const { size, root, shard } = point;
     const proof = encodeProof(cosignatures);
@@ -215,8 +217,8 @@ export class Certifier {
   }
 
   #isQuorum(nodes: readonly NodeId[]): boolean {
-    const { membership } = this.#options;
-    return isByzantineQuorum(weightOf(membership, nodes), totalWeight(membership));
+    const { membership, faultModel } = this.#options;
+    return isQuorum(weightOf(membership, nodes), totalWeight(membership), faultModel);
   }
 }
 

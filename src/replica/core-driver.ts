@@ -1,5 +1,4 @@
 import {
-  type Hash,
   InvariantError,
   type NodeId,
   type NodeSigner,
@@ -17,7 +16,6 @@ import {
   type Effect,
   type Evidence,
   encodeGuardRecord,
-  encodeWalRecord,
   guardKey,
   type Input,
   type Proposal,
@@ -25,19 +23,13 @@ import {
   type TimerName,
   type VoteGuard,
   type WalRecord,
-  walKey,
 } from "#consensus";
 import { STORE_KEYS } from "./keys.ts";
 import type { ProposalCheck } from "./proposals.ts";
 import type { WriteAhead } from "./write-ahead.ts";
 
 /** What the leader may propose for. */
-export interface ProposalSlot {
-  readonly height: number;
-  readonly view: number;
-  readonly parent: Hash;
-  readonly timeAfterUs: number;
-}
+export type ProposalSlot = Omit<Extract<Effect, { type: "want-proposal" }>, "type">;
 
 /** What the driver of the core needs from the replica. */
 export interface CoreDriverPorts {
@@ -54,6 +46,7 @@ export interface CoreDriverPorts {
   decide(proposal: Proposal, certificate: CommitCertificate): void;
   requestSync(fromHeight: number, peers: readonly NodeId[]): void;
   evidence(evidence: Evidence): void;
+  readAt(id: number, height: number | undefined): void;
   halt(reason: string): void;
 }
 
@@ -66,15 +59,15 @@ export class CoreDriver {
   readonly #ports: CoreDriverPorts;
   readonly #inputs: Input[] = [];
   readonly #timers = new Map<TimerName, TimerHandle>();
-  /** Heights of the records in the write-ahead log, by key. */
-  readonly #walHeights = new Map<string, number>();
+  readonly #prefix: string;
   #running = false;
   #stopped = false;
 
-  constructor(core: Core, ports: CoreDriverPorts, restored: readonly WalRecord[]) {
+  /** @param epoch the core's: records of different epochs stand apart */
+  constructor(core: Core, ports: CoreDriverPorts, epoch: number) {
     this.#core = core;
     this.#ports = ports;
-    for (const record of restored) this.#walHeights.set(STORE_KEYS.walPrefix + walKey(record), record.height);
+    this.#prefix = STORE_KEYS.walOfEpoch(epoch);
   }
 
   snapshot(): CoreSnapshot {
@@ -101,16 +94,9 @@ export class CoreDriver {
     }
   }
 
-  /** Deletes what core and guard need no more once the height is decided and durable. */
+  /** Deletes what the guard needs no more once the height is decided. */
   expired(height: number): WriteOperation[] {
-    const operations: WriteOperation[] = [];
-    for (const [key, recordHeight] of this.#walHeights) {
-      if (recordHeight > height) continue;
-      this.#walHeights.delete(key);
-      operations.push({ key });
-    }
-    for (const key of this.#ports.guard.prune(height)) operations.push({ key: STORE_KEYS.guardPrefix + key });
-    return operations;
+    return this.#ports.guard.prune(height).map((key) => ({ key: STORE_KEYS.guardPrefix + key }));
   }
 
   /** Ends all timers; later inputs are ignored. */
@@ -138,7 +124,11 @@ export class CoreDriver {
       case "sign":
         return this.#sign(effect.id, effect.intent, effect.body);
       case "append":
-        return this.#append(effect.record);
+        return this.#append(effect.record, effect.promise === true);
+      case "forget":
+        return ports.writeAhead.forget(effect.keys.map((key) => this.#prefix + key));
+      case "read-at":
+        return ports.writeAhead.output(() => ports.readAt(effect.id, effect.height));
       case "set-timer":
         return this.#setTimer(effect.name, effect.delayMs);
       case "cancel-timer":
@@ -155,10 +145,10 @@ export class CoreDriver {
     }
   }
 
-  #append(record: WalRecord): void {
-    const key = STORE_KEYS.walPrefix + walKey(record);
-    this.#walHeights.set(key, record.height);
-    this.#ports.writeAhead.append([{ key, value: encodeWalRecord(record) }]);
+  #append(record: WalRecord, promise: boolean): void {
+    const operation = { key: this.#prefix + record.key, value: record.bytes };
+    if (promise) this.#ports.writeAhead.appendVote(operation);
+    else this.#ports.writeAhead.append([operation]);
   }
 
   /** The vote guard stands between every wish to sign and the key (rule G1). */

@@ -1,4 +1,5 @@
-import { ByteReader, ByteWriter, type Hash, LIMITS, parseHash, QuorumgateError } from "#base";
+import { ByteReader, ByteWriter, type Hash, LIMITS, parseHash, QuorumgateError, VOTE_TYPE, type VoteType } from "#base";
+import type { SeenVote } from "#consensus";
 
 /** Own cosignature of the log after a height. */
 export interface CosignatureFrame {
@@ -9,16 +10,6 @@ export interface CosignatureFrame {
   readonly seconds: number;
   readonly logSignature: Uint8Array;
   readonly witnessSignature: Uint8Array;
-}
-
-/** A peer's last vote of ours, as it saw it (vote guard, rule G3). */
-export interface SeenVote {
-  readonly epoch: number;
-  readonly height: number;
-  readonly view: number;
-  readonly phase: number;
-  readonly digest: Hash;
-  readonly signature: Uint8Array;
 }
 
 /** Answer to a probe, signed with the vote key under purpose `sync`. */
@@ -79,8 +70,8 @@ export function probeReplyBody(frame: Omit<ProbeReplyFrame, "signature">): Uint8
     .bytes(frame.certificate)
     .u8(frame.seen === undefined ? 0 : 1);
   if (frame.seen !== undefined) {
-    const { epoch, height, view, phase, digest, signature } = frame.seen;
-    writer.u64(epoch).u64(height).u64(view).u8(phase).text(digest).raw(signature);
+    const { epoch, height, view, type, digest, validRound, signature } = frame.seen;
+    writer.u64(epoch).u64(height).u64(view).u8(type).text(digest).i64(validRound).raw(signature);
   }
   return writer.finish();
 }
@@ -143,11 +134,19 @@ function readSeen(reader: ByteReader): { seen?: SeenVote } {
       epoch: reader.u64(),
       height: reader.u64(),
       view: reader.u64(),
-      phase: reader.u8(),
+      type: readVoteType(reader),
       digest: parseHash(reader.text(64)),
+      validRound: reader.i64(),
       signature: reader.raw(64),
     },
   };
+}
+
+function readVoteType(reader: ByteReader): VoteType {
+  const number = reader.u8();
+  const type = Object.values(VOTE_TYPE).find((known) => known === number);
+  if (type === undefined) throw new QuorumgateError("TRANSPORT_FRAME_INVALID", "unknown type of vote");
+  return type;
 }
 
 function writeList(writer: ByteWriter, items: readonly Uint8Array[]): ByteWriter {

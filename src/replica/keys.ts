@@ -7,6 +7,7 @@ export const STORE_KEYS = {
   certifiedOfShard: (shard: string): string => `c/${shard}`,
   statePrefix: "s/",
   walPrefix: "w/",
+  walOfEpoch: (epoch: number): string => `w/${String(epoch).padStart(16, "0")}/`,
   guardPrefix: "g/",
   votes: "t/votes",
   point: (height: number): string => `p/${String(height).padStart(16, "0")}`,

@@ -10,6 +10,8 @@ export interface PooledCommand {
   readonly arrivedUs: number;
 }
 
+const NOTHING_UNDERWAY: ReadonlySet<string> = new Set();
+
 /** Why a command was not taken. */
 export type PoolRefusal = "pool-full" | "issuer-full";
 
@@ -64,8 +66,11 @@ export class Mempool {
     if (queue?.size === 0) this.#queues.delete(pooled.signed.command.issuer);
   }
 
-  /** Commands for the next block, one of each issuer in turn, within the bounds of a block. They stay in the pool until decided. */
-  select(): PooledCommand[] {
+  /**
+   * Commands for the next block, one of each issuer in turn, within the bounds of a block. They stay in the pool until decided.
+   * @param underway keys (`leafKey`) of commands in blocks that are proposed already
+   */
+  select(underway: ReadonlySet<string> = NOTHING_UNDERWAY): PooledCommand[] {
     const selected: PooledCommand[] = [];
     let bytes = 0;
     let turns = [...this.#queues.values()].map((queue) => queue.values());
@@ -74,6 +79,10 @@ export class Mempool {
       for (const turn of turns) {
         const item = turn.next();
         if (item.done === true) continue;
+        if (underway.size > 0 && underway.has(leafKey(item.value.leaf))) {
+          next.push(turn);
+          continue;
+        }
         bytes += item.value.encoded.length + 4;
         if (selected.length >= LIMITS.blockCommandsMax || bytes > LIMITS.blockBytesMax) return selected;
         selected.push(item.value);

@@ -1,5 +1,5 @@
 import { encodeUtf8, type NodeId } from "#base";
-import { encodeCommitCertificate } from "#consensus";
+import { encodeCommitCertificate, phaseOf, votePurpose } from "#consensus";
 import type { Parts } from "./assembly.ts";
 import type { ProbeReplyFrame } from "./frames.ts";
 import { countOperation, votesCounted } from "./guard-count.ts";
@@ -59,12 +59,14 @@ export class Participation {
     this.#probe = new Probe({
       cluster: ledger.cluster,
       self,
+      engine: ledger.genesis.engine,
       membership,
       window: ledger.genesis.window,
       entropy,
       verifier,
       guardCurrent,
-      isRemembered: (vote) => vote.height <= tipAtStart || remembered.remembers(vote),
+      isRemembered: (vote) =>
+        vote.height <= tipAtStart || remembered.remembers({ ...vote, purpose: votePurpose(vote.type), phase: phaseOf(vote.type) }),
       onVerdict: (verdict) => this.#onVerdict(verdict),
     });
     this.#probe.begin();

@@ -1,5 +1,5 @@
-import { decodeSignedCommand, errorCode, hashLeaf, headerDigest, LIMITS, type NodeId, type SignedCommand } from "#base";
-import { type ConsensusMessage, decodeMessage } from "#consensus";
+import { decodeSignedCommand, errorCode, hashLeaf, LIMITS, type NodeId, type SignedCommand } from "#base";
+import { type ConsensusMessage, decodeMessage, seenVoteOf } from "#consensus";
 import type { Parts } from "./assembly.ts";
 import { type CosignatureFrame, decodeFrame, type Frame } from "./frames.ts";
 import { leafKey } from "./mempool.ts";
@@ -36,8 +36,8 @@ export class PeerProtocol {
 
   /** A consensus message, from the link or by way of catching up. */
   onMessage(from: NodeId, message: ConsensusMessage): void {
-    const { hasher } = this.#options;
-    this.#parts.peers.noteVote(from, message, (headerBytes) => headerDigest(hasher, headerBytes));
+    const vote = seenVoteOf(message, this.#options.hasher);
+    if (vote !== undefined) this.#parts.peers.noteVote(from, vote);
     this.#parts.driver.step({ type: "message", from, message });
   }
 

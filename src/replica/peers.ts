@@ -1,6 +1,6 @@
-import { type Membership, type NodeId, type Telemetry, type Transport, VOTE_TYPE } from "#base";
-import { type ConsensusMessage, encodeMessage } from "#consensus";
-import { encodeFrame, type Frame, type SeenVote } from "./frames.ts";
+import type { Membership, NodeId, Telemetry, Transport } from "#base";
+import { type ConsensusMessage, encodeMessage, type SeenVote } from "#consensus";
+import { encodeFrame, type Frame } from "./frames.ts";
 
 /** The other members: frames to them, what they said last, and which of their votes were seen last. */
 export class Peers {
@@ -55,14 +55,10 @@ export class Peers {
   }
 
   /** Keeps the newest vote of each peer, to remind it of should it lose its memory. The peer checks its own signature. */
-  noteVote(from: NodeId, message: ConsensusMessage, digestOf: (headerBytes: Uint8Array) => SeenVote["digest"]): void {
-    if (message.type !== "propose" && message.type !== "prepare" && message.type !== "commit") return;
-    const { epoch, height, view, signature } = message;
+  noteVote(from: NodeId, vote: SeenVote): void {
     const known = this.#votes.get(from);
-    if (known !== undefined && (known.height > height || (known.height === height && known.view > view))) return;
-    const phases = { propose: VOTE_TYPE.pbftPropose, prepare: VOTE_TYPE.pbftPrepare, commit: VOTE_TYPE.pbftCommit };
-    const digest = message.type === "propose" ? digestOf(message.headerBytes) : message.digest;
-    this.#votes.set(from, { epoch, height, view, phase: phases[message.type], digest, signature });
+    if (known !== undefined && (known.height > vote.height || (known.height === vote.height && known.view > vote.view))) return;
+    this.#votes.set(from, vote);
   }
 
   lastVote(of: NodeId): SeenVote | undefined {

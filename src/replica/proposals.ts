@@ -15,6 +15,7 @@ import {
 import type { Proposal, ProposalDraft } from "#consensus";
 import type { Admission } from "./admission.ts";
 import type { Certifier } from "./certifier.ts";
+import type { ProposalSlot } from "./core-driver.ts";
 import { leafKey, type Mempool } from "./mempool.ts";
 
 /** What making and checking proposals stands on. */
@@ -48,9 +49,9 @@ export class Proposals {
   }
 
   /** A draft for the height out of what waits; a heartbeat when nothing does. */
-  draft(slot: { readonly height: number; readonly view: number; readonly timeAfterUs: number }): ProposalDraft {
+  draft(slot: ProposalSlot): ProposalDraft {
     const { mempool, hasher, clock, certifier } = this.#options;
-    const selected = mempool.select();
+    const selected = mempool.select(this.#underway(slot));
     const certified: CertifiedPoint = certifier.certified?.point ?? { height: 0, size: 0, root: toHash(merkleRoot(hasher, [])) };
     return {
       height: slot.height,
@@ -91,6 +92,19 @@ export class Proposals {
         done(certified);
       });
     });
+  }
+
+  /** Whether there is something to propose for a slot: a command that is not underway, or an older term's block that needs one on top (raft). */
+  hasWork(slot: ProposalSlot): boolean {
+    const newest = slot.undecided.at(-1);
+    if (newest !== undefined && newest.header.originView < slot.view) return true;
+    const underway = slot.undecided.reduce((sum, { batch }) => sum + batch.length, 0);
+    return this.#options.mempool.size > underway;
+  }
+
+  #underway({ undecided }: ProposalSlot): ReadonlySet<string> {
+    const { hasher } = this.#options;
+    return new Set(undecided.flatMap(({ batch }) => batch.map((encoded) => leafKey(hashLeaf(hasher, encoded)))));
   }
 
   #isTimely(proposal: Proposal): boolean {

@@ -26,13 +26,13 @@ export class Proposer {
 
   /** A height is certified: a slot may have waited for that. */
   onCertified(): void {
-    if (this.#slot !== undefined && this.#parts.mempool.size > 0) this.#schedule();
+    if (this.#hasWork()) this.#schedule();
   }
 
   /** The core can take a proposal. */
   onSlot(slot: ProposalSlot): void {
     this.#slot = slot;
-    if (this.#parts.mempool.size > 0) this.#schedule();
+    if (this.#hasWork()) this.#schedule();
   }
 
   /** A height was decided: slots at it and below are gone. */
@@ -56,13 +56,17 @@ export class Proposer {
     this.#parts.driver.step({ type: "propose", draft: this.#parts.proposals.draft(slot) });
   }
 
+  #hasWork(): boolean {
+    return this.#slot !== undefined && this.#parts.proposals.hasWork(this.#slot);
+  }
+
   /** Later in the same turn of the loop, so that what arrived together goes into one block. */
   #schedule(): void {
     if (this.#slot === undefined || this.#scheduled) return;
     this.#scheduled = true;
     this.#options.timers.after(0, () => {
       this.#scheduled = false;
-      if (this.#parts.mempool.size > 0) this.propose();
+      if (this.#hasWork()) this.propose();
     });
   }
 }

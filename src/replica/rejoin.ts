@@ -1,15 +1,17 @@
 import {
   ByteWriter,
   concatBytes,
+  type EngineName,
   type Entropy,
   encodeUtf8,
   encodeVoteBody,
   equalBytes,
+  faultModelOf,
   findMember,
   fromBase64Url,
   fromHex,
   type Hash,
-  isByzantineQuorum,
+  isQuorum,
   type Membership,
   type NodeId,
   type NodeSigner,
@@ -17,11 +19,10 @@ import {
   type SignatureVerifier,
   signedBytes,
   totalWeight,
-  VOTE_TYPE,
   weightOf,
 } from "#base";
-import { checkCommitCertificate, commitCertificateClaims, decodeCommitCertificate } from "#consensus";
-import { type ProbeReplyFrame, probeReplyBody, type SeenVote } from "./frames.ts";
+import { checkCommitCertificate, commitCertificateClaims, decodeCommitCertificate, type SeenVote, votePurpose } from "#consensus";
+import { type ProbeReplyFrame, probeReplyBody } from "./frames.ts";
 
 /** What the others' answers say about this node's memory. */
 export type ProbeVerdict =
@@ -34,6 +35,7 @@ export type ProbeVerdict =
 export interface ProbeOptions {
   readonly cluster: Hash;
   readonly self: NodeId;
+  readonly engine: EngineName;
   readonly membership: Membership;
   readonly window: number;
   readonly entropy: Entropy;
@@ -81,16 +83,16 @@ export class Probe {
 
   onReply(from: NodeId, reply: ProbeReplyFrame): void {
     if (this.#closed || this.#answered.has(from) || !equalBytes(reply.nonce, this.#nonce)) return;
-    const { membership, cluster, self, verifier } = this.#options;
+    const { membership, engine, cluster, self, verifier } = this.#options;
     const member = findMember(membership, from);
     if (member === undefined) return;
     const publicKey = fromBase64Url(member.keys.vote);
     const message = probeReplyMessage({ cluster, responder: from, prober: self }, reply);
     const certificate = reply.height === 0 ? undefined : decodeOrNothing(reply.certificate);
     if (reply.height > 0) {
-      if (certificate?.height !== reply.height || !checkCommitCertificate(certificate, membership)) return;
+      if (certificate?.height !== reply.height || !checkCommitCertificate(certificate, { membership, engine })) return;
     }
-    const certificateClaims = certificate === undefined ? [] : commitCertificateClaims(certificate, { cluster, membership });
+    const certificateClaims = certificate === undefined ? [] : commitCertificateClaims(certificate, { cluster, membership, engine });
     verifier.verify([{ publicKey, message, signature: reply.signature }, ...certificateClaims], (verdicts) => {
       if (!verdicts.every(Boolean) || this.#closed) return;
       this.#answered.set(from, reply.height);
@@ -105,7 +107,6 @@ export class Probe {
     const own = findMember(membership, self);
     if (own === undefined) return;
     const claim = seenVoteClaim({ cluster, publicKey: fromBase64Url(own.keys.vote) }, seen);
-    if (claim === undefined) return this.#decide();
     verifier.verify([claim], ([genuine]) => {
       if (genuine === true) this.#forgotten = true;
       this.#decide();
@@ -114,11 +115,11 @@ export class Probe {
 
   #decide(): void {
     if (this.#closed) return;
-    const { membership, self, guardCurrent, window } = this.#options;
+    const { membership, engine, self, guardCurrent, window } = this.#options;
     const total = totalWeight(membership);
     const current = guardCurrent && !this.#forgotten;
     const voters = current ? [self, ...this.#answered.keys()] : [...this.#answered.keys()];
-    if (!isByzantineQuorum(weightOf(membership, voters), total)) return;
+    if (!isQuorum(weightOf(membership, voters), total, faultModelOf(engine))) return;
     this.#closed = true;
     const proved = Math.max(0, ...this.#answered.values());
     this.#options.onVerdict(current ? { kind: "current" } : { kind: "floor", floor: proved + 2 * window + 1 });
@@ -141,14 +142,11 @@ export function answerProbe(
   parts.signer.sign("vote", message, (signature) => done({ ...reply, signature }));
 }
 
-/** The signature check of a vote that a peer says it saw; undefined when it is no vote at all. */
-function seenVoteClaim(own: { readonly cluster: Hash; readonly publicKey: Uint8Array }, seen: SeenVote): SignatureClaim | undefined {
-  const type = Object.values(VOTE_TYPE).find((known) => known === seen.phase);
-  if (type === undefined) return undefined;
-  const { epoch, height, view, digest, signature } = seen;
-  const body = encodeVoteBody({ cluster: fromHex(own.cluster), epoch, height, view, type, digest: fromHex(digest), validRound: -1 });
-  const purpose = type === VOTE_TYPE.pbftPropose ? "proposal" : "vote";
-  return { publicKey: own.publicKey, message: signedBytes(purpose, body), signature };
+/** The signature check of a vote that a peer says it saw. */
+function seenVoteClaim(own: { readonly cluster: Hash; readonly publicKey: Uint8Array }, seen: SeenVote): SignatureClaim {
+  const { signature, digest, ...slot } = seen;
+  const body = encodeVoteBody({ ...slot, cluster: fromHex(own.cluster), digest: fromHex(digest) });
+  return { publicKey: own.publicKey, message: signedBytes(votePurpose(seen.type), body), signature };
 }
 
 function probeReplyMessage(

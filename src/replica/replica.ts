@@ -1,4 +1,14 @@
-import { type Hash, isByzantineQuorum, LIMITS, type NodeId, type SignedCommand, totalWeight, type WriteOperation, weightOf } from "#base";
+import {
+  faultModelOf,
+  type Hash,
+  isQuorum,
+  LIMITS,
+  type NodeId,
+  type SignedCommand,
+  totalWeight,
+  type WriteOperation,
+  weightOf,
+} from "#base";
 import type { CommitCertificate, Evidence, Proposal } from "#consensus";
 import type { LedgerState } from "#state";
 import { assemble, type Parts } from "./assembly.ts";
@@ -8,6 +18,7 @@ import { LogReader } from "./log-reader.ts";
 import { Participation } from "./participation.ts";
 import { PeerProtocol } from "./peer-protocol.ts";
 import { Proposer } from "./proposer.ts";
+import type { ReadPoint } from "./reads.ts";
 import type { BlockEvent, OrderedRecord, ReplicaMode, ReplicaOptions, ReplicaStatus, SubmitAnswer } from "./types.ts";
 
 const OUTCOMES = ["applied", "allowed", "denied", "refused"] as const;
@@ -130,6 +141,16 @@ export class Replica {
     });
   }
 
+  /**
+   * Where a linearizable read of this node's state may happen. In raft the leader confirms a height; the other engines have no such reads,
+   * so what must be current is ordered as a command.
+   */
+  readPoint(timeoutMs: number, done: (point: ReadPoint) => void): void {
+    if (this.#isOver) return done({ kind: "unavailable" });
+    const id = this.#parts.reads.begin(timeoutMs, done);
+    this.#parts.driver.step({ type: "read", id });
+  }
+
   /** What became of a command, if it was ordered and applied here. */
   find(command: Hash): OrderedRecord | undefined {
     return this.#parts.ledger.find(command);
@@ -172,7 +193,7 @@ export class Replica {
 
   /** Applies a decided block and has it written; nobody outside hears of it before it is durable. */
   #decide(proposal: Proposal, certificate: CommitCertificate): void {
-    const { ledger, mempool, proposals, writeAhead, certifier, catchUp, driver, watch, waiters } = this.#parts;
+    const { ledger, mempool, proposals, writeAhead, certifier, catchUp, driver, watch, waiters, reads } = this.#parts;
     const commands = proposals.take(proposal);
     if (commands === undefined) return this.#halt("a decided block does not read");
     const nowUs = this.#options.clock.nowUs();
@@ -188,6 +209,7 @@ export class Replica {
       driver.step({ type: "applied", height: applied.height });
       this.#options.events?.onBlock?.(applied.event);
       waiters.onApplied(applied.height, applied.records);
+      reads.onApplied(applied.height);
       certifier.addPoint(applied.height, applied.point);
       this.#peers.cosign(applied.height);
       catchUp.onTip();
@@ -235,11 +257,12 @@ export class Replica {
 
   /** Whom this node waits for: without a quorum of links, those whose links are gone; else those whose votes are missing. */
   #waitingFor(): readonly NodeId[] {
-    const { driver, peers, membership } = this.#parts;
+    const { driver, peers, membership, ledger } = this.#parts;
     const { self } = this.#options;
     const connected = new Set(peers.connected());
     const away = peers.others.filter((peer) => !connected.has(peer));
-    if (!isByzantineQuorum(weightOf(membership, [self, ...connected]), totalWeight(membership))) return away;
+    const weight = weightOf(membership, [self, ...connected]);
+    if (!isQuorum(weight, totalWeight(membership), faultModelOf(ledger.genesis.engine))) return away;
     const awaited = this.#participation.waitingFor ?? driver.snapshot().waitingFor;
     return awaited.length > 0 ? awaited.filter((peer) => peer !== self) : away;
   }
@@ -258,11 +281,12 @@ export class Replica {
   }
 
   #quiet(): void {
-    const { driver, catchUp, waiters } = this.#parts;
+    const { driver, catchUp, waiters, reads } = this.#parts;
     this.#housekeeping.stop();
     this.#participation.stop();
     driver.stop();
     catchUp.stop();
+    reads.stop();
     waiters.answerAll(this.#unavailable("QUORUM_STOPPED"));
   }
 }

@@ -1,21 +1,16 @@
 import type { KeyValueStore, WriteOperation } from "#base";
-import { decodeGuardRecord, decodeWalRecord, type GuardRecord, type WalRecord } from "#consensus";
+import { decodeGuardRecord, type RestoredLog, type WalRecord } from "#consensus";
 import { prefixRange, STORE_KEYS } from "./keys.ts";
 
-/** What the write-ahead log held at the start. */
-export interface RestoredRecords {
-  readonly records: readonly WalRecord[];
-  readonly guard: readonly GuardRecord[];
-}
-
-/** Reads the records of the core and of the vote guard. Errors of the store and of records that do not decode are passed on. */
-export function loadRecords(store: KeyValueStore, done: (error: Error | undefined, restored?: RestoredRecords) => void): void {
-  const records: Uint8Array[] = [];
+/** Reads the records of an epoch's core and of the vote guard. Errors of the store and of records that do not decode are passed on. */
+export function loadRecords(store: KeyValueStore, epoch: number, done: (error: Error | undefined, restored?: RestoredLog) => void): void {
+  const prefix = STORE_KEYS.walOfEpoch(epoch);
+  const records: WalRecord[] = [];
   const guard: Uint8Array[] = [];
   scanPrefix(
     store,
-    STORE_KEYS.walPrefix,
-    (value) => records.push(value),
+    prefix,
+    (bytes, key) => records.push({ key: key.slice(prefix.length), bytes }),
     (walError) => {
       if (walError !== undefined) return done(walError);
       scanPrefix(
@@ -25,8 +20,7 @@ export function loadRecords(store: KeyValueStore, done: (error: Error | undefine
         (guardError) => {
           if (guardError !== undefined) return done(guardError);
           try {
-            const restored = { records: records.map(decodeWalRecord), guard: guard.map(decodeGuardRecord) };
-            return done(undefined, restored);
+            return done(undefined, { records, guard: guard.map(decodeGuardRecord) });
           } catch (cause) {
             return done(cause instanceof Error ? cause : new Error(String(cause)));
           }
@@ -52,6 +46,11 @@ function scanKeys(store: KeyValueStore, prefix: string, into: WriteOperation[], 
   store.scan(prefixRange(prefix), (key) => into.push({ key }), done);
 }
 
-function scanPrefix(store: KeyValueStore, prefix: string, visit: (value: Uint8Array) => void, done: (error?: Error) => void): void {
-  store.scan(prefixRange(prefix), (_key, value) => visit(value), done);
+function scanPrefix(
+  store: KeyValueStore,
+  prefix: string,
+  visit: (value: Uint8Array, key: string) => void,
+  done: (error?: Error) => void,
+): void {
+  store.scan(prefixRange(prefix), (key, value) => visit(value, key), done);
 }

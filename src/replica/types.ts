@@ -17,7 +17,7 @@ import {
   type Timers,
   type Transport,
 } from "#base";
-import type { CoreSnapshot, Evidence, PbftRules, PbftTiming } from "#consensus";
+import type { CoreRules, CoreSnapshot, CoreTiming, Evidence } from "#consensus";
 
 /**
  * A small durable cell outside the data folder. It holds the count of votes that this node sent; a data folder that counts fewer was
@@ -30,7 +30,7 @@ export interface GuardAnchor {
 
 /** Waiting times of a replica, in milliseconds. */
 export interface ReplicaTiming {
-  readonly consensus?: Partial<PbftTiming>;
+  readonly consensus?: CoreTiming;
   /** How often the housekeeping runs: heartbeats, relays, sending again. */
   readonly tickMs: number;
   /** Agreed time must not stand still for longer while the leader is idle. */
@@ -63,7 +63,7 @@ export interface ReplicaOptions {
   readonly telemetry: Telemetry;
   readonly timing?: Partial<ReplicaTiming>;
   /** Overridden by planted bugs and Byzantine actors only. */
-  readonly rules?: PbftRules;
+  readonly rules?: CoreRules;
   readonly events?: Partial<ReplicaEvents>;
 }
 

@@ -32,6 +32,8 @@ export class WriteAhead {
   #votesAnchored: number;
   #anchoring = false;
   #outputs: Output[] = [];
+  /** Deletions that wait for the next append: nothing depends on them, so they cost no write of their own. */
+  #forgotten: WriteOperation[] = [];
   #failed = false;
 
   constructor(options: WriteAheadOptions) {
@@ -45,13 +47,20 @@ export class WriteAhead {
   append(operations: readonly WriteOperation[], done?: () => void): void {
     if (this.#failed) return;
     const position = ++this.#appended;
-    this.#options.store.write(operations, (error) => {
+    const batch = this.#forgotten.length === 0 ? operations : [...this.#forgotten, ...operations];
+    this.#forgotten = [];
+    this.#options.store.write(batch, (error) => {
       if (this.#failed) return;
       if (error !== undefined) return this.#fail(error);
       this.#durable = Math.max(this.#durable, position);
       done?.();
       this.#release();
     });
+  }
+
+  /** Deletes records along with the next append, before its writes. */
+  forget(keys: readonly string[]): void {
+    for (const key of keys) this.#forgotten.push({ key });
   }
 
   /** Appends a record of a vote and counts it, in one batch. */

@@ -41,7 +41,7 @@ describe("genesis", () => {
     expect(read({ extra: 1 })).to.equal("FORMAT_SHAPE_INVALID");
     for (const [name, value] of [
       ["environment", "test"],
-      ["engine", "raft"],
+      ["engine", "paxos"],
       ["trustDomain", "Bank"],
       ["trustDomain", ""],
     ] as const) {
@@ -50,7 +50,7 @@ describe("genesis", () => {
     for (const [name, value] of [
       ["v", 2],
       ["protocol", 2],
-      ["window", 2],
+      ["window", 9],
       ["activationDelay", 1],
     ] as const) {
       expect(read({ [name]: value }), name).to.equal("FORMAT_SHAPE_INVALID");

@@ -75,7 +75,7 @@ describe("four processes under load", function () {
   afterEach(() => cluster.heal());
 
   it("goes on within 2 s when the leader is killed, and takes it back", async () => {
-    const leader = Number((await cluster.status(1))?.leader.split("-")[1]);
+    const leader = Number((await cluster.status(1))?.leader?.split("-")[1]);
     const killedMs = Date.now();
     await cluster.signal(leader, "SIGKILL");
     await sleep(3_000);

@@ -63,17 +63,19 @@ describe("a commit certificate", () => {
   ] as const) {
     it(`needs the weight of a quorum and no vote more, with ${name}`, () => {
       const membership = membershipOf(weights);
-      for (const nodes of valid) expect(checkCommitCertificate(certificate(nodes), membership), nodes.join()).to.equal(true);
-      for (const nodes of invalid) expect(checkCommitCertificate(certificate(nodes), membership), nodes.join()).to.equal(false);
+      for (const nodes of valid)
+        expect(checkCommitCertificate(certificate(nodes), { membership, engine: "pbft" }), nodes.join()).to.equal(true);
+      for (const nodes of invalid)
+        expect(checkCommitCertificate(certificate(nodes), { membership, engine: "pbft" }), nodes.join()).to.equal(false);
     });
   }
 
   it("is refused with a signer twice, a stranger, another order or another epoch", () => {
     const membership = membershipOf([1, 1, 1, 1]);
     for (const nodes of [[1, 2, 2], [1, 1, 1], [1, 2, 9], [3, 2, 1], []]) {
-      expect(checkCommitCertificate(certificate(nodes), membership), nodes.join()).to.equal(false);
+      expect(checkCommitCertificate(certificate(nodes), { membership, engine: "pbft" }), nodes.join()).to.equal(false);
     }
-    expect(checkCommitCertificate({ ...certificate([1, 2, 3]), epoch: 1 }, membership)).to.equal(false);
+    expect(checkCommitCertificate({ ...certificate([1, 2, 3]), epoch: 1 }, { membership, engine: "pbft" })).to.equal(false);
   });
 });
 
@@ -151,7 +153,7 @@ describe("the vote guard", () => {
   it("refuses every view below the highest that was promised, at any height", () => {
     const guard = new VoteGuard();
     guard.request(intent({ purpose: "view-change", view: 4, phase: 0 }));
-    expect(guard.highestView).to.equal(4);
+    expect(guard.highestView({ epoch: 0, height: 0 })).to.equal(4);
     for (const height of [5, 6, 100]) expect(guard.request(intent({ height, view: 3 })).kind).to.equal("refused");
     expect(guard.request(intent({ view: 4 })).kind).to.equal("sign");
   });
@@ -170,7 +172,27 @@ describe("the vote guard", () => {
     for (const key of guard.prune(7)) stored.delete(key);
     expect(stored.size).to.equal(1);
     const again = new VoteGuard([...stored.values()].map(decodeGuardRecord));
-    expect(again.highestView).to.equal(3);
+    expect(again.highestView({ epoch: 0, height: 0 })).to.equal(3);
     expect(again.request(intent({ height: 8, view: 2 })).kind).to.equal("refused");
+  });
+
+  it("signs nothing at a height that is decided, and gives what it gave there before", () => {
+    const guard = new VoteGuard();
+    guard.record(intent({ height: 5 }), signature);
+    guard.prune(6);
+    expect(guard.request(intent({ height: 6 })).kind).to.equal("refused");
+    expect(guard.request(intent({ height: 5, digest: OTHER })).kind).to.equal("refused");
+    expect(guard.request(intent({ height: 7 })).kind).to.equal("sign");
+  });
+
+  it("begins anew with each epoch, or by its scope with each height", () => {
+    const epochs = new VoteGuard();
+    epochs.request(intent({ view: 4 }));
+    expect(epochs.request(intent({ epoch: 1, height: 6, view: 0 })).kind).to.equal("sign");
+    expect(epochs.request(intent({ height: 6, view: 0 })).kind).to.equal("refused");
+    const heights = new VoteGuard([], "height");
+    heights.request(intent({ view: 4 }));
+    expect(heights.request(intent({ height: 6, view: 0 })).kind).to.equal("sign");
+    expect(heights.request(intent({ view: 3 })).kind).to.equal("refused");
   });
 });

@@ -92,6 +92,8 @@ export class Room {
         self: id,
         membership,
         protocol: 1,
+        window: 1,
+        seed: 1,
         hasher,
         tip,
         restored: { records: [], guard: [] },

@@ -16,7 +16,11 @@ describe("the normal case of PBFT", () => {
         ({ node, effect }) => node === second && (effect.type === "broadcast" || effect.type === "append" || effect.type === "decide"),
       )
       .map(({ effect }) =>
-        effect.type === "broadcast" ? effect.message.type : effect.type === "append" ? `log ${effect.record.kind}` : effect.type,
+        effect.type === "broadcast"
+          ? effect.message.type
+          : effect.type === "append"
+            ? `log ${effect.record.key.split("/")[0]}`
+            : effect.type,
       );
     expect(steps).to.deep.equal(["log proposal", "prepare", "log prepared", "commit", "decide"]);
   });
@@ -30,8 +34,8 @@ describe("the normal case of PBFT", () => {
     expect(new Set(decided.map(({ proposal }) => proposal.digest)).size).to.equal(1);
     expect(decided).to.have.length(4);
     for (const { certificate } of decided) {
-      expect(checkCommitCertificate(certificate, membership)).to.equal(true);
-      const claims = commitCertificateClaims(certificate, { cluster: CLUSTER, membership });
+      expect(checkCommitCertificate(certificate, { membership, engine: "pbft" })).to.equal(true);
+      const claims = commitCertificateClaims(certificate, { cluster: CLUSTER, membership, engine: "pbft" });
       expect(claims).to.have.length(3);
       expect(claims.every(isGenuine)).to.equal(true);
     }

@@ -43,7 +43,7 @@ function showStatus({ nodes, best }: Survey, output: Output): number {
     const rows = nodes.map(({ id, status, silence }) =>
       status === undefined
         ? [id, "silent", "", "", "", printable(silence ?? "")]
-        : [id, status.mode, `${status.height}`, `${status.view}`, status.leader, printable(status.health.summary)],
+        : [id, status.mode, `${status.height}`, `${status.view}`, status.leader ?? "–", printable(status.health.summary)],
     );
     return [
       canDecide ? style.good(printable(summary)) : style.bad(printable(summary)),

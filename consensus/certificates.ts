@@ -1,0 +1,155 @@
+import {
+  type EngineName,
+  encodeVoteBody,
+  faultModelOf,
+  findMember,
+  fromBase64Url,
+  fromHex,
+  type Hash,
+  isQuorum,
+  type Member,
+  type Membership,
+  type NodeId,
+  type SignatureClaim,
+  signedBytes,
+  totalWeight,
+  VOTE_TYPE,
+  type VoteBody,
+  type VoteType,
+  weightOf,
+} from "#base";
+import type { CertificateVote, CommitCertificate } from "./block.ts";
+import type { Evidence, SignedVote } from "./evidence.ts";
+
+/** Whose votes they are. */
+export interface VoteContext {
+  readonly cluster: Hash;
+  readonly membership: Membership;
+}
+
+/** Whose votes they are, and under which protocol they decide. */
+export interface DecisionContext extends VoteContext {
+  readonly engine: EngineName;
+}
+
+/** Slot and digest that a vote is about. */
+export interface VoteSlot {
+  readonly epoch: number;
+  readonly height: number;
+  readonly view: number;
+  readonly digest: Hash;
+  /** The round of the proof that a tendermint proposal or prevote refers to; −1 when absent. */
+  readonly validRound?: number;
+}
+
+/** The votes that decide, by engine. Raft's followers sign nothing: a leader's word is its certificate, which only crashes leave true. */
+const COMMIT_VOTE: Readonly<Record<EngineName, VoteType | undefined>> = {
+  pbft: VOTE_TYPE.pbftCommit,
+  tendermint: VOTE_TYPE.tendermintPrecommit,
+  raft: undefined,
+};
+
+const KEYS = new WeakMap<Member, Uint8Array>();
+
+/** The body of a vote of a type. */
+export function voteBodyOf(cluster: Hash, slot: VoteSlot, type: VoteType): VoteBody {
+  const { epoch, height, view, digest, validRound = -1 } = slot;
+  return { cluster: fromHex(cluster), epoch, height, view, type, digest: fromHex(digest), validRound };
+}
+
+/** The purpose under which a vote of the type is signed. */
+export function votePurpose(type: VoteType): "proposal" | "vote" {
+  return type === VOTE_TYPE.pbftPropose || type === VOTE_TYPE.tendermintPropose ? "proposal" : "vote";
+}
+
+/** The check of one vote or proposal signature; undefined for a stranger. */
+export function voteClaim(
+  context: VoteContext,
+  vote: { readonly node: NodeId; readonly slot: VoteSlot; readonly type: VoteType; readonly signature: Uint8Array },
+): SignatureClaim | undefined {
+  const publicKey = voteKey(context.membership, vote.node);
+  if (publicKey === undefined) return undefined;
+  const body = encodeVoteBody(voteBodyOf(context.cluster, vote.slot, vote.type));
+  return { publicKey, message: signedBytes(votePurpose(vote.type), body), signature: vote.signature };
+}
+
+/**
+ * The shape of a commit certificate: members only, distinct, ascending, a quorum, and none too many; in raft no votes at all. Signatures are
+ * checked apart.
+ */
+export function checkCommitCertificate(certificate: CommitCertificate, context: Omit<DecisionContext, "cluster">): boolean {
+  const { membership, engine } = context;
+  if (certificate.epoch !== membership.epoch) return false;
+  return COMMIT_VOTE[engine] === undefined ? certificate.votes.length === 0 : isMinimalQuorum(certificate.votes, context);
+}
+
+/** The signatures that a commit certificate stands on. Check its shape first. */
+export function commitCertificateClaims(certificate: CommitCertificate, context: DecisionContext): SignatureClaim[] {
+  const type = COMMIT_VOTE[context.engine];
+  if (type === undefined) return [];
+  return certificate.votes.flatMap(({ node, signature }) => voteClaim(context, { node, slot: certificate, type, signature }) ?? []);
+}
+
+/** The two signatures that evidence stands on; undefined when the statements do not contradict each other. */
+export function evidenceClaims(evidence: Evidence, context: VoteContext): readonly SignatureClaim[] | undefined {
+  const publicKey = voteKey(context.membership, evidence.offender);
+  const { first, second } = evidence;
+  const sameSlot = encodeSlot(first) === encodeSlot(second);
+  if (publicKey === undefined || !sameSlot || encodeDigest(first) === encodeDigest(second)) return undefined;
+  return [first, second].map(({ body, purpose, signature }) => ({
+    publicKey,
+    message: signedBytes(purpose, encodeVoteBody(body)),
+    signature,
+  }));
+}
+
+/** The fewest votes, in ascending id, that still make a quorum with what is counted already: dropping any one breaks it. */
+export function minimalVotes(
+  membership: Membership,
+  votes: readonly CertificateVote[],
+  options: { readonly counted?: NodeId; readonly isQuorum: (nodes: readonly NodeId[]) => boolean },
+): CertificateVote[] {
+  const counted = options.counted === undefined ? [] : [options.counted];
+  const heaviest = [...votes].sort((a, b) => weightOf(membership, [b.node]) - weightOf(membership, [a.node]) || compare(a.node, b.node));
+  const chosen: CertificateVote[] = [];
+  for (const vote of heaviest) {
+    if (options.isQuorum([...counted, ...chosen.map((item) => item.node)])) break;
+    chosen.push(vote);
+  }
+  return chosen.sort((a, b) => compare(a.node, b.node));
+}
+
+/** True when the votes are of distinct members in ascending id. */
+export function isAscending(votes: readonly CertificateVote[]): boolean {
+  return votes.every((vote, index) => index === 0 || (votes[index - 1]?.node ?? "") < vote.node);
+}
+
+/** A member's key for votes; undefined for a stranger. */
+export function voteKey(membership: Membership, node: NodeId): Uint8Array | undefined {
+  const member = findMember(membership, node);
+  if (member === undefined) return undefined;
+  const known = KEYS.get(member) ?? fromBase64Url(member.keys.vote);
+  KEYS.set(member, known);
+  return known;
+}
+
+function isMinimalQuorum(votes: readonly CertificateVote[], { membership, engine }: Omit<DecisionContext, "cluster">): boolean {
+  const total = totalWeight(membership);
+  const model = faultModelOf(engine);
+  const nodes = votes.map(({ node }) => node);
+  if (!isAscending(votes) || nodes.some((node) => findMember(membership, node) === undefined)) return false;
+  const weight = weightOf(membership, nodes);
+  return isQuorum(weight, total, model) && nodes.every((node) => !isQuorum(weight - weightOf(membership, [node]), total, model));
+}
+
+function encodeSlot({ body, purpose }: SignedVote): string {
+  return [purpose, body.epoch, body.height, body.view, body.type, body.cluster].join(" ");
+}
+
+function encodeDigest({ body }: SignedVote): string {
+  return body.digest.join(" ");
+}
+
+function compare(left: string, right: string): number {
+  return left < right ? -1 : left > right ? 1 : 0;
+}

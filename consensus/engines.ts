@@ -1,0 +1,36 @@
+import type { EngineName } from "#base";
+import { QuorumgateError } from "#base";
+import type { Core, CoreOptions } from "./core.ts";
+import { createPbftCore } from "./pbft/pbft-core.ts";
+import type { PbftRules, PbftTiming } from "./pbft/rules.ts";
+import type { GuardScope } from "./vote-guard.ts";
+
+/** Waiting times by engine; what is absent has its default. */
+export interface CoreTiming {
+  readonly pbft?: Partial<PbftTiming>;
+}
+
+/** Rules by engine, overridden by planted bugs and Byzantine actors only. */
+export interface CoreRules {
+  readonly pbft?: PbftRules;
+}
+
+/** The core of an engine. @throws {QuorumgateError} STORAGE_CORRUPT when the restored records do not read */
+export function createCore(
+  engine: EngineName,
+  options: CoreOptions & { readonly timing?: CoreTiming | undefined; readonly rules?: CoreRules | undefined },
+): Core {
+  const { timing, rules, ...rest } = options;
+  switch (engine) {
+    case "pbft":
+      return createPbftCore({ ...rest, ...(timing?.pbft && { timing: timing.pbft }), ...(rules?.pbft && { rules: rules.pbft }) });
+    case "tendermint":
+    case "raft":
+      throw new QuorumgateError("GENESIS_INVALID", `this version has no engine ${engine}`);
+  }
+}
+
+/** How far a vote's promise reaches. */
+export function guardScopeOf(engine: EngineName): GuardScope {
+  return engine === "tendermint" ? "height" : "epoch";
+}
