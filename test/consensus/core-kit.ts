@@ -15,7 +15,18 @@ import {
   toHash,
   ZERO_HASH,
 } from "#base";
-import { type ConsensusMessage, type Core, createPbftCore, type Effect, type Input, type PbftRules, VoteGuard } from "#consensus";
+import {
+  type ConsensusMessage,
+  type Core,
+  createPbftCore,
+  type Effect,
+  type GuardRecord,
+  guardKey,
+  type Input,
+  type PbftRules,
+  type Tip,
+  VoteGuard,
+} from "#consensus";
 
 export const hasher: Hasher = { sha256: (bytes) => new Uint8Array(createHash("sha256").update(bytes).digest()) };
 export const CLUSTER: Hash = toHash(hasher.sha256(encodeUtf8("cluster of the tests")));
@@ -68,8 +79,12 @@ export interface Happening {
 
 interface Driven {
   readonly id: NodeId;
-  readonly core: Core;
-  readonly guard: VoteGuard;
+  core: Core;
+  guard: VoteGuard;
+  /** What stands on its disk: records of the core, records of the guard, and its tip. */
+  readonly records: Map<string, Uint8Array>;
+  readonly guardRecords: Map<string, GuardRecord>;
+  tip: Tip;
   signatures: number;
   verifications: number;
 }
@@ -82,32 +97,47 @@ export class Room {
   onTheWay: (from: NodeId, to: NodeId, message: ConsensusMessage) => ConsensusMessage | undefined = (_from, _to, message) => message;
   readonly #waiting: { readonly from: NodeId; readonly to: NodeId; readonly message: ConsensusMessage }[] = [];
 
+  readonly #membership: Membership;
+  readonly #rules: PbftRules | undefined;
+
   constructor(weights: readonly number[], rules?: PbftRules) {
-    const membership = membershipOf(weights);
+    this.#membership = membershipOf(weights);
+    this.#rules = rules;
     const tip = { height: 0, digest: ZERO_HASH, timeUs: 0, view: 0 };
-    this.nodes = membership.members.map(({ id }) => ({
+    this.nodes = this.#membership.members.map(({ id }) => ({
       id,
-      core: createPbftCore({
-        cluster: CLUSTER,
-        self: id,
-        membership,
-        protocol: 1,
-        window: 1,
-        seed: 1,
-        hasher,
-        tip,
-        restored: { records: [], guard: [] },
-        ...(rules === undefined ? {} : { rules }),
-      }),
+      core: this.#createCore({ id, tip, records: new Map(), guardRecords: new Map() }),
       guard: new VoteGuard(),
+      records: new Map(),
+      guardRecords: new Map(),
+      tip,
       signatures: 0,
       verifications: 0,
     }));
-    for (const { id } of this.nodes) {
-      this.feed(id, { type: "start" });
-      this.feed(id, { type: "participate", above: 0 });
-    }
+    for (const { id } of this.nodes) this.#begin(id);
     this.settle();
+  }
+
+  /** Stops a node and starts it again from what it had written. */
+  restart(id: NodeId): void {
+    const node = this.node(id);
+    node.guard = new VoteGuard([...node.guardRecords.values()]);
+    node.core = this.#createCore(node);
+    this.#begin(id);
+    this.settle();
+  }
+
+  #createCore(node: Pick<Driven, "id" | "tip" | "records" | "guardRecords">): Core {
+    const records = [...node.records].map(([key, bytes]) => ({ key, bytes }));
+    const restored = { records, guard: [...node.guardRecords.values()] };
+    const rules = this.#rules === undefined ? {} : { rules: this.#rules };
+    const fixed = { cluster: CLUSTER, membership: this.#membership, protocol: 1, window: 1, seed: 1, hasher };
+    return createPbftCore({ ...fixed, self: node.id, tip: node.tip, restored, ...rules });
+  }
+
+  #begin(id: NodeId): void {
+    this.feed(id, { type: "start" });
+    this.feed(id, { type: "participate", above: 0 });
   }
 
   node(id: NodeId): Driven {
@@ -146,6 +176,14 @@ export class Room {
     return matches.map(({ effect }) => effect as Extract<Effect, { type: T }>);
   }
 
+  /** The block is written, and what the guard needs no more goes. */
+  #decide(node: Driven, { proposal, certificate }: Extract<Effect, { type: "decide" }>): void {
+    const { height, view } = certificate;
+    node.tip = { height, digest: proposal.digest, timeUs: proposal.header.timeUs, view, certificate };
+    for (const key of node.guard.prune(height)) node.guardRecords.delete(key);
+    this.feed(node.id, { type: "applied", height });
+  }
+
   #run(node: Driven, effect: Effect): void {
     this.happenings.push({ node: node.id, effect });
     if (effect.type === "send") this.#waiting.push({ from: node.id, to: effect.to, message: effect.message });
@@ -156,13 +194,17 @@ export class Room {
       node.verifications += effect.claims.length;
       this.feed(node.id, { type: "verified", id: effect.id, verdicts: effect.claims.map(isGenuine) });
     }
+    if (effect.type === "append") node.records.set(effect.record.key, effect.record.bytes);
+    if (effect.type === "forget") for (const key of effect.keys) node.records.delete(key);
+    if (effect.type === "decide") this.#decide(node, effect);
     if (effect.type === "validate") this.feed(node.id, { type: "validated", id: effect.id, valid: true });
     if (effect.type !== "sign") return;
     const answer = node.guard.request(effect.intent);
     if (answer.kind === "refused") return this.feed(node.id, { type: "signed", id: effect.id, signature: undefined });
     const signature = answer.kind === "stored" ? answer.signature : sign(node.id, signedBytes(effect.intent.purpose, effect.body));
     node.signatures += 1;
-    node.guard.record(effect.intent, signature);
+    const record = node.guard.record(effect.intent, signature);
+    node.guardRecords.set(guardKey(record), record);
     this.feed(node.id, { type: "signed", id: effect.id, signature });
   }
 }
