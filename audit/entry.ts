@@ -1,10 +1,8 @@
 import {
   type CanonicalObject,
-  type CanonicalValue,
+  CanonicalWriter,
   type EntryDraft,
   type EntryKind,
-  encodeCanonicalText,
-  encodeUtf8,
   FieldReader,
   type Hash,
   LIMITS,
@@ -45,6 +43,7 @@ const KINDS: ReadonlySet<string> = new Set<EntryKind>([
 const PROVENANCES = ["signed", "asserted", "cluster"] as const;
 const DECISIONS = ["allowed", "denied"] as const;
 const REASON = /^[A-Z][A-Z0-9_]{1,63}$/;
+const writer: CanonicalWriter = new CanonicalWriter();
 const ALGORITHM = /^[a-z][a-z0-9-]{0,31}$/;
 
 /** What an entry takes from its block's header. Nothing here comes from a certificate: honest nodes hold different ones. */
@@ -79,19 +78,21 @@ export interface AuditEntry extends Omit<EntryDraft, "reason">, EntryPlace {
  * @throws {QuorumgateError} FORMAT_NOT_CANONICAL, FORMAT_TOO_DEEP for values that no entry can carry
  */
 export function encodeEntry(draft: EntryDraft, block: EntryBlock, place: EntryPlace): Uint8Array {
-  let text = `{"actor":${encodeCanonicalText(draft.actor)}`;
-  if (draft.capability !== undefined) text += `,"capability":${nested(draft.capability)}`;
-  if (draft.command !== undefined) text += `,"command":"${draft.command}"`;
-  text += `,"consensus":{"algorithm":"${block.algorithm}","digest":"${block.digest}","originView":${block.originView}}`;
-  text += `,"content":${nested(draft.content)}`;
-  if (draft.decision !== undefined) text += `,"decision":"${draft.decision}"`;
-  text += `,"delegation":[${draft.delegation.map((hash) => `"${hash}"`).join(",")}]`;
-  text += `,"height":${block.height},"kind":"${draft.kind}","node":"${block.proposer}"`;
-  if (draft.personal !== undefined) text += `,"personal":${nested(draft.personal)}`;
-  if (draft.policy !== undefined) text += `,"policy":"${draft.policy}"`;
-  text += `,"previousHash":"${place.previousHash}","provenance":"${draft.provenance}","reason":"${draft.reason}","seq":${place.seq}`;
-  if (draft.session !== undefined) text += `,"session":${encodeCanonicalText(draft.session)}`;
-  return encodeUtf8(`${text},"subject":${encodeCanonicalText(draft.subject)},"time":"${block.timeUs}","v":1}`);
+  // Values stand inside the entry's own object: one level deeper than they are by themselves.
+  writer.start().ascii('{"actor":').value(draft.actor);
+  if (draft.capability !== undefined) writer.ascii(',"capability":').value(draft.capability, 1);
+  if (draft.command !== undefined) writer.ascii(',"command":"').ascii(draft.command).ascii('"');
+  writer.ascii(`,"consensus":{"algorithm":"${block.algorithm}","digest":"${block.digest}","originView":${block.originView}}`);
+  writer.ascii(',"content":').value(draft.content, 1);
+  if (draft.decision !== undefined) writer.ascii(`,"decision":"${draft.decision}"`);
+  writer.ascii(',"delegation":').value(draft.delegation, 1);
+  writer.ascii(`,"height":${block.height},"kind":"${draft.kind}","node":"${block.proposer}"`);
+  if (draft.personal !== undefined) writer.ascii(',"personal":').value(draft.personal, 1);
+  if (draft.policy !== undefined) writer.ascii(`,"policy":"${draft.policy}"`);
+  writer.ascii(',"previousHash":"').ascii(place.previousHash);
+  writer.ascii(`","provenance":"${draft.provenance}","reason":"${draft.reason}","seq":${place.seq}`);
+  if (draft.session !== undefined) writer.ascii(',"session":').value(draft.session);
+  return writer.ascii(',"subject":').value(draft.subject).ascii(`,"time":"${block.timeUs}","v":1}`).finish();
 }
 
 /** The same entry as a canonical value, for views and for the test of `encodeEntry`. */
@@ -166,11 +167,6 @@ function blockOf(reader: FieldReader): EntryBlock {
   };
   consensus.end();
   return block;
-}
-
-/** Encoded inside an array and cut out again, so that nesting is counted as it will be in the entry. */
-function nested(value: CanonicalValue): string {
-  return encodeCanonicalText([value]).slice(1, -1);
 }
 
 function optional<Name extends string, T>(reader: FieldReader, name: Name, read: () => T): { [key in Name]?: T } {

@@ -1,9 +1,13 @@
 import { QuorumgateError } from "./errors.ts";
 import type { Hash } from "./ids.ts";
+import { decodeUtf8 } from "./utf8.ts";
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+const HEX_DIGITS = charCodes("0123456789abcdef");
+const PADDING = "=".charCodeAt(0);
 const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+const BASE64_CODES = charCodes(BASE64);
+const BASE64URL_CODES = charCodes(BASE64URL);
 const BASE64_VALUES = valuesOf(BASE64);
 const BASE64URL_VALUES = valuesOf(BASE64URL);
 
@@ -29,9 +33,13 @@ export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
 
 /** Lowercase hexadecimal. */
 export function toHex(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += HEX[byte];
-  return text;
+  const codes = new Uint8Array(2 * bytes.length);
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i] ?? 0;
+    codes[2 * i] = HEX_DIGITS[byte >> 4] ?? 0;
+    codes[2 * i + 1] = HEX_DIGITS[byte & 15] ?? 0;
+  }
+  return decodeUtf8(codes);
 }
 
 /** Strict lowercase hexadecimal. @throws {QuorumgateError} FORMAT_ENCODING_INVALID */
@@ -50,7 +58,7 @@ export function toHash(digest: Uint8Array): Hash {
 
 /** Unpadded base64url (RFC 4648, section 5). */
 export function toBase64Url(bytes: Uint8Array): string {
-  return encode64(bytes, BASE64URL);
+  return encode64(bytes, BASE64URL_CODES, Math.ceil((bytes.length * 4) / 3));
 }
 
 /** Strict unpadded base64url: what `toBase64Url` would not have written is refused. @throws {QuorumgateError} FORMAT_ENCODING_INVALID */
@@ -60,8 +68,7 @@ export function fromBase64Url(text: string): Uint8Array {
 
 /** Padded base64 (RFC 4648, section 4), as in signed notes. */
 export function toBase64(bytes: Uint8Array): string {
-  const text = encode64(bytes, BASE64);
-  return text.padEnd(Math.ceil(text.length / 4) * 4, "=");
+  return encode64(bytes, BASE64_CODES, Math.ceil(bytes.length / 3) * 4);
 }
 
 /** Strict padded base64. @throws {QuorumgateError} FORMAT_ENCODING_INVALID */
@@ -89,38 +96,60 @@ function nibble(code: number): number {
   throw encodingError("hexadecimal");
 }
 
-function encode64(bytes: Uint8Array, alphabet: string): string {
-  let text = "";
+/** As many characters as asked for: what the bytes do not fill stays padding. */
+function encode64(bytes: Uint8Array, alphabet: Uint8Array, length: number): string {
+  const codes = new Uint8Array(length).fill(PADDING);
+  let at = 0;
+  // Beyond the end of the bytes a group is filled with zeros; characters of zeros alone lie beyond the length or are put back to padding.
   for (let i = 0; i < bytes.length; i += 3) {
-    const left = bytes.length - i;
     const group = ((bytes[i] ?? 0) << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
-    text += alphabet.charAt(group >> 18) + alphabet.charAt((group >> 12) & 63);
-    if (left > 1) text += alphabet.charAt((group >> 6) & 63);
-    if (left > 2) text += alphabet.charAt(group & 63);
+    codes[at] = alphabet[group >> 18] ?? 0;
+    codes[at + 1] = alphabet[(group >> 12) & 63] ?? 0;
+    codes[at + 2] = alphabet[(group >> 6) & 63] ?? 0;
+    codes[at + 3] = alphabet[group & 63] ?? 0;
+    at += 4;
   }
-  return text;
+  const missing = (3 - (bytes.length % 3)) % 3;
+  return decodeUtf8(missing === 0 ? codes : codes.fill(PADDING, at - missing));
 }
 
 function decode64(text: string, values: Int8Array): Uint8Array {
-  if (text.length % 4 === 1) throw encodingError("base64");
-  const out = new Uint8Array(Math.floor((text.length * 3) / 4));
-  let buffer = 0;
-  let bits = 0;
+  const { length } = text;
+  if (length % 4 === 1) throw encodingError("base64");
+  const out = new Uint8Array(Math.floor((length * 3) / 4));
+  const whole = length - (length % 4);
   let at = 0;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    const value = code < 128 ? (values[code] ?? -1) : -1;
-    if (value < 0) throw encodingError("base64");
-    buffer = ((buffer << 6) | value) & 0xffff;
-    bits += 6;
-    if (bits >= 8) {
-      bits -= 8;
-      out[at++] = (buffer >> bits) & 0xff;
-    }
+  // Values of characters outside the alphabet are negative, and so is every group that holds one.
+  let all = 0;
+  for (let i = 0; i < whole; i += 4) {
+    const group =
+      (valueAt(text, i, values) << 18) |
+      (valueAt(text, i + 1, values) << 12) |
+      (valueAt(text, i + 2, values) << 6) |
+      valueAt(text, i + 3, values);
+    all |= group;
+    out[at] = group >> 16;
+    out[at + 1] = group >> 8;
+    out[at + 2] = group;
+    at += 3;
   }
+  let rest = 0;
+  for (let i = whole; i < length; i++) rest = (rest << 6) | valueAt(text, i, values);
+  const bits = (6 * (length - whole)) % 8;
   // Bits left over must be zero, or two texts would decode to the same bytes.
-  if ((buffer & ((1 << bits) - 1)) !== 0) throw encodingError("base64");
+  if (all < 0 || rest < 0 || (rest & ((1 << bits) - 1)) !== 0) throw encodingError("base64");
+  for (let shift = 6 * (length - whole) - 8; shift >= 0; shift -= 8) out[at++] = rest >> shift;
   return out;
+}
+
+/** Negative for a character outside the alphabet. */
+function valueAt(text: string, index: number, values: Int8Array): number {
+  const code = text.charCodeAt(index);
+  return code < 128 ? (values[code] ?? -1) : -1;
+}
+
+function charCodes(text: string): Uint8Array {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
 
 function valuesOf(alphabet: string): Int8Array {

@@ -19,8 +19,145 @@ interface Profile {
 const RESTRICTED: Profile = { restricted: true, depthMax: LIMITS.canonicalDepthMax };
 const UNRESTRICTED: Profile = { restricted: false, depthMax: 1_000 };
 
-/** Characters that a JSON string may hold as they are; anything else goes through the slow path. */
-const PLAIN_STRING = /^[ !#-[\]-~]*$/;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+
+/**
+ * Writes canonical values one after the other into bytes. It is used again and again: what is encoded leaves no garbage but its result.
+ * Every encoding of the formats goes through here.
+ */
+export class CanonicalWriter {
+  readonly #profile: Profile;
+  #bytes = new Uint8Array(4_096);
+  #at = 0;
+
+  constructor(profile: Profile = RESTRICTED) {
+    this.#profile = profile;
+  }
+
+  /** Forgets what was written, also by a call that threw. */
+  start(): this {
+    this.#at = 0;
+    return this;
+  }
+
+  /** ASCII that stands in the encoding as it is: punctuation, names of fields, texts without anything to escape. */
+  ascii(text: string): this {
+    const { length } = text;
+    this.#reserve(length);
+    const bytes = this.#bytes;
+    let at = this.#at;
+    for (let i = 0; i < length; i++) bytes[at++] = text.charCodeAt(i);
+    this.#at = at;
+    return this;
+  }
+
+  /**
+   * A value, `depth` levels inside the outermost.
+   * @throws {QuorumgateError} FORMAT_NOT_CANONICAL, FORMAT_TOO_DEEP
+   */
+  value(value: JsonValue, depth = 0): this {
+    switch (typeof value) {
+      case "string":
+        return this.#string(value);
+      case "number":
+        return this.ascii(numberText(value, this.#profile));
+      case "boolean":
+        return this.ascii(value ? "true" : "false");
+      case "object":
+        return this.#composite(value, depth + 1);
+      default:
+        throw notCanonical(`a ${typeof value} has no encoding`);
+    }
+  }
+
+  /** A copy of what was written. */
+  finish(): Uint8Array {
+    return this.#bytes.slice(0, this.#at);
+  }
+
+  /** True when exactly these bytes were written. */
+  equals(bytes: Uint8Array): boolean {
+    if (bytes.length !== this.#at) return false;
+    const written = this.#bytes;
+    for (let i = 0; i < bytes.length; i++) if (bytes[i] !== written[i]) return false;
+    return true;
+  }
+
+  #composite(value: JsonValue & (object | null), depth: number): this {
+    if (value === null) {
+      if (this.#profile.restricted) throw notCanonical("null has no encoding: leave the field out");
+      return this.ascii("null");
+    }
+    if (depth > this.#profile.depthMax) throw new QuorumgateError("FORMAT_TOO_DEEP", "the value is nested too deeply");
+    if (!Array.isArray(value)) return this.#object(value as { readonly [key: string]: JsonValue | undefined }, depth);
+    this.ascii("[");
+    let first = true;
+    for (const item of value as readonly JsonValue[]) {
+      if (!first) this.#byte(COMMA);
+      first = false;
+      this.value(item, depth);
+    }
+    return this.ascii("]");
+  }
+
+  #object(object: { readonly [key: string]: JsonValue | undefined }, depth: number): this {
+    this.ascii("{");
+    let first = true;
+    for (const key of sortedKeys(object)) {
+      const field = object[key];
+      if (field === undefined) continue;
+      if (key === "__proto__") throw notCanonical("the key __proto__ is refused");
+      if (!first) this.#byte(COMMA);
+      first = false;
+      this.#string(key).#byte(COLON);
+      this.value(field, depth);
+    }
+    return this.ascii("}");
+  }
+
+  #string(text: string): this {
+    const { length } = text;
+    this.#reserve(length + 2);
+    const bytes = this.#bytes;
+    let at = this.#at;
+    bytes[at++] = QUOTE;
+    for (let i = 0; i < length; i++) {
+      const code = text.charCodeAt(i);
+      if (code < 0x20 || code > 0x7e || code === QUOTE || code === BACKSLASH) return this.#escaped(text);
+      bytes[at++] = code;
+    }
+    bytes[at++] = QUOTE;
+    this.#at = at;
+    return this;
+  }
+
+  #escaped(text: string): this {
+    if (!isWellFormed(text)) throw notCanonical("lone surrogate");
+    const encoded = encodeUtf8(JSON.stringify(text));
+    this.#reserve(encoded.length);
+    this.#bytes.set(encoded, this.#at);
+    this.#at += encoded.length;
+    return this;
+  }
+
+  #byte(code: number): this {
+    this.#reserve(1);
+    this.#bytes[this.#at++] = code;
+    return this;
+  }
+
+  #reserve(count: number): void {
+    if (this.#at + count <= this.#bytes.length) return;
+    const grown = new Uint8Array(Math.max(2 * this.#bytes.length, this.#at + count));
+    grown.set(this.#bytes.subarray(0, this.#at));
+    this.#bytes = grown;
+  }
+}
+
+const canonical: CanonicalWriter = new CanonicalWriter();
 
 /**
  * Encodes a value in the one encoding that is hashed and signed: RFC 8785 restricted to integers within ±(2^53−1),
@@ -28,12 +165,7 @@ const PLAIN_STRING = /^[ !#-[\]-~]*$/;
  * @throws {QuorumgateError} FORMAT_NOT_CANONICAL, FORMAT_TOO_DEEP
  */
 export function encodeCanonical(value: CanonicalValue): Uint8Array {
-  return encodeUtf8(write(value, RESTRICTED, 0));
-}
-
-/** The same as text. @throws {QuorumgateError} FORMAT_NOT_CANONICAL, FORMAT_TOO_DEEP */
-export function encodeCanonicalText(value: CanonicalValue): string {
-  return write(value, RESTRICTED, 0);
+  return canonical.start().value(value).finish();
 }
 
 /**
@@ -41,7 +173,7 @@ export function encodeCanonicalText(value: CanonicalValue): string {
  * @throws {QuorumgateError} FORMAT_NOT_CANONICAL for NaN, infinities and lone surrogates
  */
 export function encodeJcs(value: JsonValue): Uint8Array {
-  return encodeUtf8(write(value, UNRESTRICTED, 0));
+  return new CanonicalWriter(UNRESTRICTED).value(value).finish();
 }
 
 /**
@@ -49,11 +181,9 @@ export function encodeJcs(value: JsonValue): Uint8Array {
  * @throws {QuorumgateError} FORMAT_UTF8_INVALID, FORMAT_JSON_INVALID, FORMAT_NOT_CANONICAL, FORMAT_TOO_DEEP
  */
 export function parseCanonical(bytes: Uint8Array): CanonicalValue {
-  const text = decodeUtf8(bytes);
-  const value = parseJsonText(text) as CanonicalValue;
-  // Writing it again catches duplicate keys, order, spacing, escapes, exponents and minus zero at once. Strict UTF-8 has one form
-  // for each text, so that equal texts are equal bytes.
-  if (encodeCanonicalText(value) !== text) throw notCanonical("the bytes are not what the encoder writes");
+  const value = parseJsonText(decodeUtf8(bytes)) as CanonicalValue;
+  // Writing it again catches duplicate keys, order, spacing, escapes, exponents and minus zero at once.
+  if (!canonical.start().value(value).equals(bytes)) throw notCanonical("the bytes are not what the encoder writes");
   return value;
 }
 
@@ -69,51 +199,14 @@ export function isObject(value: JsonValue | CanonicalValue | undefined): value i
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function write(value: JsonValue, profile: Profile, depth: number): string {
-  switch (typeof value) {
-    case "string":
-      return writeString(value);
-    case "number":
-      return writeNumber(value, profile);
-    case "boolean":
-      return value ? "true" : "false";
-    case "object":
-      return writeComposite(value, profile, depth + 1);
-    default:
-      throw notCanonical(`a ${typeof value} has no encoding`);
-  }
+/** The default order compares UTF-16 code units, as RFC 8785, section 3.2.3 asks. What was read is in order already. */
+function sortedKeys(object: object): readonly string[] {
+  const keys = Object.keys(object);
+  for (let i = 1; i < keys.length; i++) if ((keys[i - 1] ?? "") > (keys[i] ?? "")) return keys.sort();
+  return keys;
 }
 
-function writeComposite(value: JsonValue & (object | null), profile: Profile, depth: number): string {
-  if (value === null) {
-    if (profile.restricted) throw notCanonical("null has no encoding: leave the field out");
-    return "null";
-  }
-  if (depth > profile.depthMax) throw new QuorumgateError("FORMAT_TOO_DEEP", "the value is nested too deeply");
-  if (Array.isArray(value)) {
-    let items = "";
-    for (const item of value as readonly JsonValue[]) items += (items === "" ? "" : ",") + write(item, profile, depth);
-    return `[${items}]`;
-  }
-  const object = value as { readonly [key: string]: JsonValue | undefined };
-  let fields = "";
-  // The default order compares UTF-16 code units, as RFC 8785, section 3.2.3 asks.
-  for (const key of Object.keys(object).sort()) {
-    const field = object[key];
-    if (field === undefined) continue;
-    if (key === "__proto__") throw notCanonical("the key __proto__ is refused");
-    fields += `${fields === "" ? "" : ","}${writeString(key)}:${write(field, profile, depth)}`;
-  }
-  return `{${fields}}`;
-}
-
-function writeString(text: string): string {
-  if (PLAIN_STRING.test(text)) return `"${text}"`;
-  if (!isWellFormed(text)) throw notCanonical("lone surrogate");
-  return JSON.stringify(text);
-}
-
-function writeNumber(value: number, profile: Profile): string {
+function numberText(value: number, profile: Profile): string {
   if (!Number.isFinite(value)) throw notCanonical("not a finite number");
   if (profile.restricted && !Number.isSafeInteger(value)) throw notCanonical("numbers are integers within ±(2^53−1)");
   return Object.is(value, -0) ? "0" : String(value);

@@ -2,7 +2,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { concatBytes } from "./bytes.ts";
 import { encodeUtf8 } from "./utf8.ts";
 
-/** SHA-256, injected where speed counts. Every implementation gives the same bytes. */
+/** SHA-256, injected where speed counts. Every implementation gives the same bytes, and keeps none of those that it was given. */
 export interface Hasher {
   sha256(bytes: Uint8Array): Uint8Array;
 }

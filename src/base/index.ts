@@ -3,8 +3,8 @@ export { concatBytes, equalBytes, fromBase64, fromBase64Url, fromHex, toBase64, 
 export {
   type CanonicalObject,
   type CanonicalValue,
+  CanonicalWriter,
   encodeCanonical,
-  encodeCanonicalText,
   encodeJcs,
   isObject,
   parseCanonical,
@@ -112,4 +112,4 @@ export {
   signedCommandToJson,
 } from "./signed-command.ts";
 export { encodeVoteBody, PURPOSES, type Purpose, signedBytes, VOTE_TYPE, type VoteBody, type VoteType } from "./signing.ts";
-export { decodeUtf8, encodeUtf8, isWellFormed, utf8Length } from "./utf8.ts";
+export { decodePortable, decodeUtf8, encodeUtf8, isWellFormed, utf8Length } from "./utf8.ts";

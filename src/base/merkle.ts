@@ -1,17 +1,25 @@
 import { concatBytes, equalBytes } from "./bytes.ts";
 import type { Hasher } from "./hasher.ts";
 
-const LEAF_PREFIX = Uint8Array.of(0);
-const NODE_PREFIX = Uint8Array.of(1);
+const HASH_BYTES = 32;
+
+// What is hashed is put together in the same place each time: a new array for each hash would cost as much as the hash.
+let leaf = new Uint8Array(4_096);
+const node = new Uint8Array(1 + 2 * HASH_BYTES).fill(1, 0, 1);
 
 /** Leaf hash of RFC 6962: SHA-256(0x00 ‖ data). */
 export function hashLeaf(hasher: Hasher, data: Uint8Array): Uint8Array {
-  return hasher.sha256(concatBytes(LEAF_PREFIX, data));
+  if (data.length >= leaf.length) leaf = new Uint8Array(2 * data.length);
+  leaf.set(data, 1);
+  return hasher.sha256(leaf.subarray(0, 1 + data.length));
 }
 
 /** Inner node of RFC 6962: SHA-256(0x01 ‖ left ‖ right). */
 export function hashNode(hasher: Hasher, left: Uint8Array, right: Uint8Array): Uint8Array {
-  return hasher.sha256(concatBytes(NODE_PREFIX, left, right));
+  if (left.length !== HASH_BYTES || right.length !== HASH_BYTES) return hasher.sha256(concatBytes(Uint8Array.of(1), left, right));
+  node.set(left, 1);
+  node.set(right, 1 + HASH_BYTES);
+  return hasher.sha256(node);
 }
 
 /** Root over leaf hashes; of none, SHA-256(""). Source: RFC 9162, section 2.1.1. */

@@ -1,12 +1,35 @@
 import { QuorumgateError } from "./errors.ts";
 
+interface Utf8Decoder {
+  decode(bytes: Uint8Array): string;
+}
+
+/**
+ * The runtime's strict decoder where it has one (Node and browsers do): ten times as fast on what the log and the wire carry. It takes and
+ * refuses what the decoder below does, which stays for runtimes without one and says where the bytes are wrong.
+ */
+const NATIVE: Utf8Decoder | undefined = nativeDecoder();
+
 /**
  * Encodes well-formed UTF-16 as UTF-8.
- *
- * Written here because pure rooms have no TextEncoder.
  * @throws {QuorumgateError} FORMAT_NOT_CANONICAL for a lone surrogate
  */
 export function encodeUtf8(text: string): Uint8Array {
+  return encodeAscii(text) ?? encodeAny(text);
+}
+
+/** Most of what is encoded is ASCII: one pass, and no counting before. */
+function encodeAscii(text: string): Uint8Array | undefined {
+  const out = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code >= 0x80) return undefined;
+    out[i] = code;
+  }
+  return out;
+}
+
+function encodeAny(text: string): Uint8Array {
   const out = new Uint8Array(utf8Length(text));
   let at = 0;
   for (let i = 0; i < text.length; i++) {
@@ -52,6 +75,16 @@ export function utf8Length(text: string): number {
  * @throws {QuorumgateError} FORMAT_UTF8_INVALID
  */
 export function decodeUtf8(bytes: Uint8Array): string {
+  if (NATIVE === undefined) return decodePortable(bytes);
+  try {
+    return NATIVE.decode(bytes);
+  } catch {
+    return decodePortable(bytes);
+  }
+}
+
+/** `decodeUtf8` without help of the runtime. @throws {QuorumgateError} FORMAT_UTF8_INVALID with the offset */
+export function decodePortable(bytes: Uint8Array): string {
   let text = "";
   let at = 0;
   while (at < bytes.length) {
@@ -100,6 +133,14 @@ export function isWellFormed(text: string): boolean {
     if (!isLowSurrogate(text.charCodeAt(++i))) return false;
   }
   return true;
+}
+
+/** Pure rooms are compiled without the runtime's names: what is there is looked up by hand. */
+function nativeDecoder(): Utf8Decoder | undefined {
+  const { TextDecoder } = globalThis as {
+    TextDecoder?: new (label: string, options: { fatal: boolean; ignoreBOM: boolean }) => Utf8Decoder;
+  };
+  return TextDecoder === undefined ? undefined : new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 }
 
 function isSurrogate(code: number): boolean {

@@ -37,8 +37,11 @@ const ALGORITHMS: Readonly<Record<HashAlgorithm, AlgorithmRow>> = {
 /** Lengths below the greatest are allowed for these. */
 const VARIABLE: ReadonlySet<HashAlgorithm> = new Set<HashAlgorithm>(["shake128", "shake256", "blake2b"]);
 
-/** SHA-256 by OpenSSL in one call, for every room that takes a Hasher. */
-export const nodeHasher: Hasher = { sha256: (bytes) => hashOnce("sha256", bytes, "buffer") };
+/**
+ * SHA-256 by OpenSSL in one call, for every room that takes a Hasher. The digest comes as a text of one byte per character, because a buffer
+ * costs more to make and to collect than the hash itself; an array of 32 bytes lies on the heap.
+ */
+export const nodeHasher: Hasher = { sha256: (bytes) => bytesOfBinary(hashOnce("sha256", bytes, "binary")) };
 
 /** Hash functions for callers of the library. Texts are taken as UTF-8; results are lowercase hexadecimal. */
 export const HashingUtils: {
@@ -91,6 +94,12 @@ function digest(data: Uint8Array, algorithm: HashAlgorithm, options: HashOptions
   if (algorithm === "blake2b" && length !== row.length) return blake2b(data, { dkLen: length });
   const outputLength = row.lengthMax > 64 ? { outputLength: length } : {};
   return createHash(row.openssl, outputLength).update(data).digest();
+}
+
+function bytesOfBinary(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
 }
 
 function rowOf(algorithm: HashAlgorithm): AlgorithmRow {

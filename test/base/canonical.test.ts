@@ -5,7 +5,6 @@ import fc from "fast-check";
 import {
   type CanonicalValue,
   encodeCanonical,
-  encodeCanonicalText,
   encodeJcs,
   FieldReader,
   isObject,
@@ -18,6 +17,7 @@ import { codeThrownBy, expectCode } from "../refusals.ts";
 import { needVectors, vectorFiles } from "../vectors.ts";
 
 const bytesOf = (text: string): Uint8Array => Buffer.from(text, "utf8");
+const textOf = (value: CanonicalValue): string => Buffer.from(encodeCanonical(value)).toString("utf8");
 const nested = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
 
 /** Values that the canonical encoding can carry. */
@@ -85,10 +85,9 @@ describe("the canonical encoding", () => {
     fc.assert(
       fc.property(values, (value) => {
         const bytes = encodeCanonical(value);
-        expect(Buffer.from(bytes).toString("utf8")).to.equal(encodeCanonicalText(value));
         expect(Buffer.from(encodeCanonical(parseCanonical(bytes))).equals(bytes)).to.equal(true);
         expect(Buffer.from(encodeJcs(value)).equals(bytes)).to.equal(true);
-        expect(JSON.parse(encodeCanonicalText(value))).to.deep.equal(JSON.parse(JSON.stringify(value)));
+        expect(JSON.parse(textOf(value))).to.deep.equal(JSON.parse(JSON.stringify(value)));
       }),
       { numRuns: 300 },
     );
@@ -96,8 +95,8 @@ describe("the canonical encoding", () => {
 
   it("sorts keys by UTF-16 code unit and leaves out what is absent", () => {
     const value = { "\u20ac": 1, "\r": 2, "\ufb33": 3, "1": 4, "\ud83d\ude00": 5, "\u0080": 6, "\u00f6": 7 };
-    expect(encodeCanonicalText(value)).to.equal('{"\\r":2,"1":4,"\u0080":6,"\u00f6":7,"\u20ac":1,"\ud83d\ude00":5,"\ufb33":3}');
-    expect(encodeCanonicalText({ b: 1, a: undefined } as never)).to.equal('{"b":1}');
+    expect(textOf(value)).to.equal('{"\\r":2,"1":4,"\u0080":6,"\u00f6":7,"\u20ac":1,"\ud83d\ude00":5,"\ufb33":3}');
+    expect(textOf({ b: 1, a: undefined } as never)).to.equal('{"b":1}');
   });
 
   it("refuses fractions, exponents, unsafe integers, null, __proto__ and lone surrogates when it writes", () => {

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import {
   type CanonicalObject,
   concatBytes,
-  encodeCanonicalText,
+  encodeCanonical,
   encodeUtf8,
   errorCode,
   fromHex,
@@ -318,10 +318,11 @@ describe("state: hostile input", () => {
 });
 
 function encodeApplied({ results, entries, changes, stateHash }: ReturnType<LedgerState["apply"]>): string {
-  return encodeCanonicalText({
+  const bytes = encodeCanonical({
     results: results.map((result) => ({ ...result })),
     entries: entries.map((entry) => ({ ...entry })),
     changes: changes.map(({ key, value }) => (value === undefined ? { key } : { key, value: toHex(value) })),
     stateHash,
   });
+  return toHex(bytes);
 }
