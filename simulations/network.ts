@@ -29,6 +29,8 @@ export class SimulatedNetwork {
   readonly #random: SeededRandom;
   readonly #ports = new Map<NodeId, Port>();
   readonly #cuts = new Set<string>();
+  /** Whom a node lets in; everybody while absent. */
+  readonly #allowed = new Map<NodeId, ReadonlySet<NodeId>>();
   readonly #filters: FrameFilter[] = [];
   readonly #counts = { sent: 0, lost: 0, duplicated: 0 };
   /** Sees each frame as it is delivered. */
@@ -81,6 +83,7 @@ export class SimulatedNetwork {
         done();
       },
       send: (to, frame) => this.#send(node, to, frame),
+      setPeers: (members) => this.#allow(node, new Set(members.map(({ id }) => id))),
       connectedPeers: () => [...this.#ports.keys()].filter((peer) => peer !== node && this.#isUp(node, peer)).sort(),
       stop: (done) => {
         this.remove(node);
@@ -95,6 +98,17 @@ export class SimulatedNetwork {
     const peers = [...this.#ports.keys()].filter((peer) => peer !== node && this.#isUp(node, peer));
     this.#ports.delete(node);
     for (const peer of peers) this.#later(peer, (port) => port.events.onPeerDown(node, "closed"));
+  }
+
+  #allow(node: NodeId, allowed: ReadonlySet<NodeId>): void {
+    const others = [...this.#ports.keys()].filter((peer) => peer !== node);
+    const before = new Set(others.filter((peer) => this.#isUp(node, peer)));
+    this.#allowed.set(node, allowed);
+    for (const peer of others) if (this.#isUp(node, peer) !== before.has(peer)) this.#tell(node, peer, !before.has(peer));
+  }
+
+  #admits(node: NodeId, peer: NodeId): boolean {
+    return this.#allowed.get(node)?.has(peer) ?? true;
   }
 
   #send(from: NodeId, to: NodeId, frame: Uint8Array): void {
@@ -130,6 +144,7 @@ export class SimulatedNetwork {
   /** A link counts as up only when both directions work: keep-alives need both. */
   #isUp(from: NodeId, to: NodeId): boolean {
     if (!this.#ports.has(from) || !this.#ports.has(to)) return false;
+    if (!this.#admits(from, to) || !this.#admits(to, from)) return false;
     return this.#cuts.size === 0 || !(this.#cuts.has(`${from}>${to}`) || this.#cuts.has(`${to}>${from}`));
   }
 

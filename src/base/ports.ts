@@ -1,4 +1,5 @@
 import type { NodeId } from "./ids.ts";
+import type { Member } from "./membership.ts";
 import type { SignatureClaim } from "./signed-command.ts";
 
 /**
@@ -71,9 +72,11 @@ export interface TransportEvents {
   onPeerDown(peer: NodeId, reason: string): void;
 }
 
-/** Frames between members. Delivery is best effort: protocols send again. */
+/** Frames between nodes. Delivery is best effort: protocols send again. */
 export interface Transport {
   start(events: TransportEvents, done: (error?: Error) => void): void;
+  /** From now on links are to exactly these nodes; others are cut at once. Before the first call it is whom the owner configured. */
+  setPeers(members: readonly Member[]): void;
   /** Queues a frame; a peer that is away, or whose queue is full, loses it. */
   send(to: NodeId, frame: Uint8Array): void;
   connectedPeers(): readonly NodeId[];

@@ -1,8 +1,9 @@
-import type { Membership, NodeId } from "#base";
+import type { NodeId } from "#base";
 import { ByteReader, decodeUtf8, faultModelOf, parseDecimal } from "#base";
 import {
   type CommitCertificate,
   type ConsensusMessage,
+  type Core,
   createCore,
   decodeMessage,
   type Evidence,
@@ -32,12 +33,13 @@ import { WriteAhead } from "./write-ahead.ts";
 /** The parts of a replica, wired. */
 export interface Parts {
   readonly ledger: Ledger;
-  readonly membership: Membership;
   readonly guard: VoteGuard;
   /** The guard as it was at the start, which catching up does not prune. */
   readonly remembered: VoteGuard;
   readonly writeAhead: WriteAhead;
   readonly driver: CoreDriver;
+  /** A core of the present epoch that starts at the tip, without memory of the epoch. */
+  newCore(): Core;
   readonly mempool: Mempool;
   readonly admission: Admission;
   readonly proposals: Proposals;
@@ -70,7 +72,7 @@ export interface PartHooks {
 export function assemble(options: ReplicaOptions, hooks: PartHooks, done: (error: Error | undefined, parts?: Parts) => void): void {
   Ledger.load(options, (ledgerError, ledger) => {
     if (ledgerError !== undefined || ledger === undefined) return done(ledgerError ?? new Error("no ledger"));
-    return loadRecords(options.store, ledger.genesis.membership.epoch, (recordsError, restored) => {
+    return loadRecords(options.store, ledger.membership.epoch, (recordsError, restored) => {
       if (recordsError !== undefined || restored === undefined) return done(recordsError ?? new Error("no records"));
       let parts: Parts;
       try {
@@ -85,7 +87,7 @@ export function assemble(options: ReplicaOptions, hooks: PartHooks, done: (error
 
 function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored: RestoredLog): Parts {
   const { self, hasher, verifier, store, clock, timers, transport, telemetry } = options;
-  const { membership, issuers, engine } = ledger.genesis;
+  const { issuers, engine } = ledger.genesis;
   const { cluster } = ledger;
   const timing = { ...DEFAULT_TIMING, ...options.timing };
   const guardCurrent = isGuardCurrent(options);
@@ -101,8 +103,9 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
   const mempool = new Mempool();
   const admission = new Admission({ cluster, issuers, hasher, verifier, clock, mempool });
   const certifier = makeCertifier(options, hooks, ledger);
-  const proposals = new Proposals({ hasher, verifier, clock, mempool, admission, certifier });
-  const peers = new Peers({ membership, self, transport, telemetry });
+  const epochFirstHeight = (): number => ledger.state.epochFirstHeight();
+  const proposals = new Proposals({ hasher, verifier, clock, mempool, admission, certifier, epochFirstHeight });
+  const peers = new Peers({ membership: ledger.membership, self, transport, telemetry });
   const catchUp = new CatchUp({
     timers,
     timeoutMs: timing.syncTimeoutMs,
@@ -112,14 +115,15 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
     deliver: (from, block) => deliverBlock(peers, hooks, from, block),
   });
   const reads = new Reads(timers);
-  const driver = makeDriver(options, hooks, { reads, ledger, timing, restored, writeAhead, guard, peers, proposals, catchUp });
+  const newCore = (log: RestoredLog): Core => makeCore(options, { ledger, timing, restored: log });
+  const ports = driverPorts(options, hooks, { ledger, writeAhead, guard, peers, proposals, catchUp, reads });
   return {
     ledger,
-    membership,
     guard,
     remembered: new VoteGuard(restored.guard, guardScopeOf(engine)),
     writeAhead,
-    driver,
+    driver: new CoreDriver(newCore(restored), ports, restored.records),
+    newCore: () => newCore({ records: [], guard: [] }),
     mempool,
     admission,
     proposals,
@@ -135,18 +139,17 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
   };
 }
 
-type DriverParts = Pick<Parts, "ledger" | "timing" | "writeAhead" | "guard" | "peers" | "proposals" | "catchUp" | "reads"> & {
-  readonly restored: RestoredLog;
-};
-
-function makeDriver(options: ReplicaOptions, hooks: PartHooks, parts: DriverParts): CoreDriver {
-  const { self, hasher, signer, verifier, timers, rules, entropy } = options;
-  const { ledger, timing, restored, writeAhead, guard, peers, proposals, catchUp, reads } = parts;
-  const { membership, protocol, engine, window } = ledger.genesis;
-  const core = createCore(engine, {
+function makeCore(
+  options: ReplicaOptions,
+  parts: { readonly ledger: Ledger; readonly timing: ReplicaTiming; readonly restored: RestoredLog },
+): Core {
+  const { self, hasher, rules, entropy } = options;
+  const { ledger, timing, restored } = parts;
+  const { protocol, engine, window } = ledger.genesis;
+  return createCore(engine, {
     cluster: ledger.cluster,
     self,
-    membership,
+    membership: ledger.membership,
     protocol,
     window,
     hasher,
@@ -156,7 +159,16 @@ function makeDriver(options: ReplicaOptions, hooks: PartHooks, parts: DriverPart
     timing: timing.consensus,
     rules,
   });
-  const ports: CoreDriverPorts = {
+}
+
+function driverPorts(
+  options: ReplicaOptions,
+  hooks: PartHooks,
+  parts: Pick<Parts, "ledger" | "writeAhead" | "guard" | "peers" | "proposals" | "catchUp" | "reads">,
+): CoreDriverPorts {
+  const { signer, verifier, timers } = options;
+  const { ledger, writeAhead, guard, peers, proposals, catchUp, reads } = parts;
+  return {
     writeAhead,
     signer,
     verifier,
@@ -173,15 +185,14 @@ function makeDriver(options: ReplicaOptions, hooks: PartHooks, parts: DriverPart
     readAt: (id, height) => reads.onReadAt(id, height, ledger.tip.height),
     halt: hooks.halt,
   };
-  return new CoreDriver(core, ports, membership.epoch);
 }
 
 function makeCertifier(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger): Certifier {
   const { self, signer, verifier, store } = options;
-  const { membership, trustDomain, engine } = ledger.genesis;
+  const { trustDomain, engine } = ledger.genesis;
   const certifier = new Certifier({
     self,
-    membership,
+    membershipAt: (height) => ledger.state.membershipAt(height),
     trustDomain,
     faultModel: faultModelOf(engine),
     signer,

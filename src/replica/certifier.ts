@@ -40,7 +40,8 @@ export interface Certified {
 /** What the certifier stands on. */
 export interface CertifierOptions {
   readonly self: NodeId;
-  readonly membership: Membership;
+  /** Members of the epoch that a height belongs to. */
+  readonly membershipAt: (height: number) => Membership;
   readonly trustDomain: string;
   readonly faultModel: FaultModel;
   readonly signer: NodeSigner;
@@ -105,8 +106,8 @@ export class Certifier {
   /** Signs the point with both keys; equal points give equal bytes. */
   cosign(height: number, done: (cosignature: Cosignature) => void): void {
     const point = this.#points.get(height);
-    if (point === undefined) return;
-    const { signer, self } = this.#options;
+    const { signer, self, membershipAt } = this.#options;
+    if (point === undefined || findMember(membershipAt(height), self) === undefined) return;
     const seconds = cosignatureSeconds(point);
     const text = checkpointText(point);
     signer.sign("log", logSignatureMessage(text), (logSignature) => {
@@ -122,7 +123,7 @@ export class Certifier {
   receive(from: NodeId, frame: CosignatureFrame): void {
     const { height, size, root, seconds, logSignature, witnessSignature } = frame;
     if (height <= this.certifiedHeight || height > this.#newestPoint + LIMITS.uncertifiedHeightsMax) return;
-    if (findMember(this.#options.membership, from) === undefined) return;
+    if (findMember(this.#options.membershipAt(height), from) === undefined) return;
     const known = this.#candidates.get(height)?.get(from);
     if (known !== undefined && known.verdict !== "unknown") return;
     this.#add(height, { cosignature: { node: from, size, root, seconds, logSignature, witnessSignature }, verdict: "unknown" });
@@ -140,8 +141,9 @@ export class Certifier {
     if (point.size === claim.size && point.root === claim.root && claim.height <= this.certifiedHeight) return done(true);
     const claimed = { ...point, size: claim.size, root: claim.root };
     const cosignatures = decodeProof(proof, claimed);
-    if (cosignatures === undefined || !this.#isQuorum(cosignatures.map((item) => item.node))) return done(false);
-    const claims = cosignatures.flatMap((item) => cosignatureClaims(this.#options.membership, claimed, item) ?? []);
+    const membership = this.#options.membershipAt(claim.height);
+    if (cosignatures === undefined || !this.#isQuorum(membership, cosignatures)) return done(false);
+    const claims = cosignatures.flatMap((item) => cosignatureClaims(membership, claimed, item) ?? []);
     if (claims.length !== 2 * cosignatures.length) return done(false);
     this.#options.verifier.verify(claims, (verdicts) => {
       const proved = verdicts.every(Boolean);
@@ -171,21 +173,21 @@ export class Certifier {
   }
 
   #checkGroup(height: number, point: LogPoint, group: readonly Candidate[]): void {
+    const membership = this.#options.membershipAt(height);
     const good = group.filter((item) => item.verdict === "good");
-    if (this.#isQuorum(good.map((item) => item.cosignature.node))) {
+    if (this.#isQuorum(membership, good.map(cosignatureOf))) {
       const matches = good.every(({ cosignature }) => cosignature.root === point.root && cosignature.size === point.size);
       if (matches) this.#certify(height, point, good);
       else this.#options.onDiverged(height);
       return;
     }
     // Only when the quorum is within reach: lines that cannot complete it yet cost nothing.
-    const inReach = group.map((item) => item.cosignature.node);
-    if (!this.#isQuorum(inReach)) return;
-    const nodes = group.filter((item) => item.verdict !== "unknown").map((item) => item.cosignature.node);
+    if (!this.#isQuorum(membership, group.map(cosignatureOf))) return;
+    const counted = group.filter((item) => item.verdict !== "unknown").map(cosignatureOf);
     for (const candidate of group) {
-      if (this.#isQuorum(nodes)) return;
+      if (this.#isQuorum(membership, counted)) return;
       if (candidate.verdict !== "unknown") continue;
-      nodes.push(candidate.cosignature.node);
+      counted.push(candidate.cosignature);
       this.#verify(height, point, candidate);
     }
   }
@@ -194,7 +196,7 @@ export class Certifier {
     const { cosignature } = candidate;
     candidate.verdict = "checking";
     const claimed = { ...point, size: cosignature.size, root: cosignature.root };
-    const claims = cosignatureClaims(this.#options.membership, claimed, cosignature);
+    const claims = cosignatureClaims(this.#options.membershipAt(height), claimed, cosignature);
     if (claims === undefined) return void this.#candidates.get(height)?.delete(cosignature.node);
     this.#options.verifier.verify(claims, (verdicts) => {
       if (verdicts.every(Boolean)) candidate.verdict = "good";
@@ -205,7 +207,8 @@ export class Certifier {
 
   #certify(height: number, point: LogPoint, good: readonly Candidate[]): void {
     if (height <= this.certifiedHeight) return;
-    const { membership, trustDomain, faultModel } = this.#options;
+    const { membershipAt, trustDomain, faultModel } = this.#options;
+    const membership = membershipAt(height);
     const cosignatures = good.map((item) => item.cosignature);
     const note = assembleCheckpoint({ membership, trustDomain, point, cosignatures, faultModel });
     invariant(note !== undefined, "a quorum of verified cosignatures makes a note");
@@ -216,10 +219,17 @@ export class Certifier {
     this.#options.onCertified(this.#certified);
   }
 
-  #isQuorum(nodes: readonly NodeId[]): boolean {
-    const { membership, faultModel } = this.#options;
-    return isQuorum(weightOf(membership, nodes), totalWeight(membership), faultModel);
+  #isQuorum(membership: Membership, cosignatures: readonly Cosignature[]): boolean {
+    const weight = weightOf(
+      membership,
+      cosignatures.map(({ node }) => node),
+    );
+    return isQuorum(weight, totalWeight(membership), this.#options.faultModel);
   }
+}
+
+function cosignatureOf({ cosignature }: Candidate): Cosignature {
+  return cosignature;
 }
 
 /** u8 count ‖ (node ‖ L signature ‖ W signature)… */

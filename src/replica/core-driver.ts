@@ -55,19 +55,35 @@ export interface CoreDriverPorts {
  * consensus/core.ts. Inputs that arise while a step's effects run wait their turn.
  */
 export class CoreDriver {
-  readonly #core: Core;
+  #core: Core;
   readonly #ports: CoreDriverPorts;
   readonly #inputs: Input[] = [];
   readonly #timers = new Map<TimerName, TimerHandle>();
-  readonly #prefix: string;
+  /** Records of the core in the write-ahead log. */
+  readonly #keys: Set<string>;
+  #prefix: string;
+  /** Counts the cores: what an earlier one asked for does not answer a later one. */
+  #generation = 0;
   #running = false;
   #stopped = false;
 
-  /** @param epoch the core's: records of different epochs stand apart */
-  constructor(core: Core, ports: CoreDriverPorts, epoch: number) {
+  /** @param restored the records that the core was made from */
+  constructor(core: Core, ports: CoreDriverPorts, restored: readonly WalRecord[]) {
     this.#core = core;
     this.#ports = ports;
-    this.#prefix = STORE_KEYS.walOfEpoch(epoch);
+    this.#keys = new Set(restored.map(({ key }) => key));
+    this.#prefix = STORE_KEYS.walOfEpoch(core.snapshot().epoch);
+  }
+
+  /** Puts another core in the place of the present one, whose records go: a new epoch, or a tip that was not reached block by block. */
+  replace(core: Core): void {
+    this.#generation += 1;
+    this.#inputs.length = 0;
+    this.#cancelTimers();
+    this.#forget([...this.#keys]);
+    this.#core = core;
+    this.#prefix = STORE_KEYS.walOfEpoch(core.snapshot().epoch);
+    this.step({ type: "start" });
   }
 
   snapshot(): CoreSnapshot {
@@ -82,7 +98,7 @@ export class CoreDriver {
     this.#running = true;
     try {
       for (let next = this.#inputs.shift(); next !== undefined && !this.#stopped; next = this.#inputs.shift()) {
-        for (const effect of this.#core.step(next)) this.#run(effect);
+        this.#runAll(this.#core.step(next));
       }
     } catch (cause) {
       // A broken invariant is our own fault, whoever sent what brought it to light: this node stops rather than goes on in a state unknown.
@@ -102,12 +118,31 @@ export class CoreDriver {
   /** Ends all timers; later inputs are ignored. */
   stop(): void {
     this.#stopped = true;
+    this.#cancelTimers();
+  }
+
+  #cancelTimers(): void {
     for (const timer of this.#timers.values()) timer.cancel();
     this.#timers.clear();
   }
 
+  #runAll(effects: readonly Effect[]): void {
+    const generation = this.#generation;
+    for (const effect of effects) {
+      // An effect may end the epoch: what the old core wanted after it is void.
+      if (this.#generation !== generation) return;
+      this.#run(effect);
+    }
+  }
+
+  /** Feeds an answer to the core that asked, if it is still there. */
+  #answer(generation: number, input: Input): void {
+    if (this.#generation === generation) this.step(input);
+  }
+
   #run(effect: Effect): void {
     const ports = this.#ports;
+    const generation = this.#generation;
     switch (effect.type) {
       case "send":
         return ports.writeAhead.output(() => ports.send(effect.to, effect.message));
@@ -118,15 +153,17 @@ export class CoreDriver {
       case "evidence":
         return ports.writeAhead.output(() => ports.evidence(effect.evidence));
       case "verify":
-        return ports.verifier.verify(effect.claims, (verdicts) => this.step({ type: "verified", id: effect.id, verdicts }));
+        return ports.verifier.verify(effect.claims, (verdicts) => this.#answer(generation, { type: "verified", id: effect.id, verdicts }));
       case "validate":
-        return ports.validate(effect.proposal, effect.check, (valid) => this.step({ type: "validated", id: effect.id, valid }));
+        return ports.validate(effect.proposal, effect.check, (valid) =>
+          this.#answer(generation, { type: "validated", id: effect.id, valid }),
+        );
       case "sign":
         return this.#sign(effect.id, effect.intent, effect.body);
       case "append":
         return this.#append(effect.record, effect.promise === true);
       case "forget":
-        return ports.writeAhead.forget(effect.keys.map((key) => this.#prefix + key));
+        return this.#forget(effect.keys);
       case "read-at":
         return ports.writeAhead.output(() => ports.readAt(effect.id, effect.height));
       case "set-timer":
@@ -145,7 +182,13 @@ export class CoreDriver {
     }
   }
 
+  #forget(keys: readonly string[]): void {
+    for (const key of keys) this.#keys.delete(key);
+    this.#ports.writeAhead.forget(keys.map((key) => this.#prefix + key));
+  }
+
   #append(record: WalRecord, promise: boolean): void {
+    this.#keys.add(record.key);
     const operation = { key: this.#prefix + record.key, value: record.bytes };
     if (promise) this.#ports.writeAhead.appendVote(operation);
     else this.#ports.writeAhead.append([operation]);
@@ -154,13 +197,14 @@ export class CoreDriver {
   /** The vote guard stands between every wish to sign and the key (rule G1). */
   #sign(id: number, intent: SignIntent, body: Uint8Array): void {
     const { guard, signer, writeAhead } = this.#ports;
+    const generation = this.#generation;
     const answer = guard.request(intent);
-    if (answer.kind === "stored") return this.step({ type: "signed", id, signature: answer.signature });
-    if (answer.kind === "refused") return this.step({ type: "signed", id, signature: undefined });
+    if (answer.kind === "stored") return this.#answer(generation, { type: "signed", id, signature: answer.signature });
+    if (answer.kind === "refused") return this.#answer(generation, { type: "signed", id, signature: undefined });
     signer.sign("vote", signedBytes(intent.purpose, body), (signature) => {
       const record = guard.record(intent, signature);
       writeAhead.appendVote({ key: STORE_KEYS.guardPrefix + guardKey(record), value: encodeGuardRecord(record) });
-      this.step({ type: "signed", id, signature });
+      this.#answer(generation, { type: "signed", id, signature });
     });
   }
 

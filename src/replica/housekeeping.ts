@@ -53,7 +53,7 @@ export class Housekeeping {
     mempool.dropExpired(nowUs);
     const idleMs = (nowUs - ledger.tip.timeUs) / 1_000;
     if (idleMs >= timing.heartbeatMs) this.#proposer.propose();
-    this.#proposer.setPending(mempool.size > 0 || idleMs >= timing.heartbeatMs + timing.heartbeatGraceMs);
+    this.#proposer.setPending(this.#proposer.isPending || idleMs >= timing.heartbeatMs + timing.heartbeatGraceMs);
     this.#watchLeader(nowUs);
     if (this.#ticks % GOSSIP_TICKS === 0) this.#gossip();
     const highest = peers.highest();

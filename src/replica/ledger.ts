@@ -12,6 +12,7 @@ import {
   type Hasher,
   type KeyValueStore,
   LIMITS,
+  type Membership,
   parseCanonicalObject,
   parseGenesis,
   parseHash,
@@ -106,6 +107,11 @@ export class Ledger {
 
   get state(): LedgerState {
     return this.#state;
+  }
+
+  /** Members of the epoch of the next height. */
+  get membership(): Membership {
+    return this.#state.membership();
   }
 
   get log(): AuditLog {

@@ -53,14 +53,14 @@ export class Participation {
 
   /** Asks the others about this node's past. */
   begin(): void {
-    const { ledger, remembered, membership, guardCurrent } = this.#parts;
+    const { ledger, remembered, guardCurrent } = this.#parts;
     const { self, entropy, verifier } = this.#options;
     const tipAtStart = ledger.tip.height;
     this.#probe = new Probe({
       cluster: ledger.cluster,
       self,
       engine: ledger.genesis.engine,
-      membership,
+      membership: ledger.membership,
       window: ledger.genesis.window,
       entropy,
       verifier,

@@ -4,19 +4,28 @@ import { encodeFrame, type Frame } from "./frames.ts";
 
 /** The other members: frames to them, what they said last, and which of their votes were seen last. */
 export class Peers {
-  readonly others: readonly NodeId[];
+  #others: readonly NodeId[];
   readonly #transport: Transport;
   readonly #telemetry: Telemetry;
   readonly #heights = new Map<NodeId, number>();
   readonly #votes = new Map<NodeId, SeenVote>();
 
   constructor(options: { membership: Membership; self: NodeId; transport: Transport; telemetry: Telemetry }) {
-    this.others = options.membership.members.map((member) => member.id).filter((id) => id !== options.self);
+    this.#others = options.membership.members.map((member) => member.id).filter((id) => id !== options.self);
     this.#transport = options.transport;
     this.#telemetry = options.telemetry;
   }
 
-  /** Members with a link that is up. */
+  /** Everybody else who is linked: members, learners, and those about to come or go. */
+  get others(): readonly NodeId[] {
+    return this.#others;
+  }
+
+  setOthers(others: readonly NodeId[]): void {
+    this.#others = others;
+  }
+
+  /** Nodes with a link that is up. */
   connected(): readonly NodeId[] {
     return this.#transport.connectedPeers();
   }

@@ -26,6 +26,8 @@ export interface ProposalsOptions {
   readonly mempool: Mempool;
   readonly admission: Admission;
   readonly certifier: Certifier;
+  /** First height of the present epoch. */
+  epochFirstHeight(): number;
 }
 
 /** How strictly a proposal is checked: the clock only at its first proposal, signatures never again once a quorum voted. */
@@ -85,6 +87,7 @@ export class Proposals {
       this.#remember(proposal.digest, batch.commands);
       return done(true);
     }
+    if (proposal.header.certified.height < this.#options.epochFirstHeight() - 1) return done(false);
     this.#verifyCommands(batch.unverified, (valid) => {
       if (!valid) return done(false);
       this.#options.certifier.checkClaim(proposal.header.certified, proposal.certifiedProof, (certified) => {

@@ -18,7 +18,7 @@ export class Proposer {
     this.#isRunning = isRunning;
   }
 
-  /** A command waits. */
+  /** A command waits, or the epoch is to end. */
   onWork(): void {
     this.setPending(true);
     this.#schedule();
@@ -40,6 +40,17 @@ export class Proposer {
     if (this.#slot !== undefined && this.#slot.height <= height) this.#slot = undefined;
   }
 
+  /** A new core has to hear of what waits. */
+  tellAgain(): void {
+    this.#pending = false;
+    this.setPending(this.isPending);
+  }
+
+  /** Whether something waits that a leader should order. */
+  get isPending(): boolean {
+    return this.#parts.mempool.size > 0 || this.#parts.ledger.state.pendingChange() !== undefined;
+  }
+
   /** Tells the core of a change only. */
   setPending(pending: boolean): void {
     if (pending === this.#pending) return;
@@ -51,13 +62,18 @@ export class Proposer {
   propose(): void {
     const slot = this.#slot;
     if (slot === undefined || !this.#isRunning()) return;
-    if (slot.height - this.#parts.certifier.certifiedHeight > LIMITS.uncertifiedHeightsMax) return;
+    const { certifiedHeight } = this.#parts.certifier;
+    if (slot.height - certifiedHeight > LIMITS.uncertifiedHeightsMax) return;
+    // The last epoch's end is certified before anything is proposed on top of it.
+    if (certifiedHeight < this.#parts.ledger.state.epochFirstHeight() - 1) return;
     this.#slot = undefined;
     this.#parts.driver.step({ type: "propose", draft: this.#parts.proposals.draft(slot) });
   }
 
   #hasWork(): boolean {
-    return this.#slot !== undefined && this.#parts.proposals.hasWork(this.#slot);
+    const slot = this.#slot;
+    if (slot === undefined) return false;
+    return this.#parts.ledger.state.pendingChange() !== undefined || this.#parts.proposals.hasWork(slot);
   }
 
   /** Later in the same turn of the loop, so that what arrived together goes into one block. */

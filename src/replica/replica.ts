@@ -1,5 +1,6 @@
 import {
   faultModelOf,
+  findMember,
   type Hash,
   isQuorum,
   LIMITS,
@@ -13,6 +14,7 @@ import type { CommitCertificate, Evidence, Proposal } from "#consensus";
 import type { LedgerState } from "#state";
 import { assemble, type Parts } from "./assembly.ts";
 import type { Certified } from "./certifier.ts";
+import { Epochs } from "./epochs.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { LogReader } from "./log-reader.ts";
 import { Participation } from "./participation.ts";
@@ -39,6 +41,7 @@ export class Replica {
   readonly #proposer: Proposer;
   readonly #peers: PeerProtocol;
   readonly #housekeeping: Housekeeping;
+  readonly #epochs: Epochs;
   #life: "starting" | "running" | "halted" | "stopped" = "starting";
   #haltReason: string | undefined;
   readonly #evidence: Evidence[] = [];
@@ -55,6 +58,7 @@ export class Replica {
     this.#peers = new PeerProtocol(options, parts, { participation: this.#participation, onWork: () => this.#proposer.onWork() });
     const handlers = { peers: this.#peers, proposer: this.#proposer, participation: this.#participation };
     this.#housekeeping = new Housekeeping(options, parts, handlers);
+    this.#epochs = new Epochs(options, parts, handlers);
   }
 
   /** Loads a node's ledger and memory from its store. Errors: STORAGE_CORRUPT, GENESIS_INVALID. */
@@ -105,6 +109,7 @@ export class Replica {
       if (error !== undefined) return done(error);
       this.#life = "running";
       this.#parts.driver.step({ type: "start" });
+      this.#epochs.begin();
       this.#participation.begin();
       this.#housekeeping.start();
       return done();
@@ -184,6 +189,7 @@ export class Replica {
 
   get #mode(): ReplicaMode {
     if (this.#life !== "running") return this.#life;
+    if (findMember(this.#parts.ledger.membership, this.#options.self) === undefined) return "following";
     return this.#participation.isParticipating ? "participating" : "recovering";
   }
 
@@ -212,9 +218,10 @@ export class Replica {
       reads.onApplied(applied.height);
       certifier.addPoint(applied.height, applied.point);
       this.#peers.cosign(applied.height);
+      this.#epochs.onApplied();
       catchUp.onTip();
     });
-    this.#proposer.setPending(mempool.size > 0);
+    this.#proposer.setPending(this.#proposer.isPending);
     this.#observe(applied.event, nowUs);
   }
 
@@ -240,6 +247,7 @@ export class Replica {
     this.#options.telemetry.gauge("quorumgate_certified_height", certified.point.height);
     this.#participation.proceed();
     this.#proposer.onCertified();
+    this.#epochs.onCertified();
   }
 
   #onEvidence(evidence: Evidence): void {
@@ -257,7 +265,8 @@ export class Replica {
 
   /** Whom this node waits for: without a quorum of links, those whose links are gone; else those whose votes are missing. */
   #waitingFor(): readonly NodeId[] {
-    const { driver, peers, membership, ledger } = this.#parts;
+    const { driver, peers, ledger } = this.#parts;
+    const { membership } = ledger;
     const { self } = this.#options;
     const connected = new Set(peers.connected());
     const away = peers.others.filter((peer) => !connected.has(peer));

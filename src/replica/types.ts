@@ -107,8 +107,8 @@ export type SubmitAnswer =
   | { readonly kind: "rejected"; readonly code: ErrorCode; readonly message: string }
   | { readonly kind: "unavailable"; readonly code: ErrorCode; readonly waitingFor: readonly NodeId[] };
 
-/** Life of a replica: it votes only while `participating`. */
-export type ReplicaMode = "starting" | "recovering" | "participating" | "halted" | "stopped";
+/** Life of a replica: it votes only while `participating`; `following` is a node without weight: a learner, or one that left. */
+export type ReplicaMode = "starting" | "recovering" | "participating" | "following" | "halted" | "stopped";
 
 /** Where a replica stands, for status, health and metrics. */
 export interface ReplicaStatus {

@@ -28,7 +28,7 @@ export {
   type FailedCheck,
   type Hint,
 } from "./decision.ts";
-export { type LedgerOptions, LedgerState, type ServicePage } from "./ledger-state.ts";
+export { type LedgerOptions, LedgerState, type PendingChange, type ServicePage } from "./ledger-state.ts";
 export type { Totals } from "./meta.ts";
 export { checkCommandShape, commandClaims } from "./pre-vote.ts";
 export { parseDataVolume, parseRateLimit } from "./quantities.ts";

@@ -13,6 +13,7 @@ import {
   hashInDomain,
   invariant,
   LIMITS,
+  type Member,
   type Membership,
   membershipHash,
   type Operator,
@@ -42,6 +43,14 @@ export interface LedgerOptions {
 export interface ServicePage {
   readonly items: readonly ServiceRecord[];
   readonly next?: string;
+}
+
+/** A change of members that is committed and not yet active. */
+export interface PendingChange {
+  /** The last height of the current epoch. */
+  readonly lastHeight: number;
+  /** Members of the next epoch. */
+  readonly next: Membership;
 }
 
 /** Counts of one block by outcome, and of unauthenticated refusals by code. */
@@ -124,9 +133,29 @@ export class LedgerState {
     return this.#meta.totals;
   }
 
-  /** The current epoch's members. */
+  /** Members of the epoch of the next height. */
   membership(): Membership {
+    return this.membershipAt(this.height + 1);
+  }
+
+  /** Members of the epoch that a height belongs to; heights to come belong to the newest that is known. */
+  membershipAt(_height: number): Membership {
     return this.#options.genesis.membership;
+  }
+
+  /** The first height of the epoch of the next height. */
+  epochFirstHeight(): number {
+    return 1;
+  }
+
+  /** A change that is committed and not yet active: its epoch begins after `lastHeight`. */
+  pendingChange(): PendingChange | undefined {
+    return undefined;
+  }
+
+  /** Nodes that replicate and have no weight. */
+  learners(): readonly Member[] {
+    return [];
   }
 
   /** Root of the state tree over all stored keys but the state hash. */

@@ -1,4 +1,4 @@
-import { invariant, LIMITS, type NodeId, type Transport, type TransportEvents } from "#base";
+import { invariant, LIMITS, type Member, type NodeId, type Transport, type TransportEvents } from "#base";
 
 /** One end of the network while it is started. */
 interface Endpoint {
@@ -6,6 +6,8 @@ interface Endpoint {
   readonly events: TransportEvents;
   /** Peers that the owner was told are up, with the number of the link: what was sent over an earlier link is lost. */
   readonly peers: Map<NodeId, number>;
+  /** Whom the owner lets in; everybody while undefined. */
+  allowed: ReadonlySet<NodeId> | undefined;
 }
 
 /** Links between nodes of one process, for clusters in tests and development. */
@@ -58,6 +60,11 @@ class ProcessNetwork implements MemoryNetwork {
     this.#later(done);
   }
 
+  /** Somebody lets others in than before. */
+  onAllowedChanged(): void {
+    this.#reconcile();
+  }
+
   deliver(from: Endpoint, to: NodeId, frame: Uint8Array): void {
     const link = from.peers.get(to);
     if (link === undefined) return;
@@ -85,7 +92,12 @@ class ProcessNetwork implements MemoryNetwork {
   #isReachable(left: NodeId, right: NodeId): boolean {
     const groupOf = (id: NodeId): number => this.#groups.findIndex((group) => group.has(id));
     const bothHere = this.#endpoints.has(left) && this.#endpoints.has(right);
-    return bothHere && groupOf(left) === groupOf(right);
+    return bothHere && this.#admits(left, right) && this.#admits(right, left) && groupOf(left) === groupOf(right);
+  }
+
+  #admits(at: NodeId, peer: NodeId): boolean {
+    const allowed = this.#endpoints.get(at)?.allowed;
+    return allowed === undefined || allowed.has(peer);
   }
 
   #up(left: NodeId, right: NodeId): void {
@@ -128,6 +140,7 @@ class MemoryTransport implements Transport {
   readonly #id: NodeId;
   readonly #network: ProcessNetwork;
   #endpoint: Endpoint | undefined;
+  #allowed: ReadonlySet<NodeId> | undefined;
 
   constructor(id: NodeId, network: ProcessNetwork) {
     this.#id = id;
@@ -136,8 +149,15 @@ class MemoryTransport implements Transport {
 
   start(events: TransportEvents, done: (error?: Error) => void): void {
     invariant(this.#endpoint === undefined, "a transport starts once");
-    this.#endpoint = { id: this.#id, events, peers: new Map() };
+    this.#endpoint = { id: this.#id, events, peers: new Map(), allowed: this.#allowed };
     this.#network.join(this.#endpoint, done);
+  }
+
+  setPeers(members: readonly Member[]): void {
+    this.#allowed = new Set(members.map(({ id }) => id));
+    if (this.#endpoint === undefined) return;
+    this.#endpoint.allowed = this.#allowed;
+    this.#network.onAllowedChanged();
   }
 
   send(to: NodeId, frame: Uint8Array): void {

@@ -41,8 +41,6 @@ export interface MtlsTransportOptions {
 
 /** A transport between node processes. */
 export interface MtlsTransport extends Transport {
-  /** Takes the members of a new epoch: links to those who are none any more, or have another key, are closed at once. */
-  setMembership(membership: Membership): void;
   /** Where it listens, while it is started. */
   address(): ListenAddress | undefined;
 }
@@ -111,7 +109,8 @@ class MutualTlsTransport implements MtlsTransport {
     return this.#listener.address();
   }
 
-  setMembership(membership: Membership): void {
+  setPeers(members: readonly Member[]): void {
+    const membership = { epoch: this.#membership.epoch, members };
     this.#membership = membership;
     this.#listener.setAuthorities(authoritiesOf(membership.members, this.#options.telemetry));
     for (const [id, dialler] of this.#diallers) {
@@ -121,7 +120,7 @@ class MutualTlsTransport implements MtlsTransport {
       }
     }
     for (const link of [...this.#links.values(), ...this.#greeting]) {
-      if (findMember(membership, link.peer)?.keys.tls !== link.peerKey) link.close("the peer is not a member any more");
+      if (findMember(membership, link.peer)?.keys.tls !== link.peerKey) link.close("the peer does not belong here any more");
     }
     if (this.#state === "started") this.#dialMembers();
   }

@@ -24,6 +24,7 @@ export function partitionable(transport: Transport): PartitionableTransport {
       };
       transport.start(filtered, done);
     },
+    setPeers: (members) => transport.setPeers(members),
     send: (to, frame) => isOpen(to) && transport.send(to, frame),
     connectedPeers: () => transport.connectedPeers().filter(isOpen),
     stop(done) {

@@ -172,18 +172,18 @@ describe("mtlsTransport and its members", () => {
 
   it("closes the links of a member that was removed, and lets it in no more", async () => {
     const remaining = membershipOf(kits.slice(1));
-    for (const transport of transports.slice(1)) transport.setMembership(remaining);
+    for (const transport of transports.slice(1)) transport.setPeers(remaining.members);
     await until("the removed one is alone", () => transports[0]?.connectedPeers().length === 0);
     await new Promise((resolve) => setTimeout(resolve, 150));
     expect(transports.map((transport) => transport.connectedPeers())).to.deep.equal([[], ["node-3"], ["node-2"]]);
-    for (const transport of transports) transport.setMembership(membership);
+    for (const transport of transports) transport.setPeers(membership.members);
     await meshed(stations);
   });
 
   it("closes the link of a member whose key was changed, until it shows the new one", async () => {
     const renewed = createKit(second.id);
     const next = membershipOf(kits.map((kit) => (kit === second ? renewed : kit)));
-    for (const transport of transports) transport.setMembership(next);
+    for (const transport of transports) transport.setPeers(next.members);
     await until("no link with the old key", () => transports[1]?.connectedPeers().length === 0);
     await new Promise((resolve) => setTimeout(resolve, 150));
     expect(transports[0]?.connectedPeers()).to.deep.equal(["node-3"]);

@@ -1,0 +1,85 @@
+import { findMember, type Member, type NodeId } from "#base";
+import type { Parts } from "./assembly.ts";
+import type { Participation } from "./participation.ts";
+import type { Proposer } from "./proposer.ts";
+import type { ReplicaOptions } from "./types.ts";
+
+/**
+ * Follows the members that the ledger names (docs/protocols/membership.md): tells the core where its epoch ends, puts the next epoch's core in
+ * its place once the last height is applied and durable, and keeps links to those who belong here, and to nobody else.
+ */
+export class Epochs {
+  readonly #options: ReplicaOptions;
+  readonly #parts: Parts;
+  readonly #participation: Participation;
+  readonly #proposer: Proposer;
+  #announced = 0;
+  #linked = "";
+
+  constructor(options: ReplicaOptions, parts: Parts, handlers: { readonly participation: Participation; readonly proposer: Proposer }) {
+    this.#options = options;
+    this.#parts = parts;
+    this.#participation = handlers.participation;
+    this.#proposer = handlers.proposer;
+  }
+
+  /** Takes up what the ledger says at the start. */
+  begin(): void {
+    this.#announceEnd();
+    this.#relink();
+  }
+
+  /** A block is applied and durable. */
+  onApplied(): void {
+    const { ledger, driver } = this.#parts;
+    if (ledger.membership.epoch === driver.snapshot().epoch) this.#announceEnd();
+    else this.#enter();
+    this.#relink();
+  }
+
+  /** A height is certified: those who left with the last epoch are needed no more. */
+  onCertified(): void {
+    this.#relink();
+  }
+
+  #announceEnd(): void {
+    const change = this.#parts.ledger.state.pendingChange();
+    if (change === undefined || change.lastHeight === this.#announced) return;
+    this.#announced = change.lastHeight;
+    this.#parts.driver.step({ type: "last-height", height: change.lastHeight, next: change.next });
+    this.#proposer.onWork();
+  }
+
+  #enter(): void {
+    const { ledger, driver, newCore } = this.#parts;
+    const { epoch } = ledger.membership;
+    this.#options.telemetry.log("info", "epoch", { epoch, firstHeight: ledger.tip.height + 1 });
+    driver.replace(newCore());
+    if (this.#participation.isParticipating)
+      driver.step({ type: "participate", above: Math.max(this.#participation.above ?? 0, ledger.tip.height) });
+    this.#proposer.tellAgain();
+  }
+
+  #relink(): void {
+    const { ledger, peers } = this.#parts;
+    const linked = this.#belonging();
+    const key = linked.map(({ id, keys }) => `${id} ${keys.tls}`).join();
+    if (key === this.#linked) return;
+    this.#linked = key;
+    peers.setOthers(linked.map(({ id }) => id).filter((id) => id !== this.#options.self));
+    // Whoever does not belong here any more has no links at all, whatever it wishes.
+    this.#options.transport.setPeers(linked.some(({ id }) => id === this.#options.self) ? linked : []);
+    if (findMember(ledger.membership, this.#options.self) === undefined) this.#options.telemetry.log("info", "no member in this epoch", {});
+  }
+
+  /** Members, those to come, learners, and those who left until the end of their epoch is certified. */
+  #belonging(): readonly Member[] {
+    const { ledger, certifier } = this.#parts;
+    const { state } = ledger;
+    const firstHeight = state.epochFirstHeight();
+    const leaving = certifier.certifiedHeight < firstHeight - 1 ? state.membershipAt(firstHeight - 1).members : [];
+    const everybody = [...leaving, ...state.learners(), ...(state.pendingChange()?.next.members ?? []), ...ledger.membership.members];
+    const byId = new Map<NodeId, Member>(everybody.map((member) => [member.id, member]));
+    return [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+}
