@@ -23,6 +23,8 @@ export interface WithheldObject {
 export interface FittedEntry {
   readonly bytes: Uint8Array;
   readonly objects: readonly WithheldObject[];
+  /** True when the entry says all that its draft said. */
+  readonly isWhole: boolean;
 }
 
 /** Fields without a bound of their own, in the order in which they make room. */
@@ -45,7 +47,7 @@ export function encodeFitted(hasher: Hasher, draft: EntryDraft, block: EntryBloc
       candidate = { ...candidate, [field]: { withheld: { bytes: object.bytes.length, sha256: object.hash } } };
     }
     const bytes = tryEncode(candidate, block, place);
-    if (bytes !== undefined) return { bytes, objects };
+    if (bytes !== undefined) return { bytes, objects, isWhole: candidate === draft };
   }
   invariant(false, "an entry of bounded fields fits");
 }

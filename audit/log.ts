@@ -24,6 +24,8 @@ export interface AppendedEntry {
   readonly bytes: Uint8Array;
   /** SHA-256(0x00 ‖ bytes). */
   readonly leafHash: Uint8Array;
+  /** True when it says all that its draft said, and nothing was withheld for want of room. */
+  readonly isWhole: boolean;
 }
 
 /** What appending a block gives. */
@@ -190,14 +192,14 @@ export class AuditLog {
     const { shard } = this.#point;
     const seq = this.#nextSeq;
     const index = this.#tree.size;
-    const { bytes, objects } = encodeFitted(hasher, draft, block, { seq, previousHash: this.#lastEntryHash });
+    const { bytes, objects, isWhole } = encodeFitted(hasher, draft, block, { seq, previousHash: this.#lastEntryHash });
     const leafHash = hashLeaf(hasher, bytes);
     writes.push({ key: LOG_KEYS.entry(seq), value: bytes });
     for (const object of objects) writes.push({ key: LOG_KEYS.object(object.hash), value: object.bytes });
     this.#tree.append(leafHash, (tile) => writes.push({ key: LOG_KEYS.tile({ shard, ...tile }), value: tile.bytes }));
     this.#nextSeq = seq + 1;
     this.#lastEntryHash = toHash(hasher.sha256(bytes));
-    return { seq, index, shard, bytes, leafHash };
+    return { seq, index, shard, bytes, leafHash, isWhole };
   }
 
   #load(headBytes: Uint8Array, read: StoreReader): void {

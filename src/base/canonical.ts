@@ -199,10 +199,19 @@ export function isObject(value: JsonValue | CanonicalValue | undefined): value i
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The default order compares UTF-16 code units, as RFC 8785, section 3.2.3 asks. What was read is in order already. */
+/** More keys than records of this project have are sorted by the runtime. */
+const SHORT = 32;
+
+/** By UTF-16 code unit, as RFC 8785, section 3.2.3 asks. By insertion, because a call of `sort` allocates; what was read is in order already. */
 function sortedKeys(object: object): readonly string[] {
   const keys = Object.keys(object);
-  for (let i = 1; i < keys.length; i++) if ((keys[i - 1] ?? "") > (keys[i] ?? "")) return keys.sort();
+  if (keys.length > SHORT) return keys.sort();
+  for (let i = 1; i < keys.length; i++) {
+    const key = keys[i] ?? "";
+    let at = i;
+    for (; at > 0 && (keys[at - 1] ?? "") > key; at--) keys[at] = keys[at - 1] ?? "";
+    keys[at] = key;
+  }
   return keys;
 }
 

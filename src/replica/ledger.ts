@@ -1,7 +1,7 @@
-import { type AppendedBlock, AuditLog, type LogPoint } from "#audit";
+import { type AppendedBlock, AuditLog, type LogPoint, parseEntry } from "#audit";
 import {
   type AppliedBlock,
-  type CanonicalObject,
+  ByteReader,
   type CommandResult,
   clusterIdOf,
   encodeCanonical,
@@ -18,16 +18,20 @@ import {
   parseHash,
   QuorumgateError,
   type SignedCommand,
+  u64be,
   type WriteOperation,
   ZERO_HASH,
 } from "#base";
 import { type CommitCertificate, decodeMessage, encodeMessage, type Proposal, type Tip } from "#consensus";
-import { LedgerState } from "#state";
+import { LedgerState, resultOfEntry } from "#state";
 import { prefixRange, STORE_KEYS } from "./keys.ts";
 import type { BlockEvent, OrderedRecord } from "./types.ts";
 
 /** Points of the log that are kept over a restart: what a proposal may name as certified, and as many again. */
 const POINTS_KEPT = 2 * LIMITS.uncertifiedHeightsMax;
+
+/** A record that is the number of its entry; one in full is longer. */
+const SEQ_BYTES = 8;
 
 /** One applied block: what is written, what observers see, and the log's point after it. */
 export interface AppliedHeight {
@@ -135,7 +139,7 @@ export class Ledger {
       { key: STORE_KEYS.block(header.height), value: message },
       ...applied.changes.map((change) => ({ ...change, key: STORE_KEYS.statePrefix + change.key })),
       ...appended.writes,
-      ...records.filter((record) => this.#isFirstAnswer(record)).map(recordOperation),
+      ...this.#recordOperations(records, appended),
       { key: STORE_KEYS.tip, value: encodeTip(this.#tip) },
       { key: STORE_KEYS.point(header.height), value: encodePoint(appended.checkpoint) },
       { key: STORE_KEYS.point(header.height - POINTS_KEPT) },
@@ -146,7 +150,13 @@ export class Ledger {
   /** What became of a command, if it was ordered. */
   find(command: Hash): OrderedRecord | undefined {
     const bytes = this.#store.get(STORE_KEYS.record(command));
-    return bytes === undefined ? undefined : readRecord(command, bytes);
+    if (bytes === undefined) return undefined;
+    return bytes.length === SEQ_BYTES ? this.#recordOfEntry(command, new ByteReader(bytes).u64()) : readRecord(command, bytes);
+  }
+
+  /** True when nothing is recorded of the command: its id is unspent, and no block can have refused it as expired. Spares a look into the store. */
+  isNew({ command }: SignedCommand): boolean {
+    return this.#state.usedBy(command) === undefined && command.expiresAtUs > this.#state.timeUs;
   }
 
   /** True when the command was ordered and has not expired since; cheap enough for every command that arrives. */
@@ -170,6 +180,25 @@ export class Ledger {
   /** The encoded block message of a height, as it is sent to a peer that is behind. */
   encodedBlock(height: number): Uint8Array | undefined {
     return this.#store.get(STORE_KEYS.block(height));
+  }
+
+  /** A record is the number of its entry, from which the rest follows; in full only where there is no entry, or one that had no room for all. */
+  #recordOperations(records: readonly OrderedRecord[], appended: AppendedBlock): WriteOperation[] {
+    const firstSeq = appended.entries[0]?.seq ?? 0;
+    return records
+      .filter((record) => this.#isFirstAnswer(record))
+      .map((record) => {
+        const { command, seq } = record;
+        const isWhole = seq !== undefined && appended.entries[seq - firstSeq]?.isWhole === true;
+        return { key: STORE_KEYS.record(command), value: isWhole ? u64be(seq) : encodeRecord(record) };
+      });
+  }
+
+  #recordOfEntry(command: Hash, seq: number): OrderedRecord {
+    const entry = parseEntry(this.#log.entry(seq, (key) => this.#store.get(key)));
+    if (entry.command !== command) throw new QuorumgateError("STORAGE_CORRUPT", "a record names the entry of another command");
+    const { height, timeUs } = entry.block;
+    return { command, height, timeUs, seq, ...resultOfEntry(entry, entry.block) };
   }
 
   /** A command that was ordered twice is refused the second time, but its first answer stays the answer. */
@@ -211,10 +240,8 @@ function recordsOf(header: { height: number; timeUs: number }, applied: AppliedB
   });
 }
 
-function recordOperation(record: OrderedRecord): WriteOperation {
-  const { command, height, timeUs, outcome, code, answer, seq } = record;
-  const value: CanonicalObject = { height, time: String(timeUs), outcome, code, answer, ...(seq === undefined ? {} : { seq }) };
-  return { key: STORE_KEYS.record(command), value: encodeCanonical(value) };
+function encodeRecord({ height, timeUs, outcome, code, answer, seq }: OrderedRecord): Uint8Array {
+  return encodeCanonical({ height, time: String(timeUs), outcome, code, answer, ...(seq === undefined ? {} : { seq }) });
 }
 
 function readRecord(command: Hash, bytes: Uint8Array): OrderedRecord {

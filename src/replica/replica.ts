@@ -129,7 +129,7 @@ export class Replica {
    */
   submit(signed: SignedCommand, timeoutMs: number, done: (answer: SubmitAnswer) => void): void {
     if (this.#isOver) return done(this.#unavailable("QUORUM_STOPPED"));
-    const record = this.find(signed.hash);
+    const record = this.#parts.ledger.isNew(signed) ? undefined : this.find(signed.hash);
     if (record !== undefined && record.height <= this.#parts.certifier.certifiedHeight) return done({ kind: "ordered", record });
     const wait = { timeoutMs, onTimeout: () => this.#unavailable("QUORUM_UNAVAILABLE"), done };
     if (record !== undefined) {

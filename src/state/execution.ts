@@ -1,5 +1,6 @@
 import {
   type CanonicalObject,
+  type CanonicalValue,
   type EntryDraft,
   type EntryKind,
   type ErrorCode,
@@ -21,14 +22,6 @@ export interface Execution {
   /** The block's time. */
   readonly timeUs: number;
   readonly signed: SignedCommand;
-}
-
-/** What a recorded command came to. */
-export interface Executed {
-  readonly outcome: "applied" | "allowed" | "denied" | "refused";
-  readonly code: ErrorCode | "OK";
-  readonly draft: EntryDraft;
-  readonly answer: CanonicalObject;
 }
 
 /** How a write ends: what it did, or why it did nothing. */
@@ -53,8 +46,8 @@ export function authenticationFailure(execution: Execution, body: CommandBody): 
   return registered === key ? undefined : "IDENTITY_KEY_MISMATCH";
 }
 
-/** Executes an authenticated command. Writes go to the store's overlay; the caller commits or drops it. */
-export function execute(execution: Execution, body: CommandBody): Executed {
+/** Executes an authenticated command and gives its entry. Writes go to the store's overlay; the caller commits or drops it. */
+export function execute(execution: Execution, body: CommandBody): EntryDraft {
   switch (body.kind) {
     case "service.register":
       return written(execution, onServiceRegister(execution, body.service));
@@ -153,7 +146,7 @@ function onGrantRevoke(execution: Execution, body: { readonly grant: string; rea
   return { ...result, action: "grant.revoked", code: "OK" };
 }
 
-function onAuthorize({ store, height, timeUs, signed }: Execution, request: AuthorizationRequest): Executed {
+function onAuthorize({ store, timeUs, signed }: Execution, request: AuthorizationRequest): EntryDraft {
   const { command } = signed;
   const view = {
     timeUs,
@@ -161,35 +154,27 @@ function onAuthorize({ store, height, timeUs, signed }: Execution, request: Auth
     grantsFor: (service: string, domain: string, operation: string) => store.grantsFor(service, domain, operation),
   };
   const outcome = decide(view, { ...request, serviceId: command.issuer, key: command.key });
-  const explained = decisionToCanonical(outcome);
-  const { capability, sessionId, ...rest } = command.body;
-  const draft: EntryDraft = {
+  const content: Record<string, CanonicalValue> = { action: "authorize", explanation: decisionToCanonical(outcome), id: command.id };
+  for (const [name, value] of Object.entries(command.body)) if (name !== "capability" && name !== "sessionId") content[name] = value;
+  return {
     kind: "decision",
     provenance: "signed",
     command: signed.hash,
     actor: command.issuer,
     subject: command.issuer,
-    ...(typeof sessionId === "string" ? { session: sessionId } : {}),
-    capability: capability as CanonicalObject,
+    ...(request.sessionId === undefined ? {} : { session: request.sessionId }),
+    capability: command.body["capability"] as CanonicalObject,
     decision: outcome.decision,
     reason: outcome.reason,
     delegation: [],
-    content: { action: "authorize", id: command.id, explanation: explained, ...rest },
+    content,
   };
-  const answer = {
-    ...explained,
-    service: command.issuer,
-    riskLevel: request.capability.riskLevel,
-    height,
-    time: String(timeUs),
-  };
-  return { outcome: outcome.decision, code: outcome.reason, draft, answer };
 }
 
-function written({ signed, height, timeUs }: Execution, result: Written): Executed {
+function written({ signed }: Execution, result: Written): EntryDraft {
   const { kind, subject, action, code, capability } = result;
   const { command } = signed;
-  const draft: EntryDraft = {
+  return {
     kind,
     provenance: "signed",
     command: signed.hash,
@@ -199,12 +184,6 @@ function written({ signed, height, timeUs }: Execution, result: Written): Execut
     reason: code,
     delegation: [],
     content: { action, id: command.id, request: command.body },
-  };
-  return {
-    outcome: code === "OK" ? "applied" : "refused",
-    code,
-    draft,
-    answer: { action, reason: code, subject, height, time: String(timeUs) },
   };
 }
 

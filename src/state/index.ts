@@ -32,6 +32,7 @@ export { type LedgerOptions, LedgerState, type PendingChange, type ServicePage }
 export type { Totals } from "./meta.ts";
 export { checkCommandShape, commandClaims } from "./pre-vote.ts";
 export { parseDataVolume, parseRateLimit } from "./quantities.ts";
+export { type RecordedEntry, resultOfEntry } from "./recorded.ts";
 export { type GrantRecord, grantToCanonical, type Revocation, type ServiceRecord, serviceToCanonical } from "./records.ts";
 export { StateTree } from "./state-tree.ts";
 export { AUDIT_LEVELS, type AuditLevel, type OpenFields, RISK_LEVELS, type RiskLevel, SCOPES, type Scope } from "./vocabulary.ts";

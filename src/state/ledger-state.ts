@@ -28,6 +28,7 @@ import { authenticationFailure, checkCommandTime, type Execution, execute } from
 import { LedgerStore } from "./ledger-store.ts";
 import { EMPTY_TOTALS, type Meta, nextStateHash, readMeta, STATE_HASH_KEY, type Totals, writeMeta } from "./meta.ts";
 import { checkCommandShape } from "./pre-vote.ts";
+import { resultOfEntry } from "./recorded.ts";
 import type { GrantRecord, ServiceRecord } from "./records.ts";
 import { StateTree } from "./state-tree.ts";
 import { UsedIds } from "./used-ids.ts";
@@ -245,17 +246,11 @@ export class LedgerState {
     const { signed } = execution;
     const body = this.#admit(execution);
     if (typeof body === "string") return this.#refused(execution, body);
-    const executed = execute(execution, body);
-    if (executed.code === "OK") this.#store.commit();
+    const draft = execute(execution, body);
+    if (draft.reason === "OK") this.#store.commit();
     else this.#store.drop();
-    entries.push(executed.draft);
-    return {
-      command: signed.hash,
-      outcome: executed.outcome,
-      code: executed.code,
-      entry: entries.length - 1,
-      answer: executed.answer,
-    };
+    entries.push(draft);
+    return { command: signed.hash, entry: entries.length - 1, ...resultOfEntry(draft, execution) };
   }
 
   /** The command's body when it may be executed and recorded; the code when it is refused without an entry. */

@@ -1,6 +1,7 @@
 import { expect } from "chai";
-import { encodeCanonical, LIMITS, type SignedCommand } from "#base";
-import { LedgerState } from "#state";
+import { encodeEntry, parseEntry } from "#audit";
+import { encodeCanonical, LIMITS, parseHash, parseNodeId, type SignedCommand, ZERO_HASH } from "#base";
+import { LedgerState, resultOfEntry } from "#state";
 import { AUDITOR, codes, DAY, ISSUER, keyOf, LedgerKit, OPERATOR, SECOND, START, transcript } from "./ledger-kit.ts";
 
 describe("state: applying blocks", () => {
@@ -47,6 +48,24 @@ describe("state: applying blocks", () => {
       },
       { stage: "constraints", result: "passed", code: "OK" },
     ]);
+  });
+
+  it("gives answers that follow from the bytes of their entries", () => {
+    const digest = parseHash("d1".repeat(32));
+    for (const commands of [
+      [kit.register("trader"), kit.grant("trader"), kit.grant("nobody")],
+      [kit.authorize("trader"), kit.authorize("trader", { scope: "global" }), kit.revokeService("trader"), kit.authorize("trader")],
+    ]) {
+      const { results, entries } = kit.apply(commands);
+      const { height, timeUs } = kit.state;
+      const block = { height, timeUs, proposer: parseNodeId("node-1"), digest, originView: 0, algorithm: "pbft" };
+      for (const { command, entry, ...result } of results) {
+        const draft = entries[entry ?? -1];
+        if (draft === undefined) throw new Error("every one of these has an entry");
+        const read = parseEntry(encodeEntry(draft, block, { seq: 1, previousHash: ZERO_HASH }));
+        expect([read.command, resultOfEntry(read, read.block)]).to.deep.equal([command, result]);
+      }
+    }
   });
 
   it("lets a revocation bind the later commands of the same block", () => {
