@@ -16,7 +16,7 @@ export type { ConsensusMessage, DecidedBlockMessage, FetchProposal, ProposalBody
 export { checkPreparedCertificate, preparedCertificateClaims } from "./pbft/certificates.ts";
 export type { NewView, PbftMessage, PreparedCertificate, Propose, ViewChange, Vote } from "./pbft/messages.ts";
 export { createPbftCore, type PbftOptions } from "./pbft/pbft-core.ts";
-export { PBFT_TIMING, type PbftRules, type PbftTiming, pbftRules } from "./pbft/rules.ts";
+export { PBFT_TIMING, type PbftRules, type PbftTiming, pbftRules, preparedChain } from "./pbft/rules.ts";
 export { type SeenVote, seenVoteOf } from "./seen-vote.ts";
 export {
   decodeGuardRecord,

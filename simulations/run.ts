@@ -166,7 +166,7 @@ class Run {
       const message = this.#messageOf(frame);
       if (message === undefined) return;
       if (message.type === "view-change" || message.type === "new-view") this.#mark(message.type);
-      if (message.type === "view-change" && message.prepared !== undefined) {
+      if (message.type === "view-change" && message.prepared.length > 0) {
         this.#mark("view-change-with-prepared-certificate");
         this.#checker.onPrepared(from, message, { cluster, keys, membership: this.#membership });
       }

@@ -3,9 +3,12 @@ import {
   findMember,
   fromHex,
   type Hash,
+  type Hasher,
+  headerDigest,
   isByzantineQuorum,
   leaderOf,
   type Membership,
+  parseHeader,
   type SignatureClaim,
   signedBytes,
   totalWeight,
@@ -43,22 +46,32 @@ export function newViewSignedBody(cluster: Hash, message: Omit<NewView, "signatu
   return concatBytes(fromHex(cluster), newViewBody(message));
 }
 
+/** What view changes and new-views are checked with. */
+export interface ViewContext extends VoteContext {
+  readonly hasher: Hasher;
+  /** Heights in flight. */
+  readonly window: number;
+}
+
 /** Every signature of a view change, or undefined when its shape is wrong: rule V5. */
-export function viewChangeClaims(message: ViewChange, context: VoteContext): SignatureClaim[] | undefined {
+export function viewChangeClaims(message: ViewChange, context: ViewContext): SignatureClaim[] | undefined {
   const publicKey = voteKey(context.membership, message.sender);
   const { prepared } = message;
   if (publicKey === undefined || message.epoch !== context.membership.epoch) return undefined;
-  if (prepared !== undefined) {
-    const fits = prepared.height === message.height && prepared.view < message.view;
-    if (!fits || !checkPreparedCertificate(prepared, context.membership)) return undefined;
+  let below = message.height - 1;
+  for (const certificate of prepared) {
+    const fits = certificate.height > below && certificate.height < message.height + context.window && certificate.view < message.view;
+    if (!fits || !checkPreparedCertificate(certificate, context.membership) || !isOfItsHeader(certificate, context.hasher))
+      return undefined;
+    below = certificate.height;
   }
   const body = viewChangeSignedBody(context.cluster, message);
   const own = { publicKey, message: signedBytes("view-change", body), signature: message.signature };
-  return [own, ...(prepared === undefined ? [] : preparedCertificateClaims(prepared, context))];
+  return [own, ...prepared.flatMap((certificate) => preparedCertificateClaims(certificate, context))];
 }
 
 /** Every signature of a new-view and of its view changes, or undefined when its shape is wrong: rule V5. */
-export function newViewClaims(message: NewView, context: VoteContext): SignatureClaim[] | undefined {
+export function newViewClaims(message: NewView, context: ViewContext): SignatureClaim[] | undefined {
   const { membership, cluster } = context;
   const leader = leaderOf(membership, message.view);
   const publicKey = voteKey(membership, leader);
@@ -73,4 +86,15 @@ export function newViewClaims(message: NewView, context: VoteContext): Signature
     claims.push(...own);
   }
   return claims;
+}
+
+/** The header is the one that the digest is of, and of the certificate's height. */
+function isOfItsHeader({ headerBytes, digest, height }: PreparedCertificate, hasher: Hasher): boolean {
+  if (headerDigest(hasher, headerBytes) !== digest) return false;
+  try {
+    return parseHeader(headerBytes).height === height;
+  } catch {
+    // A header that does not read has no place in a chain.
+    return false;
+  }
 }

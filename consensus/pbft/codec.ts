@@ -5,6 +5,7 @@ import {
   readCertificate,
   readFlag,
   readHash,
+  readHeaderBytes,
   readList,
   readSlot,
   readVotes,
@@ -14,6 +15,9 @@ import {
   writeVotes,
 } from "../wire.ts";
 import type { PbftMessage, PreparedCertificate, ViewChange } from "./messages.ts";
+
+/** A signature and a name of each member, and a header, for each height in flight. */
+const VIEW_CHANGE_BYTES_MAX = LIMITS.windowMax * (LIMITS.membersMax * 256 + 4_096);
 
 /** PBFT's messages on the wire. */
 export const pbftCodec: MessageCodec<PbftMessage> = {
@@ -40,7 +44,9 @@ export function decodePbftMessage(bytes: Uint8Array): PbftMessage {
 /** What a view change signs behind the cluster id: everything but its tip and signature. */
 export function viewChangeBody(message: Omit<ViewChange, "signature" | "tip">): Uint8Array {
   const writer = new ByteWriter(512).u64(message.epoch).u64(message.height).u64(message.view).text(message.sender);
-  return writePrepared(writer, message.prepared).finish();
+  writer.u8(message.prepared.length);
+  for (const certificate of message.prepared) writePrepared(writer, certificate);
+  return writer.finish();
 }
 
 /** What a new-view signs behind the cluster id: its slot and the digests of its view changes, by way of their signatures. */
@@ -65,7 +71,6 @@ export function decodePrepared(bytes: Uint8Array): PreparedCertificate {
   const reader = new ByteReader(bytes);
   const certificate = readPrepared(reader);
   reader.end();
-  if (certificate === undefined) throw new QuorumgateError("CONSENSUS_CERTIFICATE_INVALID", "an empty prepared certificate");
   return certificate;
 }
 
@@ -104,17 +109,22 @@ function readMessage(reader: ByteReader, type: PbftMessage["type"]): PbftMessage
   }
 }
 
-function writePrepared(writer: ByteWriter, certificate: PreparedCertificate | undefined): ByteWriter {
-  if (certificate === undefined) return writer.u8(0);
-  writer.u8(1).u64(certificate.epoch).u64(certificate.height).u64(certificate.view).text(certificate.digest);
-  return writeVotes(writer.raw(certificate.proposalSignature), certificate.votes);
+function writePrepared(writer: ByteWriter, certificate: PreparedCertificate): ByteWriter {
+  writer.u64(certificate.epoch).u64(certificate.height).u64(certificate.view).text(certificate.digest);
+  return writeVotes(writer.bytes(certificate.headerBytes).raw(certificate.proposalSignature), certificate.votes);
 }
 
-function readPrepared(reader: ByteReader): PreparedCertificate | undefined {
-  if (!readFlag(reader)) return undefined;
+function readPrepared(reader: ByteReader): PreparedCertificate {
   const slot = readSlot(reader);
   const digest = readHash(reader);
-  return { ...slot, digest, proposalSignature: reader.raw(SIGNATURE_BYTES), votes: readVotes(reader) };
+  const headerBytes = readHeaderBytes(reader);
+  return { ...slot, digest, headerBytes, proposalSignature: reader.raw(SIGNATURE_BYTES), votes: readVotes(reader) };
+}
+
+function readPreparedList(reader: ByteReader): PreparedCertificate[] {
+  const count = reader.u8();
+  if (count > LIMITS.windowMax) throw new QuorumgateError("CONSENSUS_MESSAGE_INVALID", "more prepared heights than can be in flight");
+  return Array.from({ length: count }, () => readPrepared(reader));
 }
 
 function writeViewChange(writer: ByteWriter, message: ViewChange): ByteWriter {
@@ -126,12 +136,12 @@ function writeViewChange(writer: ByteWriter, message: ViewChange): ByteWriter {
 }
 
 function readViewChange(outer: ByteReader): ViewChange {
-  const reader = new ByteReader(outer.bytes(LIMITS.membersMax * 256));
+  const reader = new ByteReader(outer.bytes(VIEW_CHANGE_BYTES_MAX));
   const slot = readSlot(reader);
   const sender = parseNodeId(reader.text(63));
-  const prepared = readPrepared(reader);
+  const prepared = readPreparedList(reader);
   reader.end();
   const signature = outer.raw(SIGNATURE_BYTES);
   const tip = readFlag(outer) ? readCertificate(outer) : undefined;
-  return { type: "view-change", ...slot, sender, signature, ...(prepared && { prepared }), ...(tip && { tip }) };
+  return { type: "view-change", ...slot, sender, prepared, signature, ...(tip && { tip }) };
 }

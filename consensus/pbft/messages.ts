@@ -31,6 +31,8 @@ export interface PreparedCertificate {
   readonly height: number;
   readonly view: number;
   readonly digest: Hash;
+  /** Canonical header that the digest is of: it says what the value follows. */
+  readonly headerBytes: Uint8Array;
   readonly proposalSignature: Uint8Array;
   /** Without the leader; ascending ids; with the leader a minimal quorum. */
   readonly votes: readonly CertificateVote[];
@@ -40,11 +42,11 @@ export interface PreparedCertificate {
 export interface ViewChange {
   readonly type: "view-change";
   readonly epoch: number;
-  /** The sender's undecided height. View changes of other heights never count together. */
+  /** The sender's lowest undecided height. View changes of other heights never count together. */
   readonly height: number;
   readonly view: number;
-  /** The sender's prepared certificate of highest view at the height, if it has one. */
-  readonly prepared?: PreparedCertificate;
+  /** The sender's prepared certificates of highest view at the heights in flight, ascending. */
+  readonly prepared: readonly PreparedCertificate[];
   /** Commit certificate of height − 1, absent at height 1: lets a reader that is behind believe the height. */
   readonly tip?: CommitCertificate;
   readonly sender: NodeId;

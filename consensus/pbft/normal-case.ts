@@ -16,43 +16,55 @@ import type { CommitCertificate, Proposal, ProposalDraft } from "../block.ts";
 import { checkCommitCertificate, commitCertificateClaims, minimalVotes, voteBodyOf } from "../certificates.ts";
 import type { DecidedBlockMessage } from "../messages.ts";
 import type { BallotVote } from "./ballot.ts";
+import { accuse } from "./blame.ts";
 import { encodePbftMessage, encodePrepared } from "./codec.ts";
 import type { Propose, Vote } from "./messages.ts";
 import { preparedKey, proposalKey } from "./records.ts";
+import type { Slot } from "./slot.ts";
 import type { PbftState } from "./state.ts";
 
-/** Proposals, votes and decisions of the current height: rules P1 to P6. */
+/** Proposals, votes and decisions of the heights in flight: rules P1 to P6. */
 export class NormalCase {
   readonly #state: PbftState;
   readonly #onDecided: (certificate: CommitCertificate) => void;
+  readonly #onAccepted: () => void;
   #offered = "";
-  #askedForBlock = 0;
   #checkingBlock = false;
-  /** Slots that somebody was blamed for at this height: replayed contradictions are not evidence again. */
-  readonly #blamed = new Set<string>();
 
-  /** @param onDecided runs when the height is decided and the state stands at the next one */
-  constructor(state: PbftState, onDecided: (certificate: CommitCertificate) => void) {
+  /**
+   * @param hooks.onDecided runs when a height is decided and the state stands at the next one
+   * @param hooks.onAccepted runs when a proposal is accepted on top of which others may have come already
+   */
+  constructor(state: PbftState, hooks: { onDecided(certificate: CommitCertificate): void; onAccepted(): void }) {
     this.#state = state;
-    this.#onDecided = onDecided;
+    this.#onDecided = (certificate) => hooks.onDecided(certificate);
+    this.#onAccepted = () => hooks.onAccepted();
   }
 
-  /** Tells the driver, once for each (height, view), that this leader can take a proposal. */
+  /** Tells the driver, once for each (height, view), of the lowest height for which this leader can take a proposal. */
   offer(): void {
-    const { leads, isOpen, accepted, candidate, mayVote, height, view, tip, demand } = this.#state;
-    const slot = `${height}/${view}`;
-    if (!leads || !isOpen || !mayVote || accepted !== undefined || candidate !== undefined || demand?.digest !== undefined) return;
+    const state = this.#state;
+    const { view, tip, leads, isOpen } = state;
+    if (!leads || !isOpen) return;
+    const undecided = state.slots().flatMap(({ accepted }) => (accepted?.view === view ? accepted.proposal : []));
+    const height = tip.height + undecided.length + 1;
+    const parent = state.isInWindow(height) && state.mayVote(height) ? state.parentOf(height) : undefined;
+    if (parent === undefined || state.slot(height).candidate !== undefined || state.demandAt(height) !== undefined) return;
+    const slot = `${height}/${view}/${parent.digest}`;
     if (this.#offered === slot) return;
     this.#offered = slot;
-    this.#state.emit({ type: "want-proposal", height, view, parent: tip.digest, timeAfterUs: tip.timeUs, undecided: [] });
+    state.emit({ type: "want-proposal", height, view, parent: parent.digest, timeAfterUs: parent.timeUs, undecided });
   }
 
   /** A draft of the driver becomes this leader's proposal. */
   onDraft(draft: ProposalDraft): void {
     const state = this.#state;
-    const { settings, view, height, tip } = state;
-    const open = state.leads && state.isOpen && state.accepted === undefined && state.candidate === undefined;
-    if (!open || draft.height !== height || draft.view !== view || state.demand?.digest !== undefined) return;
+    const { settings, view } = state;
+    const { height } = draft;
+    if (!state.leads || !state.isOpen || draft.view !== view || !state.isInWindow(height)) return;
+    const { accepted, candidate } = state.slot(height);
+    const parent = state.parentOf(height);
+    if (accepted !== undefined || candidate !== undefined || parent === undefined || state.demandAt(height) !== undefined) return;
     const header: BlockHeader = {
       protocol: settings.protocol,
       cluster: settings.cluster,
@@ -60,8 +72,8 @@ export class NormalCase {
       height,
       originView: view,
       proposer: settings.self,
-      timeUs: draft.timeUs,
-      parent: tip.digest,
+      timeUs: Math.max(draft.timeUs, parent.timeUs + 1),
+      parent: parent.digest,
       commandsRoot: draft.commandsRoot,
       certified: draft.certified,
     };
@@ -73,17 +85,19 @@ export class NormalCase {
   /** Signs and sends a proposal of this leader, a first one or a demanded one. */
   propose(proposal: Proposal): void {
     const state = this.#state;
-    const { view, height } = state;
-    const { digest, headerBytes, certifiedProof, batch } = proposal;
-    state.candidate = { digest, view, signature: new Uint8Array(0) };
-    this.#signVote({ type: VOTE_TYPE.pbftPropose, digest }, (signature) => {
-      if (state.view !== view || !state.isOpen) return;
+    const { view } = state;
+    const { digest, headerBytes, certifiedProof, batch, header } = proposal;
+    const { height } = header;
+    const slot = state.slot(height);
+    slot.candidate = { digest, view, signature: new Uint8Array(0) };
+    this.#signVote(slot, { type: VOTE_TYPE.pbftPropose, digest }, (signature) => {
       const { epoch } = state.settings.membership;
       const message: Propose = { type: "propose", epoch, height, view, headerBytes, certifiedProof, batch, signature };
-      state.sent.propose = message;
-      this.#accept(message, proposal);
+      slot.sent.propose = message;
+      this.#accept(slot, message, proposal);
       state.broadcast(message);
-      this.#checkPrepared();
+      this.#checkPrepared(slot);
+      this.offer();
     });
   }
 
@@ -91,28 +105,33 @@ export class NormalCase {
     const state = this.#state;
     if (from !== state.leader || state.leads) return;
     const proposal = this.read(message);
-    if (proposal === undefined) return;
+    if (proposal === undefined || proposal.header.height !== message.height) return;
     const { digest } = proposal;
     const { signature, view } = message;
-    const known = state.accepted === undefined ? state.candidate : { ...state.accepted, digest: state.accepted.proposal.digest };
+    const slot = state.slot(message.height);
+    const known = slot.accepted === undefined ? slot.candidate : { ...slot.accepted, digest: slot.accepted.proposal.digest };
     if (known !== undefined) {
-      if (known.digest !== digest) this.#compare({ node: from, type: VOTE_TYPE.pbftPropose, view }, known, { digest, signature });
+      if (known.digest !== digest) accuse(state, slot, { node: from, type: VOTE_TYPE.pbftPropose, view }, [known, { digest, signature }]);
       return;
     }
+    // What it follows may still be on its way.
+    if (state.parentOf(message.height) === undefined) return state.keepForLater(from, message);
     if (!this.#isAcceptable(proposal)) return;
-    state.candidate = { digest, view, signature };
+    slot.candidate = { digest, view, signature };
     const drop = (): void => {
-      if (state.candidate?.digest === digest) state.candidate = undefined;
+      if (slot.candidate?.digest === digest) slot.candidate = undefined;
     };
-    const begun = state.verifyVote({ node: from, view, digest, signature }, VOTE_TYPE.pbftPropose, (genuine) => {
-      if (!genuine || state.view !== view) return drop();
-      const check = state.demand?.digest === undefined ? "first-proposal" : "re-proposal";
+    const isCurrent = (): boolean => state.view === view && state.isOpen && this.#isAcceptable(proposal);
+    const begun = state.verifyVote({ node: from, height: slot.height, view, digest, signature }, VOTE_TYPE.pbftPropose, (genuine) => {
+      if (!genuine || !isCurrent()) return drop();
+      const check = state.demandAt(slot.height) === undefined ? "first-proposal" : "re-proposal";
       return state.validate(proposal, check, (valid) => {
-        if (!valid || state.view !== view || !state.isOpen) return drop();
-        this.#accept(message, proposal);
-        this.#prepare(digest);
-        this.#checkPrepared();
-        return this.#checkDecided(view);
+        if (!valid || !isCurrent()) return drop();
+        this.#accept(slot, message, proposal);
+        this.#prepare(slot, digest);
+        this.#checkPrepared(slot);
+        this.checkDecided(slot, view);
+        return this.#onAccepted();
       });
     });
     if (!begun) drop();
@@ -123,11 +142,12 @@ export class NormalCase {
     const type = message.type === "prepare" ? VOTE_TYPE.pbftPrepare : VOTE_TYPE.pbftCommit;
     if (findMember(state.settings.membership, from) === undefined || from === state.settings.self) return;
     const { digest, signature, view } = message;
+    const slot = state.slot(message.height);
     const verdict = state.settings.rules.verifiesVotes ? "unknown" : "good";
-    const conflicting = state.ballot(type, view).add({ node: from, digest, signature, verdict });
-    if (conflicting !== undefined) this.#compare({ node: from, type, view }, conflicting, { digest, signature });
-    else if (type === VOTE_TYPE.pbftCommit) this.#checkDecided(view);
-    else if (view === state.view) this.#checkPrepared();
+    const conflicting = state.ballot(slot, type, view).add({ node: from, digest, signature, verdict });
+    if (conflicting !== undefined) accuse(state, slot, { node: from, type, view }, [conflicting, { digest, signature }]);
+    else if (type === VOTE_TYPE.pbftCommit) this.checkDecided(slot, view);
+    else if (view === state.view) this.#checkPrepared(slot);
   }
 
   /** A decided block: proved by its certificate, whoever sent it. */
@@ -139,14 +159,17 @@ export class NormalCase {
     if (!checkCommitCertificate(certificate, state.settings)) return;
     const claims = commitCertificateClaims(certificate, state.settings);
     if (certificate.height === state.tip.height && certificate.digest !== state.tip.digest) {
-      state.verify(claims, (valid) => valid && state.emit({ type: "halt", reason: "two certificates decide one height differently" }));
+      state.verify(
+        claims,
+        state.height,
+        (valid) => valid && state.emit({ type: "halt", reason: "two certificates decide one height differently" }),
+      );
       return;
     }
     if (certificate.height !== state.height || proposal.header.parent !== state.tip.digest || this.#checkingBlock) return;
-    this.#checkingBlock = state.verify(claims, (genuine) => {
+    this.#checkingBlock = state.verify(claims, certificate.height, (genuine) => {
       this.#checkingBlock = false;
-      if (!genuine) return;
-      state.validate(proposal, "decided", (valid) => valid && this.#decide(proposal, certificate));
+      if (genuine) state.validate(proposal, "decided", (valid) => valid && this.#decide(proposal, certificate));
     });
   }
 
@@ -164,61 +187,99 @@ export class NormalCase {
 
   /** Votes again for what was accepted before a restart; the guard gives the same bytes. */
   resume(): void {
-    const { accepted, prepared, view, leads } = this.#state;
-    if (accepted === undefined) return;
-    const { digest } = accepted.proposal;
-    if (leads) this.propose(accepted.proposal);
-    else this.#prepare(digest);
-    if (prepared?.view === view) this.#commit(digest);
+    const { view, leads } = this.#state;
+    for (const slot of this.#state.slots()) {
+      if (slot.accepted?.view !== view) continue;
+      if (leads) this.propose(slot.accepted.proposal);
+      else this.#prepare(slot, slot.accepted.proposal.digest);
+    }
+    this.#commitPrepared();
   }
 
-  /** What was remembered of the height that was just decided goes. */
+  /** What was remembered of the height that was just decided goes; what waited for it may be decided now. */
   onHeight(): void {
+    const state = this.#state;
     this.#checkingBlock = false;
-    this.#blamed.clear();
+    const [slot] = state.slots();
+    if (slot?.height !== state.height) return;
+    this.#commitPrepared();
+    if (slot.decided !== undefined) this.checkDecided(slot, slot.decided.view);
+  }
+
+  /** Rule P4: commits for one digest with a quorum decide, once every height below is decided. */
+  checkDecided(slot: Slot, view: number): void {
+    const state = this.#state;
+    const { settings } = state;
+    const { height } = slot;
+    const ballot = state.ballot(slot, VOTE_TYPE.pbftCommit, view);
+    for (const digest of ballot.digests()) {
+      const quorum = ballot.quorum(digest);
+      if (quorum === undefined) {
+        this.#verifyVotes(slot, VOTE_TYPE.pbftCommit, view, ballot.toVerify(digest));
+        continue;
+      }
+      const isQuorum = (nodes: readonly NodeId[]): boolean => state.isQuorum(weightOf(settings.membership, nodes));
+      const votes = minimalVotes(
+        settings.membership,
+        quorum.map(({ node, signature }) => ({ node, signature })),
+        { isQuorum },
+      );
+      slot.decided = { epoch: settings.membership.epoch, height, view, digest, votes };
+      if (height !== state.height) return;
+      const proposal = slot.bodies.get(digest);
+      if (proposal !== undefined) return this.#decide(proposal, slot.decided);
+      return this.#askForBlock(
+        slot,
+        votes.map(({ node }) => node),
+      );
+    }
   }
 
   /** Rule P1, as far as bytes tell. */
   #isAcceptable({ header, digest }: Proposal): boolean {
-    const { settings, height, view, tip, demand, leader } = this.#state;
+    const state = this.#state;
+    const { settings, view, leader } = state;
+    const { height } = header;
+    const parent = state.parentOf(height);
     const inPlace =
       header.cluster === settings.cluster && header.epoch === settings.membership.epoch && header.protocol === settings.protocol;
-    if (!inPlace || header.height !== height || header.parent !== tip.digest || header.timeUs <= tip.timeUs) return false;
+    if (!inPlace || parent === undefined || header.parent !== parent.digest || header.timeUs <= parent.timeUs) return false;
     const ahead = height - header.certified.height;
     if (ahead < 1 || ahead > LIMITS.uncertifiedHeightsMax) return false;
-    if (demand?.digest !== undefined) return digest === demand.digest;
+    const demanded = state.demandAt(height);
+    if (demanded !== undefined) return digest === demanded;
     return header.originView === view && header.proposer === leader;
   }
 
-  #accept(message: Propose, proposal: Proposal): void {
-    const state = this.#state;
+  #accept(slot: Slot, message: Propose, proposal: Proposal): void {
     const { height, view } = message;
-    state.candidate = undefined;
-    state.accepted = { proposal, view, signature: message.signature };
-    state.bodies.set(proposal.digest, proposal);
-    state.append(proposalKey({ height, digest: proposal.digest }), encodePbftMessage(message));
+    slot.candidate = undefined;
+    slot.accepted = { proposal, view, signature: message.signature };
+    slot.bodies.set(proposal.digest, proposal);
+    this.#state.append(proposalKey({ height, digest: proposal.digest }), encodePbftMessage(message));
   }
 
-  #prepare(digest: Hash): void {
+  #prepare(slot: Slot, digest: Hash): void {
     const state = this.#state;
-    this.#signVote({ type: VOTE_TYPE.pbftPrepare, digest }, (signature) => {
-      state.sent.prepare = this.#vote("prepare", digest, signature);
-      state.broadcast(state.sent.prepare);
-      state.ballot(VOTE_TYPE.pbftPrepare, state.view).add({ node: state.settings.self, digest, signature, verdict: "good" });
-      this.#checkPrepared();
+    this.#signVote(slot, { type: VOTE_TYPE.pbftPrepare, digest }, (signature) => {
+      slot.sent.prepare = this.#vote("prepare", slot, { digest, signature });
+      state.broadcast(slot.sent.prepare);
+      state.ballot(slot, VOTE_TYPE.pbftPrepare, state.view).add({ node: state.settings.self, digest, signature, verdict: "good" });
+      this.#checkPrepared(slot);
     });
   }
 
   /** Rule P3. */
-  #checkPrepared(): void {
+  #checkPrepared(slot: Slot): void {
     const state = this.#state;
-    const { accepted, view, settings, leader } = state;
-    if (accepted === undefined || accepted.view !== view || !state.isOpen || state.prepared?.view === view) return;
-    const { digest } = accepted.proposal;
-    const ballot = state.ballot(VOTE_TYPE.pbftPrepare, view);
+    const { view, settings, leader } = state;
+    const { accepted, height } = slot;
+    if (accepted === undefined || accepted.view !== view || !state.isOpen || slot.prepared?.view === view) return;
+    const { digest, headerBytes } = accepted.proposal;
+    const ballot = state.ballot(slot, VOTE_TYPE.pbftPrepare, view);
     const counted = settings.rules.matchesDigest ? digest : undefined;
     const quorum = ballot.quorum(counted, leader);
-    if (quorum === undefined) return this.#verifyVotes(VOTE_TYPE.pbftPrepare, view, ballot.toVerify(counted, leader));
+    if (quorum === undefined) return this.#verifyVotes(slot, VOTE_TYPE.pbftPrepare, view, ballot.toVerify(counted, leader));
     const votes = minimalVotes(
       settings.membership,
       quorum.map(({ node, signature }) => ({ node, signature })),
@@ -228,121 +289,84 @@ export class NormalCase {
       },
     );
     const { epoch } = settings.membership;
-    const { height } = state;
-    state.prepared = { epoch, height, view, digest, proposalSignature: accepted.signature, votes };
-    state.append(preparedKey(height), encodePrepared(state.prepared));
-    this.#commit(digest);
+    slot.prepared = { epoch, height, view, digest, headerBytes, proposalSignature: accepted.signature, votes };
+    state.append(preparedKey(height), encodePrepared(slot.prepared));
+    this.#commitPrepared();
   }
 
-  #commit(digest: Hash): void {
-    const state = this.#state;
-    const { view } = state;
-    this.#signVote({ type: VOTE_TYPE.pbftCommit, digest }, (signature) => {
-      state.sent.commit = this.#vote("commit", digest, signature);
-      state.broadcast(state.sent.commit);
-      state.ballot(VOTE_TYPE.pbftCommit, view).add({ node: state.settings.self, digest, signature, verdict: "good" });
-      this.#checkDecided(view);
-    });
-  }
-
-  /** Rule P4. */
-  #checkDecided(view: number): void {
-    const state = this.#state;
-    const { settings, height } = state;
-    const ballot = state.ballot(VOTE_TYPE.pbftCommit, view);
-    for (const digest of ballot.digests()) {
-      const quorum = ballot.quorum(digest);
-      if (quorum === undefined) {
-        this.#verifyVotes(VOTE_TYPE.pbftCommit, view, ballot.toVerify(digest));
-        continue;
-      }
-      const isQuorum = (nodes: readonly NodeId[]): boolean => state.isQuorum(weightOf(settings.membership, nodes));
-      const votes = minimalVotes(
-        settings.membership,
-        quorum.map(({ node, signature }) => ({ node, signature })),
-        { isQuorum },
-      );
-      const certificate = { epoch: settings.membership.epoch, height, view, digest, votes };
-      const proposal = state.bodies.get(digest);
-      if (proposal !== undefined) return this.#decide(proposal, certificate);
-      return this.#askForBlock(votes.map(({ node }) => node));
+  /** Commits what is prepared, from the lowest height up to the first that is not prepared in this view (P3). */
+  #commitPrepared(): void {
+    const { view, settings } = this.#state;
+    for (const slot of this.#state.slots()) {
+      const isPrepared = slot.prepared?.view === view && slot.accepted?.view === view;
+      if (!isPrepared && settings.rules.commitsInOrder) return;
+      if (isPrepared && slot.sent.commit === undefined) this.#commit(slot, slot.accepted?.proposal.digest);
     }
   }
 
+  #commit(slot: Slot, digest: Hash | undefined): void {
+    const state = this.#state;
+    const { view } = state;
+    if (digest === undefined) return;
+    this.#signVote(slot, { type: VOTE_TYPE.pbftCommit, digest }, (signature) => {
+      slot.sent.commit = this.#vote("commit", slot, { digest, signature });
+      state.broadcast(slot.sent.commit);
+      state.ballot(slot, VOTE_TYPE.pbftCommit, view).add({ node: state.settings.self, digest, signature, verdict: "good" });
+      this.checkDecided(slot, view);
+    });
+  }
+
   /** Decided, but the proposal never came or was not valid here: whoever decided has the block. */
-  #askForBlock(voters: readonly NodeId[]): void {
-    const { height, settings } = this.#state;
+  #askForBlock(slot: Slot, voters: readonly NodeId[]): void {
     // A proposal that is still being checked will decide the height by itself.
-    if (this.#askedForBlock === height || this.#state.candidate !== undefined) return;
-    this.#askedForBlock = height;
-    this.#state.emit({ type: "request-sync", fromHeight: height, peers: voters.filter((node) => node !== settings.self) });
+    if (slot.askedForBlock || slot.candidate !== undefined) return;
+    slot.askedForBlock = true;
+    const peers = voters.filter((node) => node !== this.#state.settings.self);
+    this.#state.emit({ type: "request-sync", fromHeight: slot.height, peers });
   }
 
   #decide(proposal: Proposal, certificate: CommitCertificate): void {
     const state = this.#state;
     if (certificate.height !== state.height) return;
+    if (proposal.header.parent !== state.tip.digest) {
+      return state.emit({ type: "halt", reason: "a quorum decided a block that does not follow what this node decided" });
+    }
     state.emit({ type: "decide", proposal, certificate });
     const { height, view } = certificate;
     state.moveTo({ height, digest: proposal.digest, timeUs: proposal.header.timeUs, view, certificate });
     this.#onDecided(certificate);
   }
 
-  #verifyVotes(type: VoteType, view: number, votes: readonly BallotVote[]): void {
+  #verifyVotes(slot: Slot, type: VoteType, view: number, votes: readonly BallotVote[]): void {
     const state = this.#state;
     for (const vote of votes) {
       vote.verdict = "checking";
-      const begun = state.verifyVote({ ...vote, view }, type, (valid) => {
+      const begun = state.verifyVote({ ...vote, height: slot.height, view }, type, (valid) => {
         if (valid) vote.verdict = "good";
-        else state.ballot(type, view).drop(vote.node);
-        if (type === VOTE_TYPE.pbftCommit) this.#checkDecided(view);
-        else this.#checkPrepared();
+        else state.ballot(slot, type, view).drop(vote.node);
+        if (type === VOTE_TYPE.pbftCommit) this.checkDecided(slot, view);
+        else this.#checkPrepared(slot);
       });
       if (!begun) vote.verdict = "unknown";
     }
   }
 
-  /** Two statements of one member in one slot: evidence once both signatures are genuine, and not before. */
-  #compare(
-    about: { readonly node: NodeId; readonly type: VoteType; readonly view: number },
-    first: { readonly digest: Hash; readonly signature: Uint8Array },
-    second: { readonly digest: Hash; readonly signature: Uint8Array },
-  ): void {
+  #signVote(slot: Slot, vote: { readonly type: VoteType; readonly digest: Hash }, then: (signature: Uint8Array) => void): void {
     const state = this.#state;
-    const { node, type, view } = about;
-    const slot = { epoch: state.settings.membership.epoch, height: state.height, view };
-    const blame = `${node}/${type}/${view}`;
-    if (this.#blamed.has(blame)) return;
-    const isProposal = type === VOTE_TYPE.pbftPropose;
-    const signed = ({ digest, signature }: typeof first) => ({
-      body: voteBodyOf(state.settings.cluster, { ...slot, digest }, type),
-      purpose: isProposal ? ("proposal" as const) : ("vote" as const),
-      signature,
-    });
-    state.verifyVote({ ...first, node, view }, type, (firstValid) => {
-      if (!firstValid) return;
-      state.verifyVote({ ...second, node, view }, type, (secondValid) => {
-        if (!secondValid || this.#blamed.has(blame)) return;
-        this.#blamed.add(blame);
-        const kind = isProposal ? "double-proposal" : "double-vote";
-        state.emit({ type: "evidence", evidence: { kind, offender: node, first: signed(first), second: signed(second) } });
-      });
-    });
-  }
-
-  #signVote(vote: { readonly type: VoteType; readonly digest: Hash }, then: (signature: Uint8Array) => void): void {
-    const state = this.#state;
-    const { view, height, settings } = state;
-    const slot = { epoch: settings.membership.epoch, height, view, digest: vote.digest };
+    const { view, settings } = state;
+    const { height } = slot;
+    const body = encodeVoteBody(
+      voteBodyOf(settings.cluster, { epoch: settings.membership.epoch, height, view, digest: vote.digest }, vote.type),
+    );
     const purpose = vote.type === VOTE_TYPE.pbftPropose ? "proposal" : "vote";
-    const body = encodeVoteBody(voteBodyOf(settings.cluster, slot, vote.type));
-    state.sign({ purpose, view, phase: vote.type, digest: vote.digest }, body, (signature) => {
+    state.sign({ purpose, height, view, phase: vote.type, digest: vote.digest }, body, (signature) => {
       // Signed late, after a view change began: the guard knows it, but it is not sent any more.
       if (state.view === view && state.isOpen) then(signature);
     });
   }
 
-  #vote(type: "prepare" | "commit", digest: Hash, signature: Uint8Array): Vote {
-    const { settings, height, view } = this.#state;
-    return { type, epoch: settings.membership.epoch, height, view, digest, signature };
+  #vote(type: "prepare" | "commit", slot: Slot, vote: { readonly digest: Hash; readonly signature: Uint8Array }): Vote {
+    const { settings, view } = this.#state;
+    return { type, epoch: settings.membership.epoch, height: slot.height, view, ...vote };
   }
 }

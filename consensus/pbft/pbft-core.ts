@@ -39,7 +39,10 @@ class PbftCore implements Core {
   constructor(options: PbftOptions) {
     const { tip, restored, rules = pbftRules, timing, ...settings } = options;
     this.#state = new PbftState({ ...settings, engine: "pbft", rules, timing: { ...PBFT_TIMING, ...timing } }, tip);
-    this.#normal = new NormalCase(this.#state, (certificate) => this.#onDecided(certificate));
+    this.#normal = new NormalCase(this.#state, {
+      onDecided: (certificate) => this.#onDecided(certificate),
+      onAccepted: () => this.#replayLater(),
+    });
     this.#viewChanger = new ViewChanger(this.#state, this.#normal, () => this.#replayLater());
     restoreRecords(this.#state, this.#normal, restored);
   }
@@ -117,7 +120,10 @@ class PbftCore implements Core {
   #onProtocolMessage(from: NodeId, message: PbftMessage): void {
     const state = this.#state;
     if (message.epoch !== state.settings.membership.epoch) return undefined;
-    if (message.height > state.height) return this.#onLaterHeight(from, message);
+    const isOfView = message.type === "view-change" || message.type === "new-view";
+    if (isOfView ? message.height > state.height : message.height > state.tip.height + state.settings.window) {
+      return this.#onLaterHeight(from, message);
+    }
     if (message.type === "new-view") return this.#viewChanger.onNewView(from, message);
     if (message.height < state.height) {
       // Rule V9; late votes of a height just decided are the normal case and need no help.
@@ -138,9 +144,9 @@ class PbftCore implements Core {
   }
 
   #onPropose(from: NodeId, message: Propose): void {
-    const { view, isOpen } = this.#state;
+    const { view, isOpen, settings } = this.#state;
     if (message.view === view && isOpen) return this.#normal.onPropose(from, message);
-    if (message.view >= view && from === leaderOf(this.#state.settings.membership, message.view)) this.#state.keepForLater(from, message);
+    if (message.view >= view && from === leaderOf(settings.membership, message.view)) this.#state.keepForLater(from, message);
     return undefined;
   }
 
@@ -148,7 +154,7 @@ class PbftCore implements Core {
   #onLaterHeight(from: NodeId, message: PbftMessage): void {
     const state = this.#state;
     state.keepForLater(from, message);
-    const isFar = message.height > state.height + 1 || message.type === "view-change" || message.type === "new-view";
+    const isFar = message.height > state.height + state.settings.window || message.type === "view-change" || message.type === "new-view";
     if (isFar) state.emit({ type: "request-sync", fromHeight: state.height, peers: [from] });
   }
 
@@ -159,9 +165,10 @@ class PbftCore implements Core {
       state.changing = false;
     }
     state.establishedView = Math.max(state.establishedView, certificate.view);
-    this.#normal.onHeight();
     this.#retransmits = 0;
     if (state.changing) this.#viewChanger.send();
+    this.#normal.onHeight();
+    this.#viewChanger.proposeDemanded();
     this.#normal.offer();
     this.#replayLater();
   }
@@ -174,7 +181,7 @@ class PbftCore implements Core {
     const state = this.#state;
     invariant(state.participatesAbove === undefined || above >= state.participatesAbove, "a floor never sinks");
     state.participatesAbove = above;
-    if (!state.mayVote) return;
+    if (!state.mayVote()) return;
     if (state.changing) this.#viewChanger.send();
     else this.#normal.resume();
     this.#viewChanger.proposeDemanded();
@@ -185,12 +192,14 @@ class PbftCore implements Core {
     const state = this.#state;
     if (name === "progress") {
       this.#progressKey = "";
+      state.countTimeout();
       return this.#viewChanger.start(state.view + 1);
     }
     this.#retransmitKey = "";
     this.#retransmits += 1;
-    const { propose, prepare, commit, viewChange, newView } = state.sent;
-    for (const message of [newView, propose, prepare, commit, viewChange]) if (message !== undefined) state.broadcast(message);
+    const { viewChange, newView } = state.sent;
+    const votes = state.slots().flatMap(({ sent }) => [sent.propose, sent.prepare, sent.commit]);
+    for (const message of [newView, ...votes, viewChange]) if (message !== undefined) state.broadcast(message);
     return this.#viewChanger.proposeDemanded();
   }
 
@@ -200,10 +209,10 @@ class PbftCore implements Core {
     const { height, view, changing } = state;
     const { timing } = state.settings;
     const slot = `${height}/${view}/${changing}`;
-    const due = state.mayVote && this.#started && (changing ? this.#viewChanger.isAwaitingLeader : this.#isDue());
-    const progressDelay = Math.min(timing.viewTimeoutMs * 2 ** Math.min(state.attempts, 10), timing.viewTimeoutMaxMs);
-    this.#progressKey = this.#setTimer("progress", due ? slot : "", this.#progressKey, progressDelay);
-    const said = this.#started && (state.accepted !== undefined || changing || Object.keys(state.sent).length > 1);
+    const due = state.mayVote() && this.#started && (changing ? this.#viewChanger.isAwaitingLeader : this.#isDue());
+    this.#progressKey = this.#setTimer("progress", due ? slot : "", this.#progressKey, state.progressDelayMs);
+    const isVoting = state.slots().some(({ accepted, sent }) => accepted !== undefined || sent.prepare !== undefined);
+    const said = this.#started && (changing || isVoting);
     const growth = Math.min(2 ** this.#retransmits, RETRANSMIT_GROWTH_MAX);
     this.#retransmitKey = this.#setTimer("retransmit", said ? slot : "", this.#retransmitKey, timing.retransmitMs * growth);
   }
@@ -215,8 +224,9 @@ class PbftCore implements Core {
   }
 
   #isDue(): boolean {
-    const { pending, accepted, candidate, demand } = this.#state;
-    return pending || accepted !== undefined || candidate !== undefined || demand?.digest !== undefined;
+    const state = this.#state;
+    const isUnderway = state.slots().some(({ accepted, candidate }) => accepted !== undefined || candidate !== undefined);
+    return state.pending || isUnderway || state.demandAt(state.height) !== undefined;
   }
 
   #isWaiting(): boolean {
@@ -225,10 +235,11 @@ class PbftCore implements Core {
 
   #phase(): CoreSnapshot["phase"] {
     const state = this.#state;
-    if (!state.mayVote) return "following";
+    if (!state.mayVote()) return "following";
     if (state.changing) return "changing-view";
-    if (state.prepared?.view === state.view) return "prepared";
-    return state.accepted === undefined ? "idle" : "proposed";
+    const { prepared, accepted } = state.slot();
+    if (prepared?.view === state.view) return "prepared";
+    return accepted === undefined ? "idle" : "proposed";
   }
 
   /** Members heard of in the present phase. */
@@ -236,8 +247,9 @@ class PbftCore implements Core {
     const state = this.#state;
     const { view, settings, leader, changing } = state;
     if (changing) return state.viewChanges.for(view).map((message) => message.sender);
-    if (state.prepared?.view === view) return state.ballot(VOTE_TYPE.pbftCommit, view).voters();
-    if (state.accepted !== undefined) return [leader, ...state.ballot(VOTE_TYPE.pbftPrepare, view).voters()];
+    const slot = state.slot();
+    if (slot.prepared?.view === view) return state.ballot(slot, VOTE_TYPE.pbftCommit, view).voters();
+    if (slot.accepted !== undefined) return [leader, ...state.ballot(slot, VOTE_TYPE.pbftPrepare, view).voters()];
     return settings.membership.members.map((member) => member.id).filter((id) => id !== leader);
   }
 }

@@ -18,14 +18,13 @@ export function restoreRecords(state: PbftState, normal: NormalCase, restored: R
     const { kind, height } = readKey(record.key);
     state.records.add(record.key);
     if (kind === "new-view") restoreNewView(state, record.bytes);
-    else if (height !== state.height) continue;
-    else if (kind === "prepared") state.prepared = decodePrepared(record.bytes);
+    else if (!state.isInWindow(height)) continue;
+    else if (kind === "prepared") state.slot(height).prepared = decodePrepared(record.bytes);
     else if (kind === "proposal") proposals.push(record);
     else throw corrupt();
   }
   state.view = Math.max(state.establishedView, new VoteGuard(restored.guard).highestView({ epoch, height: state.height }));
   state.changing = state.view > state.establishedView;
-  if (state.demand?.view !== state.view) state.demand = undefined;
   for (const record of proposals) restoreProposal(state, normal, record.bytes);
 }
 
@@ -35,16 +34,17 @@ function restoreNewView(state: PbftState, bytes: Uint8Array): void {
   if (message.view < state.establishedView) return;
   state.establishedView = message.view;
   state.sent.newView = message;
-  if (message.height !== state.height) return;
-  state.demand = { height: message.height, view: message.view, digest: state.settings.rules.demandedDigest(message.viewChanges) };
+  const { height, view, viewChanges } = message;
+  state.demand = { height, view, digests: state.settings.rules.demandedChain(viewChanges) };
 }
 
 function restoreProposal(state: PbftState, normal: NormalCase, bytes: Uint8Array): void {
   const message = decodePbftMessage(bytes);
   const proposal = message.type === "propose" ? normal.read(message) : undefined;
   if (message.type !== "propose" || proposal === undefined) throw corrupt();
-  state.bodies.set(proposal.digest, proposal);
-  if (message.view === state.view && !state.changing) state.accepted = { proposal, view: message.view, signature: message.signature };
+  const slot = state.slot(proposal.header.height);
+  slot.bodies.set(proposal.digest, proposal);
+  if (message.view === state.view && !state.changing) slot.accepted = { proposal, view: message.view, signature: message.signature };
 }
 
 function corrupt(): QuorumgateError {

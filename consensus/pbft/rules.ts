@@ -1,5 +1,5 @@
-import { type Hash, isByzantineQuorum } from "#base";
-import type { ViewChange } from "./messages.ts";
+import { type Hash, isByzantineQuorum, parseHeader } from "#base";
+import type { PreparedCertificate, ViewChange } from "./messages.ts";
 
 /** Waiting times of the core, in milliseconds. */
 export interface PbftTiming {
@@ -11,7 +11,7 @@ export interface PbftTiming {
 }
 
 /** Defaults for a local network. */
-export const PBFT_TIMING: PbftTiming = { viewTimeoutMs: 1_200, viewTimeoutMaxMs: 10_000, retransmitMs: 300 };
+export const PBFT_TIMING: PbftTiming = { viewTimeoutMs: 800, viewTimeoutMaxMs: 10_000, retransmitMs: 300 };
 
 /**
  * The decisions on which safety stands, in one place: a planted bug or a Byzantine actor overrides one of them, production never does.
@@ -25,8 +25,10 @@ export interface PbftRules {
   readonly matchesDigest: boolean;
   /** Whether a node that promised a view stays silent in lower ones (V3). */
   readonly keepsPromise: boolean;
-  /** What a new-view demands (V6). */
-  demandedDigest(viewChanges: readonly ViewChange[]): Hash | undefined;
+  /** Whether a commit waits until every lower height in flight is prepared in the same view (P3). */
+  readonly commitsInOrder: boolean;
+  /** What a new-view demands, from its height upwards (V6). */
+  demandedChain(viewChanges: readonly ViewChange[]): readonly Hash[];
   /** Whether a new-view's signatures and certificates are checked (V5). */
   readonly verifiesNewViews: boolean;
 }
@@ -37,13 +39,29 @@ export const pbftRules: PbftRules = {
   verifiesVotes: true,
   matchesDigest: true,
   keepsPromise: true,
-  demandedDigest: highestPrepared,
+  commitsInOrder: true,
+  demandedChain: (viewChanges) => preparedChain(viewChanges, (best, other) => other.view > best.view),
   verifiesNewViews: true,
 };
 
-/** The digest of the prepared certificate with the highest view; none when nobody prepared anything. */
-function highestPrepared(viewChanges: readonly ViewChange[]): Hash | undefined {
-  let best: ViewChange["prepared"];
-  for (const { prepared } of viewChanges) if (prepared !== undefined && (best === undefined || prepared.view > best.view)) best = prepared;
-  return best?.digest;
+/**
+ * From the view changes' height upwards the digest of the best prepared certificate of each height, up to the first height that has none or
+ * whose best does not follow the one below: nothing from there on can have been decided.
+ * @param isBetter whether the other certificate takes the place of the best so far
+ */
+export function preparedChain(
+  viewChanges: readonly ViewChange[],
+  isBetter: (best: PreparedCertificate, other: PreparedCertificate) => boolean,
+): readonly Hash[] {
+  const chain: Hash[] = [];
+  const start = viewChanges[0]?.height ?? 0;
+  const certificates = viewChanges.flatMap(({ prepared }) => prepared);
+  for (let height = start; ; height++) {
+    let best: PreparedCertificate | undefined;
+    for (const certificate of certificates) {
+      if (certificate.height === height && (best === undefined || isBetter(best, certificate))) best = certificate;
+    }
+    if (best === undefined || (height > start && parseHeader(best.headerBytes).parent !== chain.at(-1))) return chain;
+    chain.push(best.digest);
+  }
 }

@@ -3,32 +3,25 @@ import type { Proposal, Tip } from "../block.ts";
 import { voteClaim } from "../certificates.ts";
 import type { CoreOptions, Effect, SignIntent } from "../core.ts";
 import type { ConsensusMessage } from "../messages.ts";
-import { Ballot } from "./ballot.ts";
-import type { NewView, PreparedCertificate, Propose, ViewChange, Vote } from "./messages.ts";
+import type { Ballot } from "./ballot.ts";
+import type { NewView, ViewChange } from "./messages.ts";
 import { NEW_VIEW_KEY, readKey } from "./records.ts";
 import type { PbftRules, PbftTiming } from "./rules.ts";
+import { Slot } from "./slot.ts";
 import { ViewChanges } from "./view-changes.ts";
 
 /** Messages of one sender kept for later heights and views. */
-const LATER_PER_SENDER_MAX = 16;
-/** Ballots of one height: the current view's two, and a few of views whose commits may still decide. */
-const BALLOTS_MAX = 16;
+const LATER_PER_SENDER_MAX = 48;
+/** Decisions in a row without a change of view after which the timer comes down a step. */
+const CALM_DECISIONS = 32;
+/** Steps that the timer keeps from earlier changes of view. */
+const STEPS_MAX = 3;
 
-/** A proposal that this node accepted at the current height. */
-export interface Accepted {
-  readonly proposal: Proposal;
+/** What the new-view of a view demands: digests for its height and the ones above, a chain. */
+export interface Demand {
+  readonly height: number;
   readonly view: number;
-  /** The leader's. */
-  readonly signature: Uint8Array;
-}
-
-/** What this node sent at the current height, to be sent again as it is. */
-export interface Sent {
-  propose?: Propose;
-  prepare?: Vote;
-  commit?: Vote;
-  viewChange?: ViewChange;
-  newView?: NewView;
+  readonly digests: readonly Hash[];
 }
 
 /** What does not change while a core runs. */
@@ -48,18 +41,12 @@ export class PbftState {
   changing: boolean = false;
   /** The highest view that is established (rule V4). */
   establishedView: number = 0;
-  /** What the new-view of (height, view) demands; an absent digest demands nothing. */
-  demand: { readonly height: number; readonly view: number; readonly digest: Hash | undefined } | undefined;
-  accepted: Accepted | undefined;
-  /** A proposal whose signature or content is being checked, or our own being signed. */
-  candidate: { readonly digest: Hash; readonly view: number; readonly signature: Uint8Array } | undefined;
-  prepared: PreparedCertificate | undefined;
+  demand: Demand | undefined;
+  viewChanges: ViewChanges;
+  /** Messages of the view itself, to be sent again as they are. */
+  sent: { viewChange?: ViewChange; newView?: NewView } = {};
   /** Keys of the records in the write-ahead log. */
   readonly records: Set<string> = new Set();
-  /** Valid proposals of this height by digest. */
-  readonly bodies: Map<Hash, Proposal> = new Map();
-  viewChanges: ViewChanges;
-  sent: Sent = {};
   /** The epoch ends here: nothing is proposed or voted above. */
   lastHeight: number = Number.MAX_SAFE_INTEGER;
   /** Votes only above this height; nowhere while undefined. */
@@ -67,7 +54,10 @@ export class PbftState {
   pending: boolean = false;
   /** Views in a row without a decision. */
   attempts: number = 0;
-  readonly #ballots = new Map<string, Ballot>();
+  /** Doublings of the timer that earlier view changes left behind: the network, or the load, was slower than the timer. */
+  #steps = 0;
+  #calm = 0;
+  readonly #slots = new Map<number, Slot>();
   readonly #later = new Map<NodeId, ConsensusMessage[]>();
   readonly #answers = new Map<number, (answer: never) => void>();
   #effects: Effect[] = [];
@@ -80,7 +70,7 @@ export class PbftState {
     this.viewChanges = new ViewChanges(settings.membership);
   }
 
-  /** The height being decided. */
+  /** The lowest undecided height. */
   get height(): number {
     return this.tip.height + 1;
   }
@@ -93,14 +83,61 @@ export class PbftState {
     return this.leader === this.settings.self;
   }
 
-  /** True when this node may vote in the current view at the current height (P1, V4). */
+  /** True when this node may vote in the current view (P1, V4). */
   get isOpen(): boolean {
     return !this.changing && this.establishedView === this.view;
   }
 
-  /** True when the vote guard's floor and the epoch's end let this node sign at the current height. */
-  get mayVote(): boolean {
-    return this.participatesAbove !== undefined && this.height > this.participatesAbove && this.height <= this.lastHeight;
+  /** True when the vote guard's floor and the epoch's end let this node sign at the height. */
+  mayVote(height: number = this.height): boolean {
+    return this.participatesAbove !== undefined && height > this.participatesAbove && height <= this.lastHeight;
+  }
+
+  /** True for the heights that are in flight. */
+  isInWindow(height: number): boolean {
+    return height > this.tip.height && height <= this.tip.height + this.settings.window;
+  }
+
+  /** How long to wait for a decision before the leader is replaced, in milliseconds: doubled with each attempt, and slow to forget. */
+  get progressDelayMs(): number {
+    const { viewTimeoutMs, viewTimeoutMaxMs } = this.settings.timing;
+    return Math.min(viewTimeoutMs * 2 ** Math.min(Math.max(this.attempts, this.#steps), 10), viewTimeoutMaxMs);
+  }
+
+  /** The leader's time was over. */
+  countTimeout(): void {
+    this.#steps = Math.min(this.#steps + 1, STEPS_MAX);
+    this.#calm = 0;
+  }
+
+  /** The slot of a height in the window. */
+  slot(height: number = this.height): Slot {
+    invariant(this.isInWindow(height), "a slot is in the window");
+    const known = this.#slots.get(height);
+    if (known !== undefined) return known;
+    const { membership, rules } = this.settings;
+    const slot = new Slot(height, { membership, isQuorum: (weight, total) => rules.isQuorum(weight, total) });
+    this.#slots.set(height, slot);
+    return slot;
+  }
+
+  /** The slots in the window of which something is known, in ascending height. */
+  slots(): readonly Slot[] {
+    const heights = Array.from({ length: this.settings.window }, (_, index) => this.height + index);
+    return heights.flatMap((height) => this.#slots.get(height) ?? []);
+  }
+
+  /** What a proposal at the height follows: the tip, or what is accepted below it in the present view; undefined while that is missing. */
+  parentOf(height: number): Pick<Tip, "digest" | "timeUs"> | undefined {
+    if (height === this.height) return this.tip;
+    const below = this.#slots.get(height - 1)?.accepted;
+    return below?.view === this.view ? { digest: below.proposal.digest, timeUs: below.proposal.header.timeUs } : undefined;
+  }
+
+  /** The digest that the view's new-view demands at a height, if it demands one (V6). */
+  demandAt(height: number): Hash | undefined {
+    const { demand, view } = this;
+    return demand?.view === view && height >= demand.height ? demand.digests[height - demand.height] : undefined;
   }
 
   emit(effect: Effect): void {
@@ -116,7 +153,7 @@ export class PbftState {
   /** Lets go of the records that a decided, durable height has made needless; the new-view only when its view decided too (rule G2a). */
   forget(height: number): void {
     const keys = [...this.records].filter((key) => {
-      if (key === NEW_VIEW_KEY) return height === this.tip.height && this.tip.view >= this.establishedView;
+      if (key === NEW_VIEW_KEY) return height === this.tip.height && this.tip.view >= this.establishedView && this.#isDemandMet();
       return readKey(key).height <= height;
     });
     for (const key of keys) this.records.delete(key);
@@ -137,56 +174,50 @@ export class PbftState {
     return this.settings.rules.isQuorum(weight, this.total);
   }
 
-  ballot(type: VoteType, view: number): Ballot {
-    const key = `${type}/${view}`;
-    const known = this.#ballots.get(key);
-    if (known !== undefined) return known;
-    if (this.#ballots.size >= BALLOTS_MAX) this.#dropBallot();
-    const ballot = new Ballot(this.settings.membership, this.settings.rules.isQuorum);
-    this.#ballots.set(key, ballot);
-    return ballot;
+  ballot(slot: Slot, type: VoteType, view: number): Ballot {
+    return slot.ballot(type, view, this.view);
   }
 
   /**
    * Asks for signatures to be checked; the answer is dropped when the height was decided meanwhile. False when too many checks are under way:
    * that is no verdict, and whoever asked asks again later (rule P5).
    */
-  verify(claims: readonly SignatureClaim[], then: (valid: boolean) => void): boolean {
+  verify(claims: readonly SignatureClaim[], height: number, then: (valid: boolean) => void): boolean {
     if (this.#answers.size >= LIMITS.pendingVerificationsMax) return false;
-    const { height } = this;
     const id = this.#ask((verdicts: readonly boolean[]) => {
-      if (this.height === height) then(verdicts.length === claims.length && verdicts.every(Boolean));
+      if (this.isInWindow(height)) then(verdicts.length === claims.length && verdicts.every(Boolean));
     });
     this.emit({ type: "verify", id, claims });
     return true;
   }
 
   verifyVote(
-    vote: { readonly node: NodeId; readonly view: number; readonly digest: Hash; readonly signature: Uint8Array },
+    vote: { readonly node: NodeId; readonly height: number; readonly view: number; readonly digest: Hash; readonly signature: Uint8Array },
     type: VoteType,
     then: (valid: boolean) => void,
   ): boolean {
-    const slot = { epoch: this.settings.membership.epoch, height: this.height, view: vote.view, digest: vote.digest };
-    const claim = voteClaim(this.settings, { node: vote.node, slot, type, signature: vote.signature });
-    return claim !== undefined && this.verify([claim], then);
+    const { node, height, view, digest, signature } = vote;
+    const slot = { epoch: this.settings.membership.epoch, height, view, digest };
+    const claim = voteClaim(this.settings, { node, slot, type, signature });
+    return claim !== undefined && this.verify([claim], height, then);
   }
 
   validate(proposal: Proposal, check: "first-proposal" | "re-proposal" | "decided", then: (valid: boolean) => void): void {
-    const { height } = this;
+    const { height } = proposal.header;
     const id = this.#ask((valid: boolean) => {
-      if (this.height === height) then(valid);
+      if (this.isInWindow(height)) then(valid);
     });
     this.emit({ type: "validate", id, proposal, check });
   }
 
   /** Asks for a signature of this node; nothing happens below its floor, or when the guard refuses. */
-  sign(intent: Omit<SignIntent, "epoch" | "height">, body: Uint8Array, then: (signature: Uint8Array) => void): void {
-    if (!this.mayVote) return;
-    const { height } = this;
+  sign(intent: Omit<SignIntent, "epoch">, body: Uint8Array, then: (signature: Uint8Array) => void): void {
+    const { height } = intent;
+    if (!this.mayVote(height)) return;
     const id = this.#ask((signature: Uint8Array | undefined) => {
-      if (signature !== undefined && this.height === height) then(signature);
+      if (signature !== undefined && this.isInWindow(height)) then(signature);
     });
-    this.emit({ type: "sign", id, intent: { ...intent, epoch: this.settings.membership.epoch, height }, body });
+    this.emit({ type: "sign", id, intent: { ...intent, epoch: this.settings.membership.epoch }, body });
   }
 
   /** Gives an answer of the driver to whoever asked. */
@@ -206,39 +237,40 @@ export class PbftState {
   }
 
   takeLater(): [NodeId, ConsensusMessage][] {
+    if (this.#later.size === 0) return [];
     const kept = [...this.#later].flatMap(([from, messages]) => messages.map((message): [NodeId, ConsensusMessage] => [from, message]));
     this.#later.clear();
     return kept;
   }
 
+  /** Enters or leaves a view: what was accepted or said in another one stands no more. */
+  leaveView(): void {
+    for (const slot of this.slots()) slot.leaveView();
+  }
+
   /** Moves to the next height; what belonged to the decided one goes. */
   moveTo(tip: Tip): void {
     invariant(tip.height === this.height, "heights are decided in order");
+    this.#slots.delete(tip.height);
     this.tip = tip;
-    this.accepted = undefined;
-    this.candidate = undefined;
-    this.prepared = undefined;
-    this.demand = undefined;
-    this.bodies.clear();
     this.viewChanges = new ViewChanges(this.settings.membership);
-    this.#ballots.clear();
     const { newView } = this.sent;
     this.sent = newView === undefined ? {} : { newView };
     this.attempts = 0;
+    this.#calm += 1;
+    if (this.#calm < CALM_DECISIONS) return;
+    this.#calm = 0;
+    this.#steps = Math.max(0, this.#steps - 1);
+  }
+
+  /** Nothing that the present view's new-view demands is still undecided: only then may it be forgotten. */
+  #isDemandMet(): boolean {
+    return this.demandAt(this.height) === undefined;
   }
 
   #ask<T>(then: (answer: T) => void): number {
     const id = this.#nextId++;
     this.#answers.set(id, then as (answer: never) => void);
     return id;
-  }
-
-  /** A Byzantine member may vote in many views; ballots of other views than the current make room, fewest voters first. */
-  #dropBallot(): void {
-    const current = `/${this.view}`;
-    const others = [...this.#ballots].filter(([key]) => !key.endsWith(current));
-    others.sort(([, a], [, b]) => a.voters().length - b.voters().length);
-    const [first] = others;
-    if (first !== undefined) this.#ballots.delete(first[0]);
   }
 }

@@ -33,12 +33,11 @@ export class ViewChanger {
   /** Asks for a view, if it is above the present one (V1). */
   start(view: number): void {
     const state = this.#state;
-    if (!state.mayVote || view <= state.view) return;
+    if (!state.mayVote() || view <= state.view) return;
     state.view = view;
     state.changing = true;
     state.attempts += 1;
-    state.accepted = undefined;
-    state.candidate = undefined;
+    state.leaveView();
     state.sent = {};
     this.send();
   }
@@ -46,11 +45,12 @@ export class ViewChanger {
   /** Signs and sends the view change of the present height and view, again for a new height (V3). */
   send(): void {
     const state = this.#state;
-    const { settings, height, view, prepared, tip } = state;
+    const { settings, height, view, tip } = state;
+    const prepared = state.slots().flatMap((slot) => slot.prepared ?? []);
     const { cluster, self, membership, hasher } = settings;
-    const unsigned = { type: "view-change" as const, epoch: membership.epoch, height, view, sender: self, ...(prepared && { prepared }) };
+    const unsigned = { type: "view-change" as const, epoch: membership.epoch, height, view, sender: self, prepared };
     const body = viewChangeSignedBody(cluster, unsigned);
-    state.sign({ purpose: "view-change", view, phase: 0, digest: toHash(hasher.sha256(body)) }, body, (signature) => {
+    state.sign({ purpose: "view-change", height, view, phase: 0, digest: toHash(hasher.sha256(body)) }, body, (signature) => {
       if (state.view !== view || !state.changing) return;
       const message: ViewChange = { ...unsigned, signature, ...(tip.certificate && { tip: tip.certificate }) };
       state.sent.viewChange = message;
@@ -67,8 +67,9 @@ export class ViewChanger {
     if (!state.viewChanges.isNews(message, state.view)) return;
     const claims = viewChangeClaims(message, state.settings);
     if (claims === undefined) return;
-    state.verify(claims, (genuine) => {
-      if (!genuine) return;
+    const { height } = state;
+    state.verify(claims, height, (genuine) => {
+      if (!genuine || state.height !== height) return;
       state.viewChanges.add(message);
       const join = state.viewChanges.viewToJoin(state.view, state.settings.self);
       if (join !== undefined) this.start(join);
@@ -86,42 +87,51 @@ export class ViewChanger {
     const claims = newViewClaims(message, settings);
     if (!settings.rules.verifiesNewViews) return this.#enter(message);
     if (claims === undefined) return;
-    state.verify(claims, (genuine) => {
+    state.verify(claims, state.height, (genuine) => {
       if (genuine && view >= state.view && view > state.establishedView) this.#enter(message);
     });
   }
 
   onFetch(from: NodeId, message: FetchProposal): void {
-    const { height, bodies } = this.#state;
-    const body = bodies.get(message.digest);
-    if (message.height < height) return this.#state.emit({ type: "send-block", to: from, height: message.height });
-    if (body === undefined || message.height !== height) return;
+    const state = this.#state;
+    const { height, digest } = message;
+    if (height < state.height) return state.emit({ type: "send-block", to: from, height });
+    const body = state.isInWindow(height) ? state.slot(height).bodies.get(digest) : undefined;
+    if (body === undefined) return;
     const { headerBytes, certifiedProof, batch } = body;
-    this.#state.emit({ type: "send", to: from, message: { type: "proposal-body", height, headerBytes, certifiedProof, batch } });
+    state.emit({ type: "send", to: from, message: { type: "proposal-body", height, headerBytes, certifiedProof, batch } });
   }
 
-  /** The body that a new-view demands and this leader did not have (V7). */
+  /** A body that the new-view demands and this leader did not have (V7). */
   onBody(message: ProposalBody): void {
     const state = this.#state;
-    const demanded = state.demand?.digest;
-    if (message.height !== state.height || demanded === undefined || state.bodies.has(demanded)) return;
+    if (!state.isInWindow(message.height)) return;
+    const slot = state.slot(message.height);
+    const demanded = state.demandAt(message.height);
+    if (demanded === undefined || slot.bodies.has(demanded)) return;
     const proposal = this.#normal.read(message);
     if (proposal?.digest !== demanded) return;
     state.validate(proposal, "re-proposal", (valid) => {
       if (!valid) return;
-      state.bodies.set(demanded, proposal);
+      slot.bodies.set(demanded, proposal);
       this.proposeDemanded();
     });
   }
 
-  /** Proposes what the new-view demands, as soon as its body is here. */
+  /** Proposes what the new-view demands, from the lowest height upwards, as soon as its body is here. */
   proposeDemanded(): void {
     const state = this.#state;
-    const demanded = state.demand?.digest;
-    if (demanded === undefined || !state.leads || !state.isOpen || state.accepted !== undefined || state.candidate !== undefined) return;
-    const body = state.bodies.get(demanded);
-    if (body !== undefined) this.#normal.propose(body);
-    else state.broadcast({ type: "fetch-proposal", height: state.height, digest: demanded });
+    if (!state.leads || !state.isOpen) return;
+    for (let { height } = state; state.isInWindow(height); height++) {
+      const demanded = state.demandAt(height);
+      if (demanded === undefined) return;
+      const slot = state.slot(height);
+      if (slot.accepted !== undefined) continue;
+      if (slot.candidate !== undefined || state.parentOf(height) === undefined) return;
+      const body = slot.bodies.get(demanded);
+      if (body === undefined) return state.broadcast({ type: "fetch-proposal", height, digest: demanded });
+      this.#normal.propose(body);
+    }
   }
 
   #tryNewView(): void {
@@ -136,7 +146,7 @@ export class ViewChanger {
     const unsigned = { epoch: settings.membership.epoch, height, view, viewChanges };
     const body = newViewSignedBody(settings.cluster, unsigned);
     const digest: Hash = toHash(settings.hasher.sha256(body));
-    state.sign({ purpose: "new-view", view, phase: 0, digest }, body, (signature) => {
+    state.sign({ purpose: "new-view", height, view, phase: 0, digest }, body, (signature) => {
       if (state.view !== view || !state.changing) return;
       const message: NewView = { type: "new-view", ...unsigned, signature };
       state.sent.newView = message;
@@ -153,11 +163,9 @@ export class ViewChanger {
     state.view = view;
     state.changing = false;
     state.establishedView = view;
-    state.accepted = undefined;
-    state.candidate = undefined;
+    state.leaveView();
     state.sent = state.sent.newView?.view === view ? { newView: state.sent.newView } : {};
-    const demands = height === state.height;
-    state.demand = demands ? { height, view, digest: state.settings.rules.demandedDigest(message.viewChanges) } : undefined;
+    state.demand = { height, view, digests: state.settings.rules.demandedChain(message.viewChanges) };
     this.proposeDemanded();
     this.#normal.offer();
     this.#onEntered();

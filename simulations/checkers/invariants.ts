@@ -87,12 +87,14 @@ export class Checker {
   /** A3: what an honest node offers as proof that a value was prepared, proves it. */
   onPrepared(from: NodeId, message: ViewChange, run: { cluster: Hash; keys: KeyMill; membership: Membership }): void {
     const { prepared } = message;
-    if (prepared === undefined || !this.#honest(from) || this.#proved.has(message)) return;
+    if (!this.#honest(from) || this.#proved.has(message)) return;
     this.#proved.add(message);
-    run.keys.verifier.verify(preparedCertificateClaims(prepared, run), (verdicts) => {
-      if (!checkPreparedCertificate(prepared, run.membership) || !verdicts.every(Boolean))
-        this.fail("A3", `${from} offers a prepared certificate for ${prepared.height} that proves nothing`);
-    });
+    for (const certificate of prepared) {
+      run.keys.verifier.verify(preparedCertificateClaims(certificate, run), (verdicts) => {
+        if (!checkPreparedCertificate(certificate, run.membership) || !verdicts.every(Boolean))
+          this.fail("A3", `${from} offers a prepared certificate for ${certificate.height} that proves nothing`);
+      });
+    }
   }
 
   /** A5: an honest node never sends two votes for one (height, view, phase), whatever became of it in between. */

@@ -1,5 +1,5 @@
 import type { Hash } from "#base";
-import { type CoreRules, pbftRules, type ViewChange } from "#consensus";
+import { type CoreRules, pbftRules, preparedChain, type ViewChange } from "#consensus";
 import type { ClusterOptions } from "../cluster.ts";
 import type { FaultKind } from "../faults.ts";
 
@@ -42,14 +42,14 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: "prepared-value-dropped",
     about: "a new-view demands nothing although a value was prepared",
     breaks: ["A1", "S1"],
-    overrides: { rules: { pbft: { ...pbftRules, demandedDigest: () => undefined } } },
+    overrides: { rules: { pbft: { ...pbftRules, demandedChain: () => [] } } },
     kinds: ["targeted-loss", "crash", "loss"],
   },
   {
     name: "oldest-prepared-wins",
     about: "a new-view demands the prepared certificate of the lowest view",
     breaks: ["A1", "A7", "S1"],
-    overrides: { rules: { pbft: { ...pbftRules, demandedDigest: lowestPrepared } } },
+    overrides: { rules: { pbft: { ...pbftRules, demandedChain: lowestPrepared } } },
     kinds: ["targeted-loss"],
   },
   {
@@ -68,7 +68,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
 ];
 
-function lowestPrepared(viewChanges: readonly ViewChange[]): Hash | undefined {
-  const prepared = viewChanges.flatMap((message) => message.prepared ?? []);
-  return prepared.sort((a, b) => a.view - b.view)[0]?.digest;
+function lowestPrepared(viewChanges: readonly ViewChange[]): readonly Hash[] {
+  return preparedChain(viewChanges, (best, other) => other.view < best.view);
 }

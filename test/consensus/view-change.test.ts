@@ -48,7 +48,7 @@ describe("the view change of PBFT", () => {
   });
 
   it("would lose it without the rule that the test above stands on", () => {
-    const room = new Room([1, 1, 1, 1], { ...pbftRules, demandedDigest: () => undefined });
+    const room = new Room([1, 1, 1, 1], { ...pbftRules, demandedChain: () => [] });
     room.onTheWay = (_from, to, message) => (message.type === "commit" && to !== first ? undefined : message);
     room.propose(first, { height: 1, view: 0, text: "a" });
     room.settle();

@@ -1,0 +1,75 @@
+import type { Hash, Membership, VoteType } from "#base";
+import type { CommitCertificate, Proposal } from "../block.ts";
+import { Ballot } from "./ballot.ts";
+import type { PreparedCertificate, Propose, Vote } from "./messages.ts";
+
+/** Ballots of one height: the current view's two, and a few of views whose commits may still decide. */
+const BALLOTS_MAX = 16;
+
+/** A proposal that this node accepted at a height. */
+export interface Accepted {
+  readonly proposal: Proposal;
+  readonly view: number;
+  /** The leader's. */
+  readonly signature: Uint8Array;
+}
+
+/** A proposal whose signature or content is being checked, or one's own that is being signed. */
+export interface Candidate {
+  readonly digest: Hash;
+  readonly view: number;
+  readonly signature: Uint8Array;
+}
+
+/** What is known of one undecided height. */
+export class Slot {
+  readonly height: number;
+  accepted: Accepted | undefined;
+  candidate: Candidate | undefined;
+  /** The certificate of highest view that this node saw. */
+  prepared: PreparedCertificate | undefined;
+  /** Valid proposals by digest. */
+  readonly bodies: Map<Hash, Proposal> = new Map();
+  /** What this node sent in the present view, to be sent again as it is. */
+  sent: { propose?: Propose; prepare?: Vote; commit?: Vote } = {};
+  /** A decision that waits for the heights below it. */
+  decided: CommitCertificate | undefined;
+  askedForBlock: boolean = false;
+  /** Slots that somebody was blamed for: replayed contradictions are not evidence again. */
+  readonly blamed: Set<string> = new Set();
+  readonly #membership: Membership;
+  readonly #isQuorum: (weight: number, total: number) => boolean;
+  readonly #ballots = new Map<string, Ballot>();
+
+  constructor(height: number, rules: { readonly membership: Membership; isQuorum(weight: number, total: number): boolean }) {
+    this.height = height;
+    this.#membership = rules.membership;
+    this.#isQuorum = rules.isQuorum;
+  }
+
+  /** @param current the present view, whose ballots never make room */
+  ballot(type: VoteType, view: number, current: number): Ballot {
+    const key = `${type}/${view}`;
+    const known = this.#ballots.get(key);
+    if (known !== undefined) return known;
+    if (this.#ballots.size >= BALLOTS_MAX) this.#dropBallot(current);
+    const ballot = new Ballot(this.#membership, this.#isQuorum);
+    this.#ballots.set(key, ballot);
+    return ballot;
+  }
+
+  /** What was said in the view that this node leaves is not said again. */
+  leaveView(): void {
+    this.accepted = undefined;
+    this.candidate = undefined;
+    this.sent = {};
+  }
+
+  /** A Byzantine member may vote in many views; ballots of other views than the current make room, fewest voters first. */
+  #dropBallot(current: number): void {
+    const others = [...this.#ballots].filter(([key]) => !key.endsWith(`/${current}`));
+    others.sort(([, a], [, b]) => a.voters().length - b.voters().length);
+    const [first] = others;
+    if (first !== undefined) this.#ballots.delete(first[0]);
+  }
+}
