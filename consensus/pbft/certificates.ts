@@ -76,11 +76,14 @@ export function newViewClaims(message: NewView, context: ViewContext): Signature
   const leader = leaderOf(membership, message.view);
   const publicKey = voteKey(membership, leader);
   const senders = message.viewChanges.map((viewChange) => viewChange.sender);
+  // A quorum names it, so it is what was decided, also to a reader who does not know.
+  const parent = message.viewChanges[0]?.parent;
   if (publicKey === undefined || message.epoch !== membership.epoch || new Set(senders).size !== senders.length) return undefined;
   if (!senders.includes(leader) || !isByzantineQuorum(weightOf(membership, senders), totalWeight(membership))) return undefined;
   const claims = [{ publicKey, message: signedBytes("new-view", newViewSignedBody(cluster, message)), signature: message.signature }];
   for (const viewChange of message.viewChanges) {
-    if (viewChange.height !== message.height || viewChange.view !== message.view) return undefined;
+    const isAlike = viewChange.height === message.height && viewChange.view === message.view && viewChange.parent === parent;
+    if (!isAlike) return undefined;
     const own = viewChangeClaims(viewChange, context);
     if (own === undefined) return undefined;
     claims.push(...own);

@@ -43,7 +43,7 @@ export function decodePbftMessage(bytes: Uint8Array): PbftMessage {
 
 /** What a view change signs behind the cluster id: everything but its tip and signature. */
 export function viewChangeBody(message: Omit<ViewChange, "signature" | "tip">): Uint8Array {
-  const writer = new ByteWriter(512).u64(message.epoch).u64(message.height).u64(message.view).text(message.sender);
+  const writer = new ByteWriter(512).u64(message.epoch).u64(message.height).u64(message.view).text(message.sender).text(message.parent);
   writer.u8(message.prepared.length);
   for (const certificate of message.prepared) writePrepared(writer, certificate);
   return writer.finish();
@@ -139,9 +139,10 @@ function readViewChange(outer: ByteReader): ViewChange {
   const reader = new ByteReader(outer.bytes(VIEW_CHANGE_BYTES_MAX));
   const slot = readSlot(reader);
   const sender = parseNodeId(reader.text(63));
+  const parent = readHash(reader);
   const prepared = readPreparedList(reader);
   reader.end();
   const signature = outer.raw(SIGNATURE_BYTES);
   const tip = readFlag(outer) ? readCertificate(outer) : undefined;
-  return { type: "view-change", ...slot, sender, prepared, signature, ...(tip && { tip }) };
+  return { type: "view-change", ...slot, sender, parent, prepared, signature, ...(tip && { tip }) };
 }

@@ -45,6 +45,8 @@ export interface ViewChange {
   /** The sender's lowest undecided height. View changes of other heights never count together. */
   readonly height: number;
   readonly view: number;
+  /** Digest of the block below the height: what the lowest prepared value has to follow. */
+  readonly parent: Hash;
   /** The sender's prepared certificates of highest view at the heights in flight, ascending. */
   readonly prepared: readonly PreparedCertificate[];
   /** Commit certificate of height − 1, absent at height 1: lets a reader that is behind believe the height. */

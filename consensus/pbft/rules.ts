@@ -45,23 +45,27 @@ export const pbftRules: PbftRules = {
 };
 
 /**
- * From the view changes' height upwards the digest of the best prepared certificate of each height, up to the first height that has none or
- * whose best does not follow the one below: nothing from there on can have been decided.
+ * From the view changes' height upwards, of the prepared certificates that follow what stands below them the best one of each height, up to the
+ * first height without one. A value that follows another block than the one decided below it was never decided; and of a decided value the
+ * certificate of highest view at each height down to the decided block is on its chain (docs/protocols/pbft.md, V6).
  * @param isBetter whether the other certificate takes the place of the best so far
  */
 export function preparedChain(
   viewChanges: readonly ViewChange[],
   isBetter: (best: PreparedCertificate, other: PreparedCertificate) => boolean,
 ): readonly Hash[] {
+  const [first] = viewChanges;
+  if (first === undefined) return [];
   const chain: Hash[] = [];
-  const start = viewChanges[0]?.height ?? 0;
   const certificates = viewChanges.flatMap(({ prepared }) => prepared);
-  for (let height = start; ; height++) {
+  for (let { height, parent } = first; ; height++) {
     let best: PreparedCertificate | undefined;
     for (const certificate of certificates) {
-      if (certificate.height === height && (best === undefined || isBetter(best, certificate))) best = certificate;
+      const follows = certificate.height === height && parseHeader(certificate.headerBytes).parent === parent;
+      if (follows && (best === undefined || isBetter(best, certificate))) best = certificate;
     }
-    if (best === undefined || (height > start && parseHeader(best.headerBytes).parent !== chain.at(-1))) return chain;
+    if (best === undefined) return chain;
     chain.push(best.digest);
+    parent = best.digest;
   }
 }

@@ -48,7 +48,7 @@ export class ViewChanger {
     const { settings, height, view, tip } = state;
     const prepared = state.slots().flatMap((slot) => slot.prepared ?? []);
     const { cluster, self, membership, hasher } = settings;
-    const unsigned = { type: "view-change" as const, epoch: membership.epoch, height, view, sender: self, prepared };
+    const unsigned = { type: "view-change" as const, epoch: membership.epoch, height, view, sender: self, parent: tip.digest, prepared };
     const body = viewChangeSignedBody(cluster, unsigned);
     state.sign({ purpose: "view-change", height, view, phase: 0, digest: toHash(hasher.sha256(body)) }, body, (signature) => {
       if (state.view !== view || !state.changing) return;
@@ -64,7 +64,7 @@ export class ViewChanger {
     const state = this.#state;
     if (message.sender !== from || from === state.settings.self) return;
     if (message.view <= state.establishedView) return this.#helpIntoView(from, message);
-    if (!state.viewChanges.isNews(message, state.view)) return;
+    if (message.parent !== state.tip.digest || !state.viewChanges.isNews(message, state.view)) return;
     const claims = viewChangeClaims(message, state.settings);
     if (claims === undefined) return;
     const { height } = state;
