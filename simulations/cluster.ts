@@ -1,22 +1,25 @@
 import {
   type CertifiedPoint,
+  type EngineName,
   encodeGenesis,
   encodeUtf8,
+  errorCode,
   type Hash,
   type Hasher,
   LIMITS,
   type Member,
   type NodeId,
+  type NodeSigner,
   type PublicKey,
   parseNodeId,
   parseSubjectId,
   SeededRandom,
-  silentTelemetry,
+  type Telemetry,
   toBase64Url,
 } from "#base";
 import type { CoreRules } from "#consensus";
 import { type BlockEvent, initializeGuard, Replica, type ReplicaTiming } from "#replica";
-import { emptyPlatter, type Platter, SimulatedAnchor, SimulatedStore } from "./disk.ts";
+import { type Platter, platterOf, SimulatedAnchor, SimulatedStore, type Survival } from "./disk.ts";
 import { type KeyMill, nodeSigner } from "./keys.ts";
 import { SimulatedNetwork } from "./network.ts";
 import { NodeTime, type Scheduler, START_US } from "./scheduler.ts";
@@ -24,6 +27,8 @@ import { NodeTime, type Scheduler, START_US } from "./scheduler.ts";
 /** What a simulated cluster is made from. */
 export interface ClusterOptions {
   readonly seed: number;
+  /** The consensus engine that genesis names; pbft by default. */
+  readonly engine?: EngineName;
   readonly nodes: number;
   /** One weight each; all 1 by default. */
   readonly weights?: readonly number[];
@@ -44,6 +49,7 @@ export interface SimulatedNode {
   replica: Replica | undefined;
   store: SimulatedStore | undefined;
   time: NodeTime | undefined;
+  /** Why it stopped by itself. */
   halted: string | undefined;
 }
 
@@ -51,9 +57,21 @@ export interface SimulatedNode {
 export interface ClusterObserver {
   onBlock(node: NodeId, block: BlockEvent): void;
   onCertified(node: NodeId, point: CertifiedPoint): void;
-  onHalted(node: NodeId, reason: string): void;
+  /** A node stopped by itself; `stopped` tells what for. */
+  onHalted(node: NodeId, reason: string, stopped: StopCause): void;
   onEvidence(node: NodeId, offender: NodeId): void;
+  /** A node takes part, from now on. */
+  onParticipating(node: NodeId): void;
+  onSign(purpose: string): void;
+  /** Logs and counters of all nodes. */
+  readonly telemetry: Telemetry;
 }
+
+/** Why a node stopped by itself: its disk failed it, its disk lied to it, or for no reason that it should have had. */
+export type StopCause = "disk-failed" | "disk-corrupt" | "wrong";
+
+/** How long an operator takes to look after a node whose disk lied. */
+const REPAIR_MS = 500;
 
 /** Whole replicas on simulated clocks, links and disks. */
 export class SimulatedCluster {
@@ -65,6 +83,7 @@ export class SimulatedCluster {
   readonly #options: ClusterOptions;
   readonly #observer: ClusterObserver;
   readonly #diskRandom: SeededRandom;
+  readonly #byId: ReadonlyMap<NodeId, SimulatedNode>;
 
   constructor(options: ClusterOptions, observer: ClusterObserver) {
     this.#options = options;
@@ -72,33 +91,22 @@ export class SimulatedCluster {
     this.scheduler = options.scheduler;
     this.network = new SimulatedNetwork(options.scheduler, new SeededRandom(options.seed, "network"));
     this.#diskRandom = new SeededRandom(options.seed, "disk");
-    const ids = Array.from({ length: options.nodes }, (_, index) => parseNodeId(`node-${String(index + 1).padStart(2, "0")}`));
+    const ids = nodeIds(options.nodes);
     this.members = ids.map((id, index) => memberOf(options.keys, id, options.weights?.[index] ?? 1));
-    this.genesisBytes = encodeGenesis({
-      environment: "development",
-      trustDomain: "sim.local",
-      engine: "pbft",
-      protocol: 1,
-      window: 1,
-      activationDelay: 2,
-      zeroFaultTolerance: options.nodes < 4,
-      timeUs: START_US - 10_000_000,
-      membership: { epoch: 0, members: this.members },
-      operators: [{ id: parseSubjectId("operator-1"), key: options.keys.keyOf("operator-1").publicKey, roles: ["operator"] }],
-      issuers: [{ id: parseSubjectId("issuer-1"), key: options.keys.keyOf("issuer-1").publicKey }],
-    });
+    this.genesisBytes = genesisOf(options, this.members);
     this.nodes = ids.map((id) => ({
       id,
-      platter: emptyPlatter(),
+      platter: platterOf(),
       replica: undefined,
       store: undefined,
       time: undefined,
       halted: undefined,
     }));
+    this.#byId = new Map(this.nodes.map((node) => [node.id, node]));
   }
 
   node(id: NodeId): SimulatedNode {
-    const node = this.nodes.find((candidate) => candidate.id === id);
+    const node = this.#byId.get(id);
     if (node === undefined) throw new RangeError(`no node ${id}`);
     return node;
   }
@@ -106,7 +114,7 @@ export class SimulatedCluster {
   /** Creates every node and starts it. */
   begin(): void {
     for (const node of this.nodes) {
-      const time = new NodeTime(this.scheduler, () => true);
+      const time = new NodeTime(this.scheduler, { alive: () => true, onThrow: (cause) => this.#onThrow(node, cause) });
       const store = new SimulatedStore({ platter: node.platter, time, random: this.#diskRandom });
       initializeGuard({ store, anchor: new SimulatedAnchor(node.platter, time) }, () => this.start(node.id));
     }
@@ -115,57 +123,84 @@ export class SimulatedCluster {
   /** Starts a node that is down, from what its disk holds. */
   start(id: NodeId): void {
     const node = this.node(id);
-    if (node.replica !== undefined) return;
-    const { hasher, keys, rules, acknowledgesEarly, forgetsGuard, timing, seed } = this.#options;
-    const time: NodeTime = new NodeTime(this.scheduler, () => node.time === time);
+    if (node.time !== undefined) return;
+    const { keys, acknowledgesEarly, forgetsGuard } = this.#options;
+    const time: NodeTime = new NodeTime(this.scheduler, {
+      alive: () => node.time === time,
+      onThrow: (cause) => this.#onThrow(node, cause),
+    });
     const store = new SimulatedStore({ platter: node.platter, time, random: this.#diskRandom });
     store.acknowledgesEarly = acknowledgesEarly ?? false;
-    node.time = time;
-    node.store = store;
-    node.halted = undefined;
+    Object.assign(node, { time, store, halted: undefined });
     const anchor = new SimulatedAnchor(node.platter, time);
-    const entropy = new SeededRandom(seed + this.scheduler.executed, `entropy ${id}`);
-    const open = (): void =>
-      Replica.open(
-        {
-          self: id,
-          genesisBytes: this.genesisBytes,
-          hasher,
-          signer: nodeSigner(keys, id),
-          verifier: keys.verifier,
-          store,
-          anchor,
-          transport: this.network.transportFor(id, time),
-          clock: time,
-          timers: time,
-          entropy,
-          telemetry: silentTelemetry,
-          ...(timing === undefined ? {} : { timing }),
-          ...(rules === undefined ? {} : { rules }),
-          events: {
-            onBlock: (block) => this.#observer.onBlock(id, block),
-            onCertified: (point) => this.#observer.onCertified(id, point),
-            onEvidence: (evidence) => this.#observer.onEvidence(id, evidence.offender),
-            onHalted: (reason) => this.#onHalted(node, reason),
-          },
+    const open = (): void => this.#open(node, { keys, store, anchor, time });
+    if (forgetsGuard === true) initializeGuard({ store, anchor }, () => time.run(open));
+    else time.run(open);
+  }
+
+  #open(node: SimulatedNode, parts: { keys: KeyMill; store: SimulatedStore; anchor: SimulatedAnchor; time: NodeTime }): void {
+    const { id } = node;
+    const { hasher, rules, timing, seed } = this.#options;
+    const { keys, store, anchor, time } = parts;
+    Replica.open(
+      {
+        self: id,
+        genesisBytes: this.genesisBytes,
+        hasher,
+        signer: this.#watched(nodeSigner(keys, id)),
+        verifier: keys.verifier,
+        store,
+        anchor,
+        transport: this.network.transportFor(id, time),
+        clock: time,
+        timers: time,
+        entropy: new SeededRandom(seed + this.scheduler.executed, `entropy ${id}`),
+        telemetry: this.#telemetryOf(node),
+        ...(timing === undefined ? {} : { timing }),
+        ...(rules === undefined ? {} : { rules }),
+        events: {
+          onBlock: (block) => this.#observer.onBlock(id, block),
+          onCertified: (point) => this.#observer.onCertified(id, point),
+          onEvidence: (evidence) => this.#observer.onEvidence(id, evidence.offender),
+          onHalted: (reason) => this.#onHalted(node, reason, reason.startsWith("the disk") ? "disk-failed" : "wrong"),
         },
-        (error, replica) => {
-          if (error !== undefined || replica === undefined) return this.#onHalted(node, error?.message ?? "no replica");
-          node.replica = replica;
-          return replica.start(() => {});
-        },
-      );
-    if (forgetsGuard === true) initializeGuard({ store, anchor }, open);
-    else open();
+      },
+      (error, replica) => {
+        if (error !== undefined || replica === undefined) return this.#onThrow(node, error ?? new Error("no replica"));
+        node.replica = replica;
+        return replica.start(() => {});
+      },
+    );
+  }
+
+  #watched(signer: NodeSigner): NodeSigner {
+    return {
+      sign: (role, message, done) => {
+        if (role === "vote") this.#observer.onSign(purposeOf(message));
+        signer.sign(role, message, done);
+      },
+    };
+  }
+
+  #telemetryOf(node: SimulatedNode): Telemetry {
+    const { telemetry } = this.#observer;
+    return {
+      ...telemetry,
+      log: (level, event, fields) => {
+        telemetry.log(level, event, fields);
+        // Its core hears of it in the same turn: a moment later it stands where it stood.
+        if (event === "participating") node.time?.after(0, () => this.#observer.onParticipating(node.id));
+      },
+    };
   }
 
   /** Kills a node: what was not durable may be lost. */
-  crash(id: NodeId): void {
+  crash(id: NodeId, survival: Survival = "some"): void {
     const node = this.node(id);
-    if (node.replica === undefined) return;
+    if (node.time === undefined) return;
     node.time = undefined;
     node.replica = undefined;
-    node.store?.crash();
+    node.store?.crash(survival);
     node.store = undefined;
     this.network.remove(id);
   }
@@ -174,24 +209,76 @@ export class SimulatedCluster {
   loseDisk(id: NodeId): void {
     this.crash(id);
     const node = this.node(id);
-    node.platter = { durable: new Map(), anchor: node.platter.anchor };
+    node.platter = platterOf(undefined, node.platter.anchor);
   }
 
   /** Kills a node and puts back an older copy of its folder. */
   restoreCopy(id: NodeId, copy: ReadonlyMap<string, Uint8Array>): void {
     this.crash(id);
     const node = this.node(id);
-    node.platter = { durable: new Map(copy), anchor: node.platter.anchor };
+    node.platter = platterOf(copy, node.platter.anchor);
+  }
+
+  /** Kills a node and destroys its anchor; the data folder stays. */
+  loseAnchor(id: NodeId): void {
+    this.crash(id);
+    this.node(id).platter.anchor = undefined;
   }
 
   get cluster(): Hash | undefined {
     return this.nodes.find((node) => node.replica !== undefined)?.replica?.cluster;
   }
 
-  #onHalted(node: SimulatedNode, reason: string): void {
-    node.halted = reason;
-    this.#observer.onHalted(node.id, reason);
+  /** An exception that nobody caught ends the process. */
+  #onThrow(node: SimulatedNode, cause: unknown): void {
+    const isCorrupt = errorCode(cause) === "STORAGE_CORRUPT";
+    const reason = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
+    this.crash(node.id);
+    this.#onHalted(node, reason, isCorrupt ? "disk-corrupt" : "wrong");
+    if (isCorrupt) this.scheduler.after(REPAIR_MS * 1_000, () => this.#repair(node));
   }
+
+  /** What an operator does about a disk that lied: a damaged one is replaced, one that only once gave the wrong bytes is tried again. */
+  #repair(node: SimulatedNode): void {
+    if (node.time !== undefined) return;
+    if (node.platter.damaged.size > 0) this.loseDisk(node.id);
+    this.start(node.id);
+  }
+
+  #onHalted(node: SimulatedNode, reason: string, cause: StopCause): void {
+    node.halted = reason;
+    this.#observer.onHalted(node.id, reason, cause);
+  }
+}
+
+/** The purpose in the signed bytes: `quorumgate/<purpose>/v1\0`. */
+function purposeOf(message: Uint8Array): string {
+  let purpose = "";
+  for (let at = "quorumgate/".length; message[at] !== undefined && message[at] !== 0x2f; at++)
+    purpose += String.fromCharCode(message[at] ?? 0);
+  return purpose;
+}
+
+/** Ids in the order of a membership. */
+export function nodeIds(nodes: number): NodeId[] {
+  return Array.from({ length: nodes }, (_, index) => parseNodeId(`node-${String(index + 1).padStart(2, "0")}`));
+}
+
+function genesisOf(options: ClusterOptions, members: readonly Member[]): Uint8Array {
+  const { keys, engine = "pbft" } = options;
+  return encodeGenesis({
+    environment: "development",
+    trustDomain: "sim.local",
+    engine,
+    protocol: 1,
+    window: 1,
+    activationDelay: 2,
+    zeroFaultTolerance: options.nodes < 4,
+    timeUs: START_US - 10_000_000,
+    membership: { epoch: 0, members },
+    operators: [{ id: parseSubjectId("operator-1"), key: keys.keyOf("operator-1").publicKey, roles: ["operator"] }],
+    issuers: [{ id: parseSubjectId("issuer-1"), key: keys.keyOf("issuer-1").publicKey }],
+  });
 }
 
 /** Lifetime of a simulated command: the longest allowed. */

@@ -1,22 +1,37 @@
-import { clusterIdOf, type Hasher, headerDigest, type Membership, type NodeId, parseGenesis, SeededRandom } from "#base";
-import { type ConsensusMessage, decodeMessage } from "#consensus";
-import { decodeFrame, encodeFrame } from "#replica";
-import { equivocate } from "./byzantine/equivocate.ts";
-import { forge } from "./byzantine/forge.ts";
-import { silent } from "./byzantine/silent.ts";
+import {
+  clusterIdOf,
+  type EngineName,
+  faultModelOf,
+  type Hash,
+  type Hasher,
+  type Membership,
+  type NodeId,
+  parseGenesis,
+  SeededRandom,
+} from "#base";
+import { ACTORS } from "./byzantine/actors.ts";
 import { Checker, type Violation } from "./checkers/invariants.ts";
-import { type ClusterOptions, SimulatedCluster } from "./cluster.ts";
-import { byzantineNodes, FAULT_KINDS, type Fault, type FaultKind, faultsOf, SAFETY_MS } from "./faults.ts";
+import { type ClusterOptions, SimulatedCluster, type SimulatedNode } from "./cluster.ts";
+import { FAULT_KINDS, type FaultKind, faultRow, faultsOf, SAFETY_MS, spentNodes } from "./faults/catalogue.ts";
+import type { Fault, Laboratory } from "./faults/fault.ts";
+import { FrameReader } from "./frame-reader.ts";
 import type { KeyMill } from "./keys.ts";
+import { describeNodes, drawCore, isDrained, LIVENESS_MS, type LivenessReport, waitedFor } from "./liveness.ts";
+import { Coverage } from "./marks.ts";
+import { Observer } from "./observer.ts";
 import type { PlantedBug } from "./planted/planted.ts";
 import { Scheduler } from "./scheduler.ts";
-import { TargetedLoss } from "./targeted-loss.ts";
+import { TraceHash } from "./trace.ts";
+import { weightsOf } from "./weights.ts";
 import { Workload } from "./workload.ts";
 
 /** What one schedule is run with. */
 export interface RunOptions {
   readonly seed: number;
+  /** The consensus engine; pbft by default. */
+  readonly engine?: EngineName;
   readonly nodes: number;
+  /** One weight each; drawn from the seed by default. */
   readonly weights?: readonly number[];
   readonly hasher: Hasher;
   /** A mill of keys for this run: the stand-in, or real Ed25519. */
@@ -39,17 +54,29 @@ export interface RunResult {
   readonly answered: number;
   readonly virtualMs: number;
   readonly events: number;
+  /** How often each kind of fault took effect; a Byzantine node counts once. */
+  readonly hits: Readonly<Record<string, number>>;
   readonly marks: Readonly<Record<string, number>>;
+  /** Frames that honest cores sent, by the name of their message. */
+  readonly messages: Readonly<Record<string, number>>;
+  /** Votes and proposals signed. */
+  readonly signatures: number;
+  /** Receipts that the offline verifier passed. */
+  readonly receipts: number;
+  readonly liveness: LivenessReport;
   /** 16 hexadecimal characters: equal for equal runs. */
   readonly traceHash: string;
 }
 
-const OPERATIONS = 24;
-/** From the heal to the end of the liveness phase. */
-const LIVENESS_MS = 60_000;
-/** First byte of a frame that holds a consensus message. */
-const CONSENSUS_FRAME = encodeFrame({ kind: "consensus", message: new Uint8Array(0) })[0];
+/** Commands of honest clients in the safety phase, and at the beginning of each stage of the liveness phase. */
+const OPERATIONS = { safety: 14, liveness: 2 };
 const EVENTS_MAX = 400_000;
+/** How often it is looked whether everything is drained. */
+const LOOK_MS = 100;
+/** A client sends the same bytes again this often. */
+const REPEAT_CHANCE = 0.15;
+/** Half of the schedules let a quorum drain alone first. */
+const CORE_CHANCE = 0.5;
 
 /** Runs one schedule: a safety phase with its faults, then a liveness phase in which everything honest is healed and must drain. */
 export function runSchedule(options: RunOptions): RunResult {
@@ -61,70 +88,61 @@ class Run {
   readonly #faults: readonly Fault[];
   readonly #scheduler = new Scheduler();
   readonly #cluster: SimulatedCluster;
+  readonly #clusterId: Hash;
   readonly #checker: Checker;
   readonly #workload: Workload;
   readonly #membership: Membership;
   readonly #byzantine: ReadonlySet<NodeId>;
+  readonly #spent: ReadonlySet<NodeId>;
   readonly #random: SeededRandom;
-  readonly #marks = new Map<string, number>();
-  readonly #copies = new Map<Fault, ReadonlyMap<string, Uint8Array>>();
-  readonly #messages = new WeakMap<Uint8Array, ConsensusMessage>();
-  #trace = [0x811c9dc5, 0x01000193];
+  readonly #coverage = new Coverage();
+  readonly #observer = new Observer(this.#coverage);
+  readonly #frames = new FrameReader();
+  readonly #hits = new Map<string, number>();
+  readonly #messages = new Map<string, number>();
+  readonly #trace = new TraceHash();
+  readonly #waitedFor = new Set<NodeId>();
+  #signatures = 0;
+  #liveness: LivenessReport = { core: [], coreMs: undefined, allMs: undefined, waitedFor: [] };
 
   constructor(options: RunOptions) {
-    const { seed, nodes, hasher, keys, planted } = options;
+    const { seed, nodes, hasher, keys, planted, engine = "pbft" } = options;
     this.#options = options;
-    this.#faults = options.faults ?? faultsOf({ seed, nodes, kinds: options.kinds ?? planted?.kinds ?? FAULT_KINDS });
+    const weights = options.weights ?? weightsOf({ seed, nodes, engine });
+    this.#faults = options.faults ?? faultsOf({ seed, weights, kinds: options.kinds ?? planted?.kinds ?? FAULT_KINDS });
     this.#random = new SeededRandom(seed, "workload");
-    const clusterOptions: ClusterOptions = {
-      seed,
-      nodes,
-      hasher,
-      keys,
-      scheduler: this.#scheduler,
-      ...(options.weights === undefined ? {} : { weights: options.weights }),
-      ...planted?.overrides,
-    };
+    const settings = { seed, engine, nodes, weights, hasher, keys, scheduler: this.#scheduler, ...planted?.overrides };
+    this.#cluster = this.#makeCluster(settings);
+    this.#membership = parseGenesis(this.#cluster.genesisBytes).membership;
+    this.#clusterId = clusterIdOf(hasher, this.#cluster.genesisBytes);
+    const ids = this.#cluster.nodes.map((node) => node.id);
+    const { byzantine, spent } = spentNodes(this.#faults, ids);
+    this.#byzantine = byzantine;
+    this.#spent = spent;
+    this.#workload = new Workload({ cluster: this.#cluster, clusterId: this.#clusterId, random: this.#random, keys, hasher });
     this.#checker = new Checker({
+      cluster: this.#cluster,
+      certificates: { cluster: this.#clusterId, membership: this.#membership, engine, keys },
+      hasher,
+      random: new SeededRandom(seed, "samples"),
       honest: (node) => !this.#byzantine.has(node),
       askedFor: (command) => this.#workload.intentOf(command),
     });
-    this.#cluster = new SimulatedCluster(clusterOptions, {
-      onBlock: (node, block) => {
-        if (block.view > 0) this.#mark("decided-in-later-view");
-        this.#checker.onBlock(node, block);
-        this.#note(`${node} applied ${block.height} ${block.digest}`);
-      },
-      onCertified: (node, point) => this.#checker.onCertified(node, point),
-      onEvidence: (node, offender) => {
-        this.#mark("evidence");
-        this.#note(`${node} has evidence against ${offender}`);
-        this.#checker.onEvidence(offender);
-      },
-      onHalted: (node, reason) => {
-        this.#note(`${node} halted: ${reason}`);
-        this.#checker.onHalted(node, reason);
-      },
-    });
-    this.#membership = parseGenesis(this.#cluster.genesisBytes).membership;
-    const ids = this.#cluster.nodes.map((node) => node.id);
-    this.#byzantine = byzantineNodes(this.#faults, ids);
-    const clusterId = clusterIdOf(hasher, this.#cluster.genesisBytes);
-    this.#workload = new Workload({ cluster: this.#cluster, clusterId, random: this.#random, keys, hasher });
-    for (const fault of this.#faults) this.#addActor(fault, ids);
   }
 
   run(): RunResult {
-    this.#observeNetwork();
+    this.#watchNetwork();
+    const lab = this.#laboratory();
+    for (const fault of this.#faults) this.#schedule(lab, fault);
     this.#cluster.begin();
-    for (const fault of this.#faults) this.#schedule(fault);
-    for (let i = 0; i < OPERATIONS; i++) this.#scheduler.after((300 + (SAFETY_MS * i) / OPERATIONS) * 1_000, () => this.#submit());
+    for (let i = 0; i < OPERATIONS.safety; i++)
+      this.#scheduler.after((300 + (SAFETY_MS * i) / OPERATIONS.safety) * 1_000, () => this.#submit(this.#cluster.nodes));
     this.#scheduler.runUntil({ elapsedMs: SAFETY_MS, events: EVENTS_MAX });
-    this.#heal();
-    const drained = this.#scheduler.runUntil({ elapsedMs: SAFETY_MS + LIVENESS_MS, events: EVENTS_MAX, done: () => this.#isDrained() });
-    if (!drained) this.#checker.fail("A7", `after the heal not everything was drained: ${this.#describe()}`);
+    this.#drainAll();
     const { operations } = this.#workload;
-    this.#checker.finish({ cluster: this.#cluster, keys: this.#options.keys, operations, membership: this.#membership });
+    for (const { answer, record } of operations) this.#observer.onAnswer(answer, record?.outcome);
+    this.#checker.finish(operations);
+    for (let passed = 0; passed < this.#checker.receipts; passed++) this.#coverage.sometimes("receipt-verified");
     return this.#result();
   }
 
@@ -138,235 +156,215 @@ class Run {
       answered: operations.filter((operation) => operation.record !== undefined).length,
       virtualMs: Math.round(this.#scheduler.elapsedMs()),
       events: this.#scheduler.executed,
-      marks: Object.fromEntries([...this.#marks].sort()),
-      traceHash: this.#trace.map((part) => (part >>> 0).toString(16).padStart(8, "0")).join(""),
+      hits: Object.fromEntries([...this.#hits].sort()),
+      marks: this.#coverage.counts,
+      messages: Object.fromEntries([...this.#messages].sort()),
+      signatures: this.#signatures,
+      receipts: this.#checker.receipts,
+      liveness: { ...this.#liveness, waitedFor: [...this.#waitedFor].sort() },
+      traceHash: this.#trace.hex,
     };
   }
 
-  #addActor(fault: Fault, ids: readonly NodeId[]): void {
-    if (fault.kind !== "silent" && fault.kind !== "equivocate" && fault.kind !== "forge") return;
-    const node = ids[fault.node];
-    if (node === undefined) return;
-    const { hasher, keys } = this.#options;
+  #makeCluster(options: ClusterOptions): SimulatedCluster {
+    const started = new Set<NodeId>();
+    return new SimulatedCluster(options, {
+      onBlock: (node, block) => {
+        this.#observer.onBlock(block);
+        this.#checker.onBlock(node, block);
+        this.#note(`${node} applied ${block.height} ${block.digest}`);
+      },
+      onCertified: (node, point) => this.#checker.onCertified(node, point),
+      onEvidence: (node, offender) => {
+        this.#note(`${node} has evidence against ${offender}`);
+        this.#checker.onEvidence(offender);
+      },
+      onHalted: (node, reason, cause) => {
+        this.#note(`${node} halted: ${reason}`);
+        if (cause !== "wrong") this.#coverage.sometimes(cause);
+        this.#checker.onHalted(node, reason, cause);
+      },
+      onParticipating: (node) => {
+        const status = this.#cluster.node(node).replica?.status();
+        if (started.has(node) && status !== undefined) this.#observer.onRestarted(status);
+        started.add(node);
+      },
+      onSign: (purpose) => {
+        if (purpose === "vote" || purpose === "proposal") this.#signatures += 1;
+      },
+      telemetry: this.#observer.telemetry,
+    });
+  }
+
+  #watchNetwork(): void {
     const { network } = this.#cluster;
-    if (fault.kind === "silent") network.addFilter(silent(node));
-    else if (fault.kind === "forge") network.addFilter(forge(node));
-    else {
-      const deceived = new Set(ids.filter((id, index) => id !== node && index % 2 === 0));
-      network.addFilter(equivocate({ node, cluster: clusterIdOf(hasher, this.#cluster.genesisBytes), hasher, keys, deceived }));
-    }
-  }
-
-  #observeNetwork(): void {
-    const { hasher, keys } = this.#options;
-    const cluster = clusterIdOf(hasher, this.#cluster.genesisBytes);
-    this.#cluster.network.onDelivery = (from, to, frame) => {
-      this.#mix(frame.length * 31 + (frame[0] ?? 0));
-      this.#mix(this.#scheduler.nowUs() % 0x7fffffff);
-      const message = this.#messageOf(frame);
-      if (message === undefined) return;
-      if (message.type === "view-change" || message.type === "new-view") this.#mark(message.type);
-      if (message.type === "view-change" && message.prepared.length > 0) {
-        this.#mark("view-change-with-prepared-certificate");
-        this.#checker.onPrepared(from, message, { cluster, keys, membership: this.#membership });
-      }
-      this.#options.log?.(`${this.#scheduler.elapsedMs().toFixed(3).padStart(10)} ${from} > ${to} ${describe(message)}`);
-      this.#checker.onMessage(from, message, (headerBytes) => headerDigest(hasher, headerBytes));
+    network.onSend = (from, _to, bytes) => this.#onSend(from, bytes);
+    network.onDelivery = (from, to, bytes) => {
+      this.#trace.mix(bytes.length * 31 + (bytes[0] ?? 0));
+      this.#trace.mix(this.#scheduler.nowUs() % 0x7fffffff);
+      this.#options.log?.(`${this.#stamp()} ${from} > ${to} ${this.#describe(bytes)}`);
     };
   }
 
-  /** A broadcast is one frame to all peers, and is read once. */
-  #messageOf(frame: Uint8Array): ConsensusMessage | undefined {
-    const known = this.#messages.get(frame);
-    if (known !== undefined || frame[0] !== CONSENSUS_FRAME) return known;
-    const decoded = decodeFrame(frame);
-    if (decoded.kind !== "consensus") return undefined;
-    const message = decodeMessage(decoded.message);
-    this.#messages.set(frame, message);
-    return message;
+  /** What a core sends is read once, and counted for each peer. */
+  #onSend(from: NodeId, bytes: Uint8Array): void {
+    const isNew = !this.#frames.knows(bytes);
+    const read = this.#frames.read(bytes);
+    if (read === undefined) return this.#checker.fail("S1", `${from} sends what nobody can read`);
+    this.#messages.set(read.name, (this.#messages.get(read.name) ?? 0) + 1);
+    if (!isNew) return undefined;
+    if (!this.#byzantine.has(from)) this.#observer.onSend(read);
+    if (read.message !== undefined) this.#checker.onMessage(from, read.message);
+    return undefined;
   }
 
-  #submit(): void {
-    const up = this.#cluster.nodes.filter(
-      (node) => node.replica !== undefined && node.halted === undefined && !this.#byzantine.has(node.id),
-    );
+  #submit(through: readonly SimulatedNode[]): void {
+    const up = through.filter((node) => node.replica !== undefined && node.halted === undefined && !this.#byzantine.has(node.id));
     const earlier = this.#workload.operations;
     if (up.length === 0) return;
     // Now and then a client sends the same bytes again, to another node.
-    const repeat = earlier.length > 0 && this.#random.chance(0.15);
+    const repeat = earlier.length > 0 && this.#random.chance(REPEAT_CHANCE);
     const signed = repeat ? this.#random.pick(earlier).signed : this.#workload.next();
     this.#workload.submit(this.#random.pick(up).id, signed);
   }
 
-  #schedule(fault: Fault): void {
-    if (!("atMs" in fault)) return;
-    if (fault.kind === "old-copy") {
-      this.#scheduler.after(fault.copyAtMs * 1_000, () => {
-        const node = this.#cluster.nodes[fault.node];
-        if (node !== undefined) this.#copies.set(fault, new Map(node.platter.durable));
-      });
-    }
-    this.#scheduler.after(fault.atMs * 1_000, () => {
-      this.#mark(`fault:${fault.kind}`);
+  #schedule(lab: Laboratory, fault: Fault): void {
+    const row = faultRow(fault.kind);
+    row.prepare?.(lab, fault);
+    if (fault.atMs === undefined) return row.inject(lab, fault);
+    lab.later(fault.atMs, () => {
       this.#note(`fault ${JSON.stringify(fault)}`);
-      this.#apply(fault);
+      if (row.countsItself !== true) lab.hit(fault.kind);
+      row.inject(lab, fault);
     });
   }
 
-  #apply(fault: Extract<Fault, { atMs: number }>): void {
-    const { network, nodes } = this.#cluster;
-    const { conditions } = network;
-    const id = (index: number): NodeId => (nodes[index] ?? (nodes[0] as (typeof nodes)[0])).id;
-    switch (fault.kind) {
-      case "crash":
-        return this.#down(fault.downMs, [id(fault.node)], (node) => this.#cluster.crash(node));
-      case "lost-disk":
-        return this.#down(fault.downMs, [id(fault.node)], (node) => this.#cluster.loseDisk(node));
-      case "old-copy":
-        return this.#down(fault.downMs, [id(fault.node)], (node) => this.#cluster.restoreCopy(node, this.#copies.get(fault) ?? new Map()));
-      case "cluster-restart":
-        return this.#down(
-          fault.downMs,
-          nodes.map((node) => node.id),
-          (node) => this.#cluster.crash(node),
-        );
-      case "restart-lost":
-        return this.#down(
-          fault.downMs,
-          nodes.map((node) => node.id),
-          (node) => (node === id(fault.node) ? this.#cluster.loseDisk(node) : this.#cluster.crash(node)),
-        );
-      case "targeted-loss":
-        return this.#loseTargeted(fault, id);
-      case "disk-full": {
-        const { store } = this.#cluster.node(id(fault.node));
-        if (store !== undefined) store.failing = true;
-        return this.#later(fault.downMs, () => this.#down(50, [id(fault.node)], (node) => this.#cluster.crash(node)));
-      }
-      case "pause": {
-        const { time } = this.#cluster.node(id(fault.node));
-        if (time !== undefined) time.pausedUntilUs = this.#scheduler.nowUs() + fault.forMs * 1_000;
-        return undefined;
-      }
-      case "partition": {
-        const side = new Set(fault.side.map(id));
-        for (const a of nodes) for (const b of nodes) if (side.has(a.id) !== side.has(b.id)) network.cut(a.id, b.id);
-        return this.#later(fault.forMs, () => network.heal());
-      }
-      case "one-way":
-        if (fault.from !== fault.to) network.cut(id(fault.from), id(fault.to));
-        return this.#later(fault.forMs, () => network.heal());
-      case "loss":
-        conditions.loss = fault.chance;
-        return this.#later(fault.forMs, () => {
-          conditions.loss = 0;
-        });
-      case "duplication":
-        conditions.duplication = fault.chance;
-        return this.#later(fault.forMs, () => {
-          conditions.duplication = 0;
-        });
-      case "slow-links":
-        conditions.delayMaxUs = fault.delayMs * 1_000;
-        return this.#later(fault.forMs, () => {
-          conditions.delayMaxUs = 2_000;
-        });
-      case "slow-disk": {
-        const { store } = this.#cluster.node(id(fault.node));
-        if (store !== undefined) store.syncUs = fault.syncMs * 1_000;
-        return undefined;
-      }
-      case "clock-step": {
-        const { time } = this.#cluster.node(id(fault.node));
-        if (time !== undefined) time.skewUs += fault.stepMs * 1_000;
-        return undefined;
-      }
-    }
-  }
-
-  #loseTargeted(fault: Extract<Fault, { kind: "targeted-loss" }>, id: (index: number) => NodeId): void {
-    const { network } = this.#cluster;
-    const loss = new TargetedLoss({
-      membership: this.#membership,
-      decides: id(fault.decides),
-      ...(fault.prepares === undefined ? {} : { prepares: id(fault.prepares) }),
-    });
-    network.isLost = (from, to, frame) => {
-      const message = this.#messageOf(frame);
-      return message === undefined ? loss.dropsOther(from) : loss.drops(from, to, message);
+  #laboratory(): Laboratory {
+    const cluster = this.#cluster;
+    const { network, nodes } = cluster;
+    const later = (delayMs: number, run: () => void): void => void this.#scheduler.after(delayMs * 1_000, run);
+    const at = (index: number): SimulatedNode => (nodes[index] ?? nodes[0]) as SimulatedNode;
+    return {
+      seed: this.#options.seed,
+      cluster,
+      network,
+      clients: this.#workload,
+      frames: this.#frames,
+      at,
+      id: (index) => at(index).id,
+      later,
+      randomOf: (fault) => new SeededRandom(this.#options.seed, JSON.stringify(fault)),
+      down: (downMs, ids, kill) => {
+        for (const id of ids) {
+          kill(id);
+          later(downMs, () => cluster.start(id));
+        }
+      },
+      mendAfter: (forMs, mend) => later(forMs, mend),
+      hit: (kind) => void this.#hits.set(kind, (this.#hits.get(kind) ?? 0) + 1),
+      corrupt: (kind, fault) => this.#corrupt(kind, fault, at(fault.node ?? 0).id),
     };
-    this.#later(fault.forMs, () => {
-      network.isLost = undefined;
+  }
+
+  #corrupt(kind: string, fault: Fault, node: NodeId): void {
+    const row = ACTORS.find((candidate) => candidate.kind === kind);
+    if (row === undefined) return;
+    const { hasher, keys, seed } = this.#options;
+    const { network, nodes } = this.#cluster;
+    const mouth = row.actor({
+      node,
+      peers: nodes.map(({ id }) => id).filter((id) => id !== node),
+      membership: this.#membership,
+      trustDomain: parseGenesis(this.#cluster.genesisBytes).trustDomain,
+      cluster: this.#clusterId,
+      hasher,
+      keys,
+      random: new SeededRandom(seed, JSON.stringify(fault)),
+      frames: this.#frames,
+      nowUs: () => this.#scheduler.nowUs(),
+      later: (delayMs, run) => void this.#scheduler.after(delayMs * 1_000, run),
+      send: (to, frame) => network.inject(node, to, frame),
+      deviates: () => void this.#hits.set(kind, 1),
     });
+    network.addMouth(node, mouth);
   }
 
-  #down(downMs: number, nodes: readonly NodeId[], kill: (node: NodeId) => void): void {
-    for (const node of nodes) {
-      kill(node);
-      this.#later(downMs, () => this.#cluster.start(node));
+  /** Everything honest is healed. In some schedules a random quorum of it has to drain first while the other honest nodes are away. */
+  #drainAll(): void {
+    const { network, nodes } = this.#cluster;
+    const honest = nodes.filter((node) => !this.#byzantine.has(node.id));
+    this.#heal();
+    const startedMs = this.#scheduler.elapsedMs();
+    const core = this.#drawCore();
+    const outside = honest.filter((node) => !core.includes(node.id));
+    const isAlone = outside.length > 0;
+    let coreMs: number | undefined;
+    if (isAlone) {
+      network.partition(new Set(outside.map(({ id }) => id)), [...nodes.map(({ id }) => id)]);
+      coreMs = this.#drain(
+        honest.filter((node) => core.includes(node.id)),
+        LIVENESS_MS.core,
+      );
+      if (coreMs !== undefined) this.#coverage.sometimes("core-drained-alone");
+      network.heal();
     }
+    const allMs = this.#drain(honest, LIVENESS_MS.all);
+    this.#liveness = { core, coreMs: isAlone ? coreMs : allMs, allMs, waitedFor: [] };
+    this.#note(`drained after ${Math.round(this.#scheduler.elapsedMs() - startedMs)} ms`);
   }
 
-  #later(delayMs: number, run: () => void): void {
-    this.#scheduler.after(delayMs * 1_000, run);
+  #drawCore(): readonly NodeId[] {
+    const random = new SeededRandom(this.#options.seed, "core");
+    const everybody = this.#membership.members.map(({ id }) => id).filter((id) => !this.#byzantine.has(id));
+    if (!random.chance(CORE_CHANCE)) return everybody;
+    const model = faultModelOf(this.#options.engine ?? "pbft");
+    return drawCore({ random, membership: this.#membership, model, byzantine: this.#byzantine, spent: this.#spent });
+  }
+
+  /** Virtual time until these nodes have drained; a broken A7 when they do not within the bound. */
+  #drain(nodes: readonly SimulatedNode[], boundMs: number): number | undefined {
+    const startMs = this.#scheduler.elapsedMs();
+    for (let i = 0; i < OPERATIONS.liveness; i++) this.#submit(nodes);
+    for (let elapsedMs = 0; elapsedMs <= boundMs; elapsedMs += LOOK_MS) {
+      if (isDrained(nodes)) return elapsedMs;
+      for (const id of waitedFor(nodes)) this.#waitedFor.add(id);
+      this.#scheduler.runUntil({ elapsedMs: startMs + elapsedMs + LOOK_MS, events: EVENTS_MAX });
+    }
+    const names = nodes.map(({ id }) => id).join(", ");
+    const waited = [...new Set(waitedFor(nodes))].sort().join(", ");
+    this.#checker.fail("A7", `after the heal ${names} did not drain; they wait for ${waited}: ${describeNodes(this.#cluster)}`);
+    return undefined;
   }
 
   /** Faults end: links mend, clocks agree, dead and halted-by-disk nodes come back. Byzantine nodes stay what they are. */
   #heal(): void {
     const { network, nodes } = this.#cluster;
     network.heal();
-    network.isLost = undefined;
-    network.conditions.delayMaxUs = 2_000;
     for (const node of nodes) {
-      if (node.halted?.startsWith("the disk") === true) this.#cluster.crash(node.id);
-      if (node.replica === undefined) this.#cluster.start(node.id);
-      if (node.time === undefined) continue;
-      node.time.skewUs = 0;
-      node.time.pausedUntilUs = 0;
-      if (node.store !== undefined) Object.assign(node.store, { syncUs: 300, failing: false });
+      if (node.halted !== undefined && node.halted.startsWith("the disk")) this.#cluster.crash(node.id);
+      node.time?.heal();
+      node.store?.heal();
+      this.#cluster.start(node.id);
     }
   }
 
-  /** A7: what was submitted through a node that lived is answered or expired, and every honest node stands at one height and takes part. */
-  #isDrained(): boolean {
-    const honest = this.#cluster.nodes.filter((node) => !this.#byzantine.has(node.id));
-    const heights = new Set<number>();
-    for (const { replica } of honest) {
-      if (replica === undefined) return false;
-      const status = replica.status();
-      if (status.mode !== "participating" || status.mempool > 0 || status.certified.height !== status.tip.height) return false;
-      heights.add(status.tip.height);
-    }
-    return heights.size === 1;
-  }
-
-  #describe(): string {
-    const lines = this.#cluster.nodes.map(({ id, replica, halted }) => {
-      if (replica === undefined) return `${id} down`;
-      const { mode, mempool, tip, certified, consensus, participatesAbove = 0 } = replica.status();
-      return `${id} ${halted ?? mode} h=${tip.height} c=${certified.height} v=${consensus.view} ${consensus.phase} above=${participatesAbove} waits=${consensus.waitingFor.join(",")} pool=${mempool}`;
-    });
-    return lines.join("; ");
-  }
-
-  #mark(name: string): void {
-    this.#marks.set(name, (this.#marks.get(name) ?? 0) + 1);
+  #describe(bytes: Uint8Array): string {
+    const read = this.#frames.read(bytes);
+    if (read === undefined) return "unreadable bytes";
+    const { message } = read;
+    if (message === undefined) return read.name;
+    if (message.type === "block") return `block ${message.certificate.height} view ${message.certificate.view}`;
+    const view = "view" in message ? ` view ${message.view}` : "";
+    const digest = "digest" in message ? ` ${message.digest.slice(0, 8)}` : "";
+    return `${message.type} ${message.height}${view}${digest}`;
   }
 
   #note(line: string): void {
-    for (let i = 0; i < line.length; i++) this.#mix(line.charCodeAt(i));
-    this.#options.log?.(`${this.#scheduler.elapsedMs().toFixed(3).padStart(10)} ${line}`);
+    this.#trace.text(line);
+    this.#options.log?.(`${this.#stamp()} ${line}`);
   }
 
-  #mix(value: number): void {
-    const [a = 0, b = 0] = this.#trace;
-    this.#trace = [Math.imul(a ^ value, 0x01000193), Math.imul(b + value, 0x85ebca6b) ^ (a >>> 13)];
+  #stamp(): string {
+    return this.#scheduler.elapsedMs().toFixed(3).padStart(10);
   }
-}
-
-function describe(message: ReturnType<typeof decodeMessage>): string {
-  if (message.type === "block") return `block ${message.certificate.height} view ${message.certificate.view}`;
-  const view = "view" in message ? ` view ${message.view}` : "";
-  const digest = "digest" in message ? ` ${message.digest.slice(0, 8)}` : "";
-  return `${message.type} ${message.height}${view}${digest}`;
 }

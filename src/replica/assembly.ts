@@ -103,8 +103,17 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
   const mempool = new Mempool();
   const admission = new Admission({ cluster, issuers, hasher, verifier, clock, mempool });
   const certifier = makeCertifier(options, hooks, ledger);
-  const epochFirstHeight = (): number => ledger.state.epochFirstHeight();
-  const proposals = new Proposals({ hasher, verifier, clock, mempool, admission, certifier, epochFirstHeight });
+  const heights = { epochFirstHeight: (): number => ledger.state.epochFirstHeight(), tipHeight: (): number => ledger.tip.height };
+  const proposals = new Proposals({
+    hasher,
+    verifier,
+    clock,
+    mempool,
+    admission,
+    certifier,
+    ...heights,
+    pipelineCommandsMin: timing.pipelineCommandsMin,
+  });
   const peers = new Peers({ membership: ledger.membership, self, transport, telemetry });
   const catchUp = new CatchUp({
     timers,

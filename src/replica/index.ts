@@ -2,6 +2,7 @@ export { decodeFrame, encodeFrame, type Frame } from "./frames.ts";
 export { type GuardPorts, initializeGuard, isGuardCurrent } from "./guard-count.ts";
 export type { EntryProof, LogReader } from "./log-reader.ts";
 export { Mempool } from "./mempool.ts";
+export { probeReplyMessage } from "./rejoin.ts";
 export { Replica } from "./replica.ts";
 export {
   type BlockEvent,

@@ -201,9 +201,12 @@ export class Ledger {
     return { command, height, timeUs, seq, ...resultOfEntry(entry, entry.block) };
   }
 
-  /** A command that was ordered twice is refused the second time, but its first answer stays the answer. */
+  /**
+   * A command that was ordered twice is refused the second time, but its first answer stays the answer. That answer may have been a refusal
+   * itself: an id that other bytes had spent is refused as often as it is tried.
+   */
   #isFirstAnswer(record: OrderedRecord): boolean {
-    return record.code !== "COMMAND_DUPLICATE" || this.#store.get(STORE_KEYS.record(record.command)) === undefined;
+    return record.outcome !== "refused" || this.#store.get(STORE_KEYS.record(record.command)) === undefined;
   }
 }
 

@@ -28,6 +28,8 @@ export interface ProposalsOptions {
   readonly certifier: Certifier;
   /** First height of the present epoch. */
   epochFirstHeight(): number;
+  tipHeight(): number;
+  readonly pipelineCommandsMin: number;
 }
 
 /** How strictly a proposal is checked: the clock only at its first proposal, signatures never again once a quorum voted. */
@@ -39,7 +41,7 @@ interface ReadBatch {
 }
 
 /** Batches that were read and checked, by digest, until they are applied. */
-const READ_BATCHES_MAX = 8;
+const READ_BATCHES_MAX = 16;
 
 /** Fills drafts from the mempool, and checks proposals before the core votes for them. */
 export class Proposals {
@@ -97,12 +99,20 @@ export class Proposals {
     });
   }
 
-  /** Whether there is something to propose for a slot: a command that is not underway, or an older term's block that needs one on top (raft). */
+  /**
+   * Whether there is something to propose for a slot: commands that are not underway, more of them the more blocks are underway (a block costs
+   * the same however little is in it), or an older term's block that needs one of this term on top (raft).
+   */
   hasWork(slot: ProposalSlot): boolean {
-    const newest = slot.undecided.at(-1);
+    const undecided = slot.undecided.filter(({ header }) => header.height > this.#options.tipHeight());
+    const newest = undecided.at(-1);
     if (newest !== undefined && newest.header.originView < slot.view) return true;
-    const underway = slot.undecided.reduce((sum, { batch }) => sum + batch.length, 0);
-    return this.#options.mempool.size > underway;
+    const { mempool } = this.#options;
+    if (undecided.length === 0) return mempool.size > 0;
+    if (mempool.size < undecided.length * this.#options.pipelineCommandsMin) return false;
+    let underway = 0;
+    for (const key of this.#underway(slot)) if (mempool.byLeaf(key) !== undefined) underway += 1;
+    return mempool.size - underway >= undecided.length * this.#options.pipelineCommandsMin;
   }
 
   #underway({ undecided }: ProposalSlot): ReadonlySet<string> {

@@ -38,6 +38,7 @@ export class Proposer {
   /** A height was decided: slots at it and below are gone. */
   onDecided(height: number): void {
     if (this.#slot !== undefined && this.#slot.height <= height) this.#slot = undefined;
+    else if (this.#hasWork()) this.#schedule();
   }
 
   /** A new core has to hear of what waits. */

@@ -149,7 +149,8 @@ function seenVoteClaim(own: { readonly cluster: Hash; readonly publicKey: Uint8A
   return { publicKey: own.publicKey, message: signedBytes(votePurpose(seen.type), body), signature };
 }
 
-function probeReplyMessage(
+/** The bytes that the answer to a probe signs: who answers, whom, and what, under a purpose of its own. */
+export function probeReplyMessage(
   parties: { readonly cluster: Hash; readonly responder: NodeId; readonly prober: NodeId },
   reply: Omit<ProbeReplyFrame, "signature">,
 ): Uint8Array {

@@ -28,9 +28,11 @@ export interface GuardAnchor {
   write(count: Uint8Array, done: (error?: Error) => void): void;
 }
 
-/** Waiting times of a replica, in milliseconds. */
+/** How patient a replica is: waiting times in milliseconds, and how much has to wait for a further block. */
 export interface ReplicaTiming {
   readonly consensus?: CoreTiming;
+  /** Commands that have to wait for each block underway before another is proposed on top of it (a window above 1). */
+  readonly pipelineCommandsMin: number;
   /** How often the housekeeping runs: heartbeats, relays, sending again. */
   readonly tickMs: number;
   /** Agreed time must not stand still for longer while the leader is idle. */
@@ -128,6 +130,7 @@ export interface ReplicaStatus {
 
 /** Defaults of ReplicaTiming. */
 export const DEFAULT_TIMING: ReplicaTiming = {
+  pipelineCommandsMin: 16,
   tickMs: 100,
   heartbeatMs: LIMITS.heartbeatMs,
   heartbeatGraceMs: 1_000,
