@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { encodeUtf8, type Hasher, toHex } from "#base";
 import { loadSodium, nodeHasher } from "#crypto";
-import type { Fault } from "./faults.ts";
+import type { Fault } from "./faults/fault.ts";
 import type { RunResult } from "./run.ts";
 import { plantedBug, runSeed, type ScheduleSettings } from "./schedule.ts";
 
@@ -38,7 +38,7 @@ export interface CampaignReport {
   /** Of all processes together, by the wall clock. */
   readonly schedulesPerSecond: number;
   readonly virtualSeconds: number;
-  /** Faults by kind. */
+  /** How often faults of each kind took effect. */
   readonly faultKinds: Readonly<Record<string, number>>;
   /** How often the rare branches ran. */
   readonly marks: Readonly<Record<string, number>>;
@@ -139,7 +139,7 @@ function reportOf(results: readonly RunResult[], about: { readonly hasher: Hashe
   for (const result of results) {
     commits += result.commits;
     virtualMs += result.virtualMs;
-    for (const { kind } of result.faults) faultKinds.set(kind, (faultKinds.get(kind) ?? 0) + 1);
+    for (const [kind, count] of Object.entries(result.hits)) faultKinds.set(kind, (faultKinds.get(kind) ?? 0) + count);
     for (const [name, count] of Object.entries(result.marks)) marks.set(name, (marks.get(name) ?? 0) + count);
     for (const { invariant } of result.violations) failures.push({ seed: result.seed, invariant, faults: result.faults });
   }

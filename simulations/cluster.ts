@@ -29,6 +29,8 @@ export interface ClusterOptions {
   readonly seed: number;
   /** The consensus engine that genesis names; pbft by default. */
   readonly engine?: EngineName;
+  /** Heights in flight; 1 by default. */
+  readonly window?: number;
   readonly nodes: number;
   /** One weight each; all 1 by default. */
   readonly weights?: readonly number[];
@@ -156,7 +158,8 @@ export class SimulatedCluster {
         timers: time,
         entropy: new SeededRandom(seed + this.scheduler.executed, `entropy ${id}`),
         telemetry: this.#telemetryOf(node),
-        ...(timing === undefined ? {} : { timing }),
+        // Few commands wait at a time here: any one of them is enough for a block on top of those under way.
+        timing: { pipelineCommandsMin: 1, ...timing },
         ...(rules === undefined ? {} : { rules }),
         events: {
           onBlock: (block) => this.#observer.onBlock(id, block),
@@ -265,14 +268,14 @@ export function nodeIds(nodes: number): NodeId[] {
 }
 
 function genesisOf(options: ClusterOptions, members: readonly Member[]): Uint8Array {
-  const { keys, engine = "pbft" } = options;
+  const { keys, engine = "pbft", window = 1 } = options;
   return encodeGenesis({
     environment: "development",
     trustDomain: "sim.local",
     engine,
     protocol: 1,
-    window: 1,
-    activationDelay: 2,
+    window,
+    activationDelay: Math.max(2, window + 1),
     zeroFaultTolerance: options.nodes < 4,
     timeUs: START_US - 10_000_000,
     membership: { epoch: 0, members },

@@ -1,5 +1,6 @@
 import type { KeyValueStore, SeededRandom, WriteOperation } from "#base";
 import type { GuardAnchor } from "#replica";
+import { openValue, sealValue } from "#storage";
 import type { NodeTime } from "./scheduler.ts";
 
 interface PendingWrite {
@@ -8,14 +9,27 @@ interface PendingWrite {
 
 /** What survives a node: its store's durable content, and the anchor outside the data folder. */
 export interface Platter {
-  durable: Map<string, Uint8Array>;
+  readonly durable: Map<string, Uint8Array>;
+  /** Stored bytes that are no longer what was written, by key: read, they must not pass for data. */
+  readonly damaged: Map<string, Uint8Array>;
   anchor: Uint8Array | undefined;
 }
 
-/** A new, empty disk. */
-export function emptyPlatter(): Platter {
-  return { durable: new Map(), anchor: undefined };
+/** A disk with this content; empty without. */
+export function platterOf(content: ReadonlyMap<string, Uint8Array> = new Map(), anchor?: Uint8Array): Platter {
+  return { durable: new Map(content), damaged: new Map(), anchor };
 }
+
+/** How much of the writes under way survives a crash: a random prefix, none, or all. */
+export type Survival = "some" | "none" | "all";
+
+/** What happens at the next write: the power fails while it is written, or when it is durable and nobody was told yet. */
+export interface WriteTrap {
+  readonly boundary: "torn" | "durable";
+  spring(): void;
+}
+
+const SYNC_US = 300;
 
 /**
  * A store on a simulated disk. Writes are atomic and become durable in order, each after a delay; at a crash a random number of those
@@ -28,9 +42,16 @@ export class SimulatedStore implements KeyValueStore {
   readonly #random: SeededRandom;
   readonly #pending: PendingWrite[] = [];
   /** Delay of a synced write, microseconds. */
-  syncUs = 300;
-  /** The next writes fail, as a full disk or a failed fsync would make them. */
-  failing = false;
+  syncUs: number = SYNC_US;
+  /** No write completes before this time. */
+  stalledUntilUs = 0;
+  /** Writes fail: there is no space. */
+  full = false;
+  /** The next sync fails; what it was for may be durable or not. Later ones would succeed, if anybody tried. */
+  failsOnce = false;
+  /** The next read of a key gives what stands in another place, once. */
+  misreads = false;
+  trap: WriteTrap | undefined;
   /** Planted bug: tells that a write is durable before it is. */
   acknowledgesEarly = false;
   #dead = false;
@@ -43,29 +64,29 @@ export class SimulatedStore implements KeyValueStore {
     this.#random = options.random;
   }
 
+  /** @throws {QuorumgateError} STORAGE_CORRUPT, as the store on disk does by its checksums */
   get(key: string): Uint8Array | undefined {
-    return this.#view.get(key);
+    const value = this.#view.get(key);
+    if (this.misreads && value !== undefined) return this.#misread(key);
+    return this.#platter.damaged.size === 0 ? value : this.#checked(key, value);
   }
 
   write(operations: readonly WriteOperation[], done: (error?: Error) => void): void {
     apply(this.#view, operations);
     const write = { operations };
     this.#pending.push(write);
-    const complete = (): void => {
-      if (this.#dead) return;
-      if (this.failing) return done(new Error("no space left on the simulated disk"));
-      this.#settle(write);
-      return done();
-    };
     if (this.acknowledgesEarly) {
       this.#time.after(0, () => done());
       this.#time.after(200, () => this.#settle(write));
       return;
     }
+    const { trap } = this;
+    this.trap = undefined;
     // Writes complete in the order of the calls, as they do behind one log.
-    const now = this.#time.nowUs();
-    this.#busyUntilUs = Math.max(this.#busyUntilUs, now + this.syncUs + this.#random.below(this.syncUs));
-    this.#time.after((this.#busyUntilUs - now) / 1_000, complete);
+    const now = this.#time.trueUs();
+    const startsUs = Math.max(this.#busyUntilUs, now, this.stalledUntilUs);
+    this.#busyUntilUs = startsUs + this.syncUs + this.#random.below(this.syncUs);
+    this.#time.after((this.#busyUntilUs - now) / 1_000, () => this.#complete(write, done, trap));
   }
 
   scan(
@@ -74,27 +95,100 @@ export class SimulatedStore implements KeyValueStore {
     done: (error?: Error) => void,
   ): void {
     const keys = [...this.#view.keys()].filter((key) => key >= range.from && key < range.to).sort();
-    for (const key of keys) visit(key, this.#view.get(key) ?? new Uint8Array(0));
-    done();
+    try {
+      for (const key of keys) visit(key, this.#checked(key, this.#view.get(key)) ?? new Uint8Array(0));
+    } catch (cause) {
+      return done(cause instanceof Error ? cause : new Error(String(cause)));
+    }
+    return done();
   }
 
   close(done: (error?: Error) => void): void {
     done();
   }
 
-  /** The node dies: of the writes under way only a prefix is kept. Returns how many were lost. */
-  crash(): number {
+  /** What the folder holds, for a copy of it. */
+  content(): ReadonlyMap<string, Uint8Array> {
+    return new Map(this.#platter.durable);
+  }
+
+  /** The disk is well again; what it holds stays what it is. */
+  heal(): void {
+    Object.assign(this, { syncUs: SYNC_US, stalledUntilUs: 0, full: false, failsOnce: false, misreads: false, trap: undefined });
+  }
+
+  /** The node dies: of the writes under way only the oldest are kept. Returns how many were lost. */
+  crash(survival: Survival = "some"): number {
     this.#dead = true;
-    const kept = this.#pending.length === 0 ? 0 : this.#random.below(this.#pending.length + 1);
-    for (const write of this.#pending.slice(0, kept)) apply(this.#platter.durable, write.operations);
-    return this.#pending.length - kept;
+    const { length } = this.#pending;
+    const kept = survival === "none" || length === 0 ? 0 : survival === "all" ? length : this.#random.below(length + 1);
+    for (const write of this.#pending.slice(0, kept)) this.#persist(write);
+    return length - kept;
+  }
+
+  #complete(write: PendingWrite, done: (error?: Error) => void, trap: WriteTrap | undefined): void {
+    if (this.#dead) return undefined;
+    if (trap?.boundary === "torn") return trap.spring();
+    if (this.full) return done(new Error("no space left on the simulated disk"));
+    if (this.failsOnce) {
+      this.failsOnce = false;
+      if (this.#random.chance(0.5)) this.#settle(write);
+      return done(new Error("the simulated fsync failed"));
+    }
+    this.#settle(write);
+    return trap === undefined ? done() : trap.spring();
   }
 
   #settle(write: PendingWrite): void {
     const at = this.#pending.indexOf(write);
     if (this.#dead || at < 0) return;
-    for (const settled of this.#pending.splice(0, at + 1)) apply(this.#platter.durable, settled.operations);
+    for (const settled of this.#pending.splice(0, at + 1)) this.#persist(settled);
   }
+
+  #persist({ operations }: PendingWrite): void {
+    apply(this.#platter.durable, operations);
+    if (this.#platter.damaged.size > 0) for (const { key } of operations) this.#platter.damaged.delete(key);
+  }
+
+  /** The checksum of the stored bytes is checked as the store on disk checks it; what is still under way is read from memory. */
+  #checked(key: string, value: Uint8Array | undefined): Uint8Array | undefined {
+    const stored = this.#platter.damaged.get(key);
+    const isPending = value !== this.#platter.durable.get(key);
+    return stored === undefined || isPending ? value : openValue(key, stored);
+  }
+
+  #misread(key: string): Uint8Array {
+    this.misreads = false;
+    const [other = key] = [...this.#view.keys()].filter((candidate) => candidate !== key);
+    return openValue(key, sealValue(other, this.#view.get(other) ?? new Uint8Array(0)));
+  }
+}
+
+/** Flips a bit of a stored value. Returns its key; undefined on an empty disk. */
+export function rot(platter: Platter, random: SeededRandom): string | undefined {
+  const key = someKey(platter, random);
+  if (key === undefined) return undefined;
+  const stored = sealValue(key, platter.durable.get(key) ?? new Uint8Array(0));
+  const at = random.below(stored.length);
+  stored[at] = (stored[at] ?? 0) ^ (1 << random.below(8));
+  platter.damaged.set(key, stored);
+  return key;
+}
+
+/** Writes one value to the place of another. Returns the key that lost its value; undefined on an empty disk. */
+export function misdirect(platter: Platter, random: SeededRandom): string | undefined {
+  const [from, to] = [someKey(platter, random), someKey(platter, random)];
+  if (from === undefined || to === undefined || from === to) return undefined;
+  platter.damaged.set(to, sealValue(from, platter.durable.get(from) ?? new Uint8Array(0)));
+  return to;
+}
+
+/** Kinds of values are met alike, however many there are of each: the tip is one key, entries are many. */
+function someKey({ durable }: Platter, random: SeededRandom): string | undefined {
+  const keys = [...durable.keys()].sort();
+  if (keys.length === 0) return undefined;
+  const room = random.pick([...new Set(keys.map((key) => key.slice(0, 2)))]);
+  return random.pick(keys.filter((key) => key.startsWith(room)));
 }
 
 /** The anchor's cell: small, and durable when told so. */

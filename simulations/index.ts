@@ -1,8 +1,10 @@
 export { type CampaignFailure, type CampaignOptions, type CampaignProgress, type CampaignReport, runCampaign } from "./campaign.ts";
 export type { Violation } from "./checkers/invariants.ts";
-export { byzantineNodes, FAULT_KINDS, type Fault, type FaultKind, faultsOf } from "./faults.ts";
+export { FAULT_CATALOGUE, FAULT_KINDS, type FaultDraw, type FaultKind, faultsOf, parseFaults } from "./faults/catalogue.ts";
+export type { Fault, FaultDefinition } from "./faults/fault.ts";
 export { ed25519Keys, type KeyMill, type SimulatedKey, standInKeys } from "./keys.ts";
+export { MARKS } from "./marks.ts";
 export { PLANTED_BUGS, type PlantedBug } from "./planted/planted.ts";
-export { parseFaults, type ReplayOptions, replayTranscript, shrinkFaults, type Transcript } from "./replay.ts";
+export { type ReplayOptions, replayTranscript, shrinkFaults, type Transcript } from "./replay.ts";
 export { type RunOptions, type RunResult, runSchedule } from "./run.ts";
-export type { ScheduleSettings } from "./schedule.ts";
+export { type ScheduleSettings, SIMULATED_ENGINES } from "./schedule.ts";

@@ -1,6 +1,6 @@
 import fastCheck from "fast-check";
 import { loadSodium, nodeHasher } from "#crypto";
-import { FAULT_KINDS, type Fault } from "./faults.ts";
+import type { Fault } from "./faults/fault.ts";
 import { type RunResult, runSchedule } from "./run.ts";
 import { keysFor, plantedBug } from "./schedule.ts";
 
@@ -45,15 +45,6 @@ export async function shrinkFaults(options: ReplayOptions): Promise<readonly Fau
   return chosen(smallest);
 }
 
-/** Reads a list of faults, as `failures[].faults` of a report holds it. @throws {RangeError} when it is none */
-export function parseFaults(value: unknown): Fault[] {
-  if (!Array.isArray(value)) throw new RangeError("a schedule is a list of faults");
-  return value.map((item: unknown) => {
-    if (!isFault(item)) throw new RangeError(`no fault: ${JSON.stringify(item)}`);
-    return item;
-  });
-}
-
 async function replayer(options: ReplayOptions): Promise<(faults: readonly Fault[], log?: (line: string) => void) => RunResult> {
   const { seed = 1, nodes, realCrypto = false } = options;
   const crypto = { hasher: nodeHasher, ed25519: await loadSodium() };
@@ -62,12 +53,4 @@ async function replayer(options: ReplayOptions): Promise<(faults: readonly Fault
     const keys = keysFor(crypto, { seed, realCrypto });
     return runSchedule({ seed, nodes, hasher: crypto.hasher, keys, faults, ...planted, ...(log === undefined ? {} : { log }) });
   };
-}
-
-function isFault(value: unknown): value is Fault {
-  if (typeof value !== "object" || value === null || !("kind" in value)) return false;
-  const { kind, ...rest } = value;
-  const isNumber = (item: unknown): boolean => typeof item === "number" && Number.isFinite(item);
-  if (!FAULT_KINDS.some((known) => known === kind)) return false;
-  return Object.values(rest).every((item: unknown) => isNumber(item) || (Array.isArray(item) && item.every(isNumber)));
 }

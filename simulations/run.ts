@@ -21,8 +21,8 @@ import { Coverage } from "./marks.ts";
 import { Observer } from "./observer.ts";
 import type { PlantedBug } from "./planted/planted.ts";
 import { Scheduler } from "./scheduler.ts";
+import { weightsOf, windowOf } from "./shape.ts";
 import { TraceHash } from "./trace.ts";
-import { weightsOf } from "./weights.ts";
 import { Workload } from "./workload.ts";
 
 /** What one schedule is run with. */
@@ -33,6 +33,8 @@ export interface RunOptions {
   readonly nodes: number;
   /** One weight each; drawn from the seed by default. */
   readonly weights?: readonly number[];
+  /** Heights in flight; drawn from the seed by default. */
+  readonly window?: number;
   readonly hasher: Hasher;
   /** A mill of keys for this run: the stand-in, or real Ed25519. */
   readonly keys: KeyMill;
@@ -111,7 +113,8 @@ class Run {
     const weights = options.weights ?? weightsOf({ seed, nodes, engine });
     this.#faults = options.faults ?? faultsOf({ seed, weights, kinds: options.kinds ?? planted?.kinds ?? FAULT_KINDS });
     this.#random = new SeededRandom(seed, "workload");
-    const settings = { seed, engine, nodes, weights, hasher, keys, scheduler: this.#scheduler, ...planted?.overrides };
+    const window = options.window ?? windowOf({ seed, engine });
+    const settings = { seed, engine, window, nodes, weights, hasher, keys, scheduler: this.#scheduler, ...planted?.overrides };
     this.#cluster = this.#makeCluster(settings);
     this.#membership = parseGenesis(this.#cluster.genesisBytes).membership;
     this.#clusterId = clusterIdOf(hasher, this.#cluster.genesisBytes);
@@ -341,7 +344,7 @@ class Run {
     const { network, nodes } = this.#cluster;
     network.heal();
     for (const node of nodes) {
-      if (node.halted !== undefined && node.halted.startsWith("the disk")) this.#cluster.crash(node.id);
+      if (node.halted?.startsWith("the disk") === true) this.#cluster.crash(node.id);
       node.time?.heal();
       node.store?.heal();
       this.#cluster.start(node.id);

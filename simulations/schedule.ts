@@ -1,16 +1,21 @@
-import type { Hasher } from "#base";
+import type { EngineName, Hasher } from "#base";
 import { createVerifier, type Ed25519 } from "#crypto";
-import { FAULT_KINDS, type FaultKind, faultsOf } from "./faults.ts";
+import { FAULT_KINDS, type FaultKind, faultsOf } from "./faults/catalogue.ts";
 import { ed25519Keys, type KeyMill, standInKeys } from "./keys.ts";
 import { PLANTED_BUGS, type PlantedBug } from "./planted/planted.ts";
 import { type RunResult, runSchedule } from "./run.ts";
+import { weightsOf } from "./shape.ts";
 
 /** One seed in so many runs with real Ed25519. */
 const REAL_CRYPTO_EVERY = 100;
 
+/** Engines that the simulator runs. */
+export const SIMULATED_ENGINES: readonly EngineName[] = ["pbft"];
+
 /** What all schedules of a campaign share. Plain values only: it travels between processes. */
 export interface ScheduleSettings {
-  readonly engine: "pbft";
+  /** Reaches the nodes through genesis. */
+  readonly engine: EngineName;
   readonly nodes: number;
   /** Kinds of faults to draw from; all by default, or those under which a planted bug shows. */
   readonly kinds?: readonly FaultKind[];
@@ -43,12 +48,13 @@ export function keysFor(crypto: ScheduleCrypto, about: { readonly seed: number; 
 
 /** Runs one seed of a campaign. A schedule that throws broke S1, and is reported as every other failure is. */
 export function runSeed(settings: ScheduleSettings, seed: number, crypto: ScheduleCrypto): RunResult {
-  const { nodes, kinds, realCrypto = false } = settings;
+  const { engine, nodes, kinds, realCrypto = false } = settings;
   const planted = settings.planted === undefined ? undefined : plantedBug(settings.planted);
   const keys = keysFor(crypto, { seed, realCrypto });
   try {
     return runSchedule({
       seed,
+      engine,
       nodes,
       hasher: crypto.hasher,
       keys,
@@ -56,9 +62,11 @@ export function runSeed(settings: ScheduleSettings, seed: number, crypto: Schedu
       ...(planted === undefined ? {} : { planted }),
     });
   } catch (cause) {
-    const faults = faultsOf({ seed, nodes, kinds: kinds ?? planted?.kinds ?? FAULT_KINDS });
+    const faults = faultsOf({ seed, weights: weightsOf({ seed, nodes, engine }), kinds: kinds ?? planted?.kinds ?? FAULT_KINDS });
     const detail = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
-    const nothing = { commits: 0, answered: 0, virtualMs: 0, events: 0, marks: {}, traceHash: "" };
+    const liveness = { core: [], coreMs: undefined, allMs: undefined, waitedFor: [] };
+    const counts = { hits: {}, marks: {}, messages: {}, signatures: 0, receipts: 0, liveness };
+    const nothing = { ...counts, commits: 0, answered: 0, virtualMs: 0, events: 0, traceHash: "" };
     return { ...nothing, seed, faults, violations: [{ invariant: "S1", detail }] };
   }
 }

@@ -87,33 +87,80 @@ export class Scheduler implements Clock {
   }
 }
 
-/** A node's own timers and clock: they end with the node, and its clock may be off. */
+/**
+ * A node's own timers and clock: they end with the node. Its clock may be off and may run fast or slow; it may be paused, or slow at
+ * everything it does. What it throws ends it, as an uncaught exception ends a process.
+ */
 export class NodeTime implements Timers, Clock {
   readonly #scheduler: Scheduler;
   readonly #alive: () => boolean;
+  readonly #onThrow: (cause: unknown) => void;
   skewUs = 0;
   /** While paused, nothing of the node runs; it catches up at the end of the pause. */
   pausedUntilUs = 0;
+  /** Everything that the node does waits this long first. */
+  lagUs = 0;
+  #rate = 1;
+  #driftSinceUs = 0;
 
-  constructor(scheduler: Scheduler, alive: () => boolean) {
+  constructor(scheduler: Scheduler, about: { alive(): boolean; onThrow(cause: unknown): void }) {
     this.#scheduler = scheduler;
-    this.#alive = alive;
+    this.#alive = () => about.alive();
+    this.#onThrow = (cause) => about.onThrow(cause);
   }
 
   nowUs(): number {
-    return this.#scheduler.nowUs() + this.skewUs;
+    return this.#scheduler.nowUs() + this.skewUs + this.#driftUs();
+  }
+
+  /** Virtual time, whatever the node's clock says: disks do not ask it. */
+  trueUs(): number {
+    return this.#scheduler.nowUs();
   }
 
   after(delayMs: number, run: () => void): TimerHandle {
-    return this.#scheduler.after(delayMs * 1_000, () => this.run(run));
+    return this.#scheduler.after((delayMs * 1_000) / this.#rate, () => this.run(run));
   }
 
-  /** Runs something of this node now, at the end of its pause, or never when it died. */
+  /** From now on the clock runs at this rate: 1.1 gains a tenth. What it gained before stays. */
+  drift(rate: number): void {
+    this.skewUs += this.#driftUs();
+    this.#driftSinceUs = this.#scheduler.nowUs();
+    this.#rate = rate;
+  }
+
+  /** The clock is right again, and nothing holds the node up. */
+  heal(): void {
+    this.drift(1);
+    Object.assign(this, { skewUs: 0, pausedUntilUs: 0, lagUs: 0 });
+  }
+
+  /** Runs something of this node: now, at the end of its pause, when its slowness allows, or never when it died. */
   run(action: () => void): void {
     if (!this.#alive()) return;
+    const waitUs = Math.max(this.pausedUntilUs - this.#scheduler.nowUs(), this.lagUs);
+    if (waitUs > 0) this.#scheduler.after(waitUs, () => this.#runLate(action));
+    else this.#perform(action);
+  }
+
+  /** After a wait for slowness nothing is waited for but a pause that began meanwhile. */
+  #runLate(action: () => void): void {
+    if (!this.#alive()) return;
     const waitUs = this.pausedUntilUs - this.#scheduler.nowUs();
-    if (waitUs > 0) this.#scheduler.after(waitUs, () => this.run(action));
-    else action();
+    if (waitUs > 0) this.#scheduler.after(waitUs, () => this.#runLate(action));
+    else this.#perform(action);
+  }
+
+  #perform(action: () => void): void {
+    try {
+      action();
+    } catch (cause) {
+      this.#onThrow(cause);
+    }
+  }
+
+  #driftUs(): number {
+    return this.#rate === 1 ? 0 : Math.round((this.#scheduler.nowUs() - this.#driftSinceUs) * (this.#rate - 1));
   }
 }
 

@@ -1,8 +1,11 @@
 import {
+  batchSignedBytes,
   type CanonicalObject,
   encodeCommand,
   type Hash,
   type Hasher,
+  hashLeaf,
+  merklePaths,
   type NodeId,
   parseSubjectId,
   type SeededRandom,
@@ -12,7 +15,7 @@ import {
   signedCommandOf,
   toBase64Url,
 } from "#base";
-import type { OrderedRecord } from "#replica";
+import type { OrderedRecord, SubmitAnswer } from "#replica";
 import { attestationBytes, authorizeBody, type Capability, type CapabilityPattern, grantCreateBody, serviceRegisterBody } from "#state";
 import { COMMAND_LIFETIME_US, type SimulatedCluster } from "./cluster.ts";
 import type { KeyMill } from "./keys.ts";
@@ -23,6 +26,8 @@ export interface Operation {
   readonly submittedUs: number;
   answeredUs?: number;
   record?: OrderedRecord;
+  /** Any answer, an unavailable or a rejection too. */
+  answer?: SubmitAnswer["kind"];
 }
 
 /** What a command asks for, in the few words that the model of authority needs. */
@@ -31,11 +36,28 @@ export interface Intent {
   readonly service: SubjectId;
   readonly operation?: string;
   readonly risk?: string;
+  /** What no two commands that take effect may share. */
+  readonly identity: string;
 }
+
+/** How a hostile client's command differs from an honest one's. */
+export interface Oddity {
+  /** Sixteen bytes that another command has too. */
+  readonly id?: string;
+  readonly issuedAtUs?: number;
+  readonly expiresAtUs?: number;
+  readonly cluster?: Hash;
+  /** Index of the service that asks; drawn by default. */
+  readonly service?: number;
+}
+
+type Wish = Omit<Intent, "identity"> & { readonly body: CanonicalObject; readonly commandKind: string };
 
 const SERVICES = ["trading-service-001", "settlement-002", "agent-003"].map(parseSubjectId);
 const ISSUER = parseSubjectId("issuer-1");
 const OPERATOR = parseSubjectId("operator-1");
+/** How long a client of the workload waits. */
+const PATIENCE_MS = 20_000;
 
 /** Clients that register services, grant, revoke and ask, in a seeded order, through seeded nodes. */
 export class Workload {
@@ -46,6 +68,7 @@ export class Workload {
   readonly #random: SeededRandom;
   readonly #keys: KeyMill;
   readonly #hasher: Hasher;
+  #ordinary = 0;
 
   constructor(options: { cluster: SimulatedCluster; clusterId: Hash; random: SeededRandom; keys: KeyMill; hasher: Hasher }) {
     this.#cluster = options.cluster;
@@ -55,28 +78,58 @@ export class Workload {
     this.#hasher = options.hasher;
   }
 
-  /** The next command, by the state of the seeded stream. */
+  /** The next command of an honest client, by the state of the seeded stream. */
   next(): SignedCommand {
     const service = this.#random.pick(SERVICES);
-    const { length } = this.operations;
-    if (length < SERVICES.length) return this.#register(SERVICES[length] ?? service);
-    if (length < 2 * SERVICES.length) return this.#grant(SERVICES[length % SERVICES.length] ?? service);
+    const ordinary = this.#ordinary++;
+    if (ordinary < SERVICES.length) return this.#sign(this.#register(SERVICES[ordinary] ?? service));
+    if (ordinary < 2 * SERVICES.length) return this.#sign(this.#grant(SERVICES[ordinary % SERVICES.length] ?? service, this.#random));
     const turn = this.#random.below(20);
-    if (turn === 0) return this.#grant(service);
-    if (turn === 1) return this.#register(service);
-    return this.#authorize(service);
+    if (turn === 0) return this.#sign(this.#grant(service, this.#random));
+    if (turn === 1) return this.#sign(this.#register(service));
+    return this.#sign(this.#authorize(service, this.#random));
   }
 
-  /** Submits a command to a node, or again the bytes of an earlier one. */
-  submit(node: NodeId, signed: SignedCommand): void {
-    const { replica } = this.#cluster.node(node);
+  /** A request of a hostile client, out of its own stream. */
+  odd(random: SeededRandom, oddity: Oddity = {}): SignedCommand {
+    const service = SERVICES[(oddity.service ?? random.below(SERVICES.length)) % SERVICES.length] ?? random.pick(SERVICES);
+    return this.#sign(this.#authorize(service, random), { id: toBase64Url(random.bytes(16)), ...oddity });
+  }
+
+  /** A request whose signature belongs to nobody. No client sent it: it must not be ordered. */
+  forged(random: SeededRandom): SignedCommand {
+    const { signed } = this.#signed(this.#authorize(random.pick(SERVICES), random), { id: toBase64Url(random.bytes(16)) });
+    return { ...signed, signature: random.bytes(64) };
+  }
+
+  /** Requests of one service under one signature over their tree. */
+  batch(random: SeededRandom, count: number): SignedCommand[] {
+    const service = random.pick(SERVICES);
+    const single = Array.from({ length: count }, () =>
+      this.#signed(this.#authorize(service, random), { id: toBase64Url(random.bytes(16)) }),
+    );
+    const leaves = single.map(({ signed }) => hashLeaf(this.#hasher, signed.bytes));
+    const { root, paths } = merklePaths(this.#hasher, leaves);
+    const signature = this.#keys.keyOf(service).sign(batchSignedBytes({ root, size: count }));
+    return single.map(({ signed, intent }, index) => {
+      this.#intents.set(signed.hash, intent);
+      return { ...signed, signature, batch: { size: count, index, path: paths[index] ?? [] } };
+    });
+  }
+
+  /** Submits a command to a node, or again the bytes of an earlier one. A node that is down answers nothing. */
+  submit(id: NodeId, signed: SignedCommand): void {
+    const node = this.#cluster.node(id);
     const operation: Operation = { signed, submittedUs: this.#cluster.scheduler.nowUs() };
     this.operations.push(operation);
-    replica?.submit(signed, 20_000, (answer) => {
-      if (answer.kind !== "ordered") return;
-      operation.answeredUs = this.#cluster.scheduler.nowUs();
-      operation.record = answer.record;
-    });
+    node.time?.run(() =>
+      node.replica?.submit(signed, PATIENCE_MS, (answer) => {
+        operation.answer = answer.kind;
+        if (answer.kind !== "ordered") return;
+        operation.answeredUs = this.#cluster.scheduler.nowUs();
+        operation.record = answer.record;
+      }),
+    );
   }
 
   /** What a command of this workload asked for. */
@@ -84,7 +137,7 @@ export class Workload {
     return this.#intents.get(command);
   }
 
-  #register(service: SubjectId): SignedCommand {
+  #register(service: SubjectId): Wish {
     const { publicKey } = this.#keys.keyOf(service);
     const now = this.#cluster.scheduler.nowUs();
     const subject = { id: service, publicKey, meshRole: "participant", consensusWeight: 1, trustedPeers: [] };
@@ -92,53 +145,60 @@ export class Workload {
     const bytes = attestationBytes({ cluster: this.#clusterId, subject, attestation: attested });
     const signature = toBase64Url(this.#keys.keyOf(ISSUER).sign(signedBytes("attestation", bytes)));
     const body = serviceRegisterBody({ ...subject, attestation: { ...attested, signature } });
-    return this.#command({ kind: "register", service }, "service.register", body);
+    return { kind: "register", service, body, commandKind: "service.register" };
   }
 
-  #grant(service: SubjectId): SignedCommand {
+  #grant(service: SubjectId, random: SeededRandom): Wish {
     const now = this.#cluster.scheduler.nowUs();
     const capability: CapabilityPattern = {
       domain: "compute",
       operation: "execute",
       scope: "system",
       temporal: ["continuous"],
-      riskLevel: this.#random.pick(["elevated", "critical"] as const),
+      riskLevel: random.pick(["elevated", "critical"] as const),
       resources: ["market-data", "trading-algorithm"],
     };
     const body = grantCreateBody({ service, capability, notBeforeUs: now - 1_000_000, notAfterUs: now + 3_600_000_000 });
-    const intent: Intent = { kind: "grant", service, operation: capability.operation, risk: capability.riskLevel };
-    return this.#command(intent, "grant.create", body);
+    const { operation, riskLevel } = capability;
+    return { kind: "grant", service, operation, risk: riskLevel, body, commandKind: "grant.create" };
   }
 
-  #authorize(service: SubjectId): SignedCommand {
+  #authorize(service: SubjectId, random: SeededRandom): Wish {
     const capability: Capability = {
       domain: "compute",
-      operation: this.#random.pick(["execute", "execute", "read"]),
+      operation: random.pick(["execute", "execute", "read"]),
       scope: "application",
       temporal: "continuous",
-      riskLevel: this.#random.pick(["safe", "critical"] as const),
+      riskLevel: random.pick(["safe", "critical"] as const),
       resources: ["market-data"],
     };
-    const intent: Intent = { kind: "authorize", service, operation: capability.operation, risk: capability.riskLevel };
-    return this.#command(intent, "authorize", authorizeBody({ capability }));
+    const { operation, riskLevel } = capability;
+    return { kind: "authorize", service, operation, risk: riskLevel, body: authorizeBody({ capability }), commandKind: "authorize" };
   }
 
-  #command(intent: Intent, kind: string, body: CanonicalObject): SignedCommand {
-    const issuer = intent.kind === "grant" ? OPERATOR : intent.service;
+  #sign(wish: Wish, oddity: Oddity = {}): SignedCommand {
+    const { signed, intent } = this.#signed(wish, oddity);
+    // What is meant for another cluster has no business in a block of this one.
+    if (oddity.cluster === undefined) this.#intents.set(signed.hash, intent);
+    return signed;
+  }
+
+  #signed({ body, commandKind, ...wish }: Wish, oddity: Oddity): { signed: SignedCommand; intent: Intent } {
+    const issuer = wish.kind === "grant" ? OPERATOR : wish.service;
     const key = this.#keys.keyOf(issuer);
-    const issuedAtUs = this.#cluster.scheduler.nowUs();
+    const issuedAtUs = oddity.issuedAtUs ?? this.#cluster.scheduler.nowUs();
+    const id = oddity.id ?? toBase64Url(this.#random.bytes(16));
     const bytes = encodeCommand({
-      cluster: this.#clusterId,
-      kind,
-      id: toBase64Url(this.#random.bytes(16)),
+      cluster: oddity.cluster ?? this.#clusterId,
+      kind: commandKind,
+      id,
       issuer,
       key: key.publicKey,
       issuedAtUs,
-      expiresAtUs: issuedAtUs + COMMAND_LIFETIME_US,
+      expiresAtUs: oddity.expiresAtUs ?? issuedAtUs + COMMAND_LIFETIME_US,
       body,
     });
     const signed = signedCommandOf(this.#hasher, { bytes, signature: key.sign(signedBytes("command", bytes)) });
-    this.#intents.set(signed.hash, intent);
-    return signed;
+    return { signed, intent: { ...wish, identity: `${issuer} ${id}` } };
   }
 }

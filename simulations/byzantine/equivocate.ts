@@ -1,84 +1,47 @@
-import {
-  encodeHeader,
-  encodeVoteBody,
-  fromHex,
-  type Hash,
-  type Hasher,
-  headerDigest,
-  type NodeId,
-  parseHeader,
-  signedBytes,
-  toHash,
-  VOTE_TYPE,
-  type VoteType,
-} from "#base";
-import { type ConsensusMessage, decodeMessage, encodeMessage } from "#consensus";
-import { decodeFrame, encodeFrame } from "#replica";
-import type { KeyMill, SimulatedKey } from "../keys.ts";
-import type { FrameFilter } from "../network.ts";
-
-/** What an equivocator knows: its own key, and the cluster it is in. */
-export interface EquivocatorOptions {
-  readonly node: NodeId;
-  readonly cluster: Hash;
-  readonly hasher: Hasher;
-  readonly keys: KeyMill;
-  /** Peers that hear the other story. */
-  readonly deceived: ReadonlySet<NodeId>;
-}
+import { encodeHeader, fromHex, type Hash, headerDigest, parseHeader, toHash } from "#base";
+import { type ConsensusMessage, seenVoteOf } from "#consensus";
+import { type Actor, type ActorPorts, frameOf } from "./actor.ts";
+import { resign, signVote } from "./votes.ts";
 
 /**
- * A node whose core is honest and whose mouth is not: some peers get another proposal than the rest, with another time and so another digest,
- * and votes for that other digest, all properly signed.
+ * Some peers get another proposal than the rest, with another time and so another digest, and votes for that other digest, all properly
+ * signed.
  */
-export function equivocate(options: EquivocatorOptions): FrameFilter {
-  const liar = new Liar(options);
-  return (from, to, frame) => {
-    if (from !== options.node || !options.deceived.has(to)) return [frame];
-    const decoded = decodeFrame(frame);
-    if (decoded.kind !== "consensus") return [frame];
-    const lie = liar.lie(decodeMessage(decoded.message));
-    return [lie === undefined ? frame : encodeFrame({ kind: "consensus", message: encodeMessage(lie) })];
+export const equivocating: Actor = (ports) => {
+  const liar = new Liar(ports);
+  const deceived = new Set(ports.membership.members.map(({ id }) => id).filter((id, index) => id !== ports.node && index % 2 === 0));
+  return {
+    outgoing: (to, frame) => {
+      const message = deceived.has(to) ? ports.frames.messageOf(frame) : undefined;
+      const lie = message === undefined ? undefined : liar.lie(message);
+      if (lie === undefined) return [frame];
+      ports.deviates();
+      return [frameOf(lie)];
+    },
   };
-}
+};
 
 class Liar {
-  readonly #options: EquivocatorOptions;
-  readonly #key: SimulatedKey;
+  readonly #ports: ActorPorts;
   /** The other story: which digest stands for which. */
   readonly #stories = new Map<Hash, Hash>();
 
-  constructor(options: EquivocatorOptions) {
-    this.#options = options;
-    this.#key = options.keys.keyOf(`${options.node}/vote`);
+  constructor(ports: ActorPorts) {
+    this.#ports = ports;
   }
 
   lie(message: ConsensusMessage): ConsensusMessage | undefined {
-    const { hasher } = this.#options;
-    if (message.type === "propose") {
-      const header = parseHeader(message.headerBytes);
-      const headerBytes = encodeHeader({ ...header, timeUs: header.timeUs + 1 });
-      const digest = headerDigest(hasher, headerBytes);
-      this.#stories.set(headerDigest(hasher, message.headerBytes), digest);
-      return { ...message, headerBytes, signature: this.#sign(message, digest, VOTE_TYPE.pbftPropose) };
+    const { hasher } = this.#ports;
+    const vote = seenVoteOf(message, hasher);
+    if (vote === undefined) return undefined;
+    if (!("headerBytes" in message)) {
+      const digest = this.#stories.get(vote.digest) ?? toHash(hasher.sha256(fromHex(vote.digest)));
+      return resign(this.#ports, message, { digest });
     }
-    if (message.type !== "prepare" && message.type !== "commit") return undefined;
-    const digest = this.#stories.get(message.digest) ?? toHash(hasher.sha256(fromHex(message.digest)));
-    const type = message.type === "prepare" ? VOTE_TYPE.pbftPrepare : VOTE_TYPE.pbftCommit;
-    return { ...message, digest, signature: this.#sign(message, digest, type) };
-  }
-
-  #sign(slot: { readonly epoch: number; readonly height: number; readonly view: number }, digest: Hash, type: VoteType): Uint8Array {
-    const { epoch, height, view } = slot;
-    const body = encodeVoteBody({
-      cluster: fromHex(this.#options.cluster),
-      epoch,
-      height,
-      view,
-      type,
-      digest: fromHex(digest),
-      validRound: -1,
-    });
-    return this.#key.sign(signedBytes(type === VOTE_TYPE.pbftPropose ? "proposal" : "vote", body));
+    const header = parseHeader(message.headerBytes);
+    const headerBytes = encodeHeader({ ...header, timeUs: header.timeUs + 1 });
+    const digest = headerDigest(hasher, headerBytes);
+    this.#stories.set(vote.digest, digest);
+    return { ...message, headerBytes, signature: signVote(this.#ports, { ...vote, digest }) } as ConsensusMessage;
   }
 }

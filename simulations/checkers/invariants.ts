@@ -1,18 +1,12 @@
-import type { CertifiedPoint, Hash, Membership, NodeId } from "#base";
-import {
-  type ConsensusMessage,
-  checkCommitCertificate,
-  checkPreparedCertificate,
-  commitCertificateClaims,
-  decodeMessage,
-  preparedCertificateClaims,
-  type ViewChange,
-} from "#consensus";
-import type { BlockEvent, Replica } from "#replica";
-import type { SimulatedCluster } from "../cluster.ts";
-import type { KeyMill } from "../keys.ts";
+import type { CertifiedPoint, Hash, Hasher, NodeId, SeededRandom } from "#base";
+import { type ConsensusMessage, seenVoteOf } from "#consensus";
+import type { BlockEvent, OrderedRecord, Replica } from "#replica";
+import type { SimulatedCluster, StopCause } from "../cluster.ts";
 import type { Intent, Operation } from "../workload.ts";
 import { withoutAuthority } from "./authority.ts";
+import { CertificateChecker, type CertificateContext } from "./certificates.ts";
+import { checkReceipts, type LogContext, notPrefixes } from "./log.ts";
+import { outOfOrder } from "./order.ts";
 
 /** A broken invariant, by its number in docs/TESTING.md. */
 export interface Violation {
@@ -20,28 +14,45 @@ export interface Violation {
   readonly detail: string;
 }
 
+/** What the checker knows of a run. */
+export interface CheckerOptions {
+  readonly cluster: SimulatedCluster;
+  readonly certificates: CertificateContext;
+  readonly hasher: Hasher;
+  /** What is sampled at the end. */
+  readonly random: SeededRandom;
+  honest(node: NodeId): boolean;
+  /** What a command of the workload asked for. */
+  askedFor(command: Hash): Intent | undefined;
+}
+
 interface Seen {
   readonly digest: Hash;
   readonly stateHash: Hash;
 }
 
+/** Results that take no effect: the id was spent before. */
+const WITHOUT_EFFECT: ReadonlySet<string> = new Set(["COMMAND_DUPLICATE", "COMMAND_REPLAYED"]);
+
 /** Watches a run from outside and keeps the first violation of each invariant. */
 export class Checker {
   readonly violations: Violation[] = [];
-  readonly #honest: (node: NodeId) => boolean;
-  readonly #askedFor: (command: Hash) => Intent | undefined;
+  readonly #options: CheckerOptions;
+  readonly #certificates: CertificateChecker;
   readonly #blocks = new Map<number, Seen>();
   readonly #heights = new Map<NodeId, number>();
   readonly #votes = new Map<string, Hash>();
-  readonly #effects = new Set<string>();
-  readonly #roots = new Map<number, Hash>();
+  /** Ids that took effect, by the node at which they did. */
+  readonly #effects = new Map<NodeId, Set<string>>();
+  readonly #certified = new Map<number, CertifiedPoint>();
   readonly #proved = new WeakSet<ConsensusMessage>();
   commits = 0;
+  /** Receipts that the offline verifier passed. */
+  receipts = 0;
 
-  /** @param options.askedFor what a command of the workload asked for */
-  constructor(options: { honest(node: NodeId): boolean; askedFor(command: Hash): Intent | undefined }) {
-    this.#honest = (node) => options.honest(node);
-    this.#askedFor = (command) => options.askedFor(command);
+  constructor(options: CheckerOptions) {
+    this.#options = options;
+    this.#certificates = new CertificateChecker(options.certificates);
   }
 
   /** Nobody's guess but a fact: the run names it once. */
@@ -51,130 +62,133 @@ export class Checker {
 
   /** A1, A9: equal digests and state hashes at equal heights. Checked as each block is applied. */
   onBlock(node: NodeId, block: BlockEvent): void {
-    if (!this.#honest(node)) return;
+    if (!this.#options.honest(node)) return;
     const { height, digest, stateHash } = block;
     const known = this.#blocks.get(height);
-    if (known === undefined) {
-      this.#blocks.set(height, { digest, stateHash });
-      this.commits += 1;
-      for (const { command } of block.results)
-        if (this.#askedFor(command) === undefined) this.fail("A2", `${command.slice(0, 8)} stands in a block, and no client sent it`);
-    } else if (known.digest !== digest)
+    if (known === undefined) this.#onFirst({ height, digest, stateHash }, block);
+    else if (known.digest !== digest)
       this.fail("A1", `${node} decided ${digest.slice(0, 8)} at ${height}, others ${known.digest.slice(0, 8)}`);
     else if (known.stateHash !== stateHash) this.fail("A9", `${node} has another state hash at ${height}`);
-    if (height > (this.#heights.get(node) ?? 0)) this.#checkEffects(node, block);
-    this.#heights.set(node, Math.max(this.#heights.get(node) ?? 0, height));
+    const highest = this.#heights.get(node) ?? 0;
+    if (height <= highest) return;
+    this.#heights.set(node, height);
+    this.#checkEffects(node, block);
   }
 
-  /** A2: a command takes effect once; a second time it is refused as a duplicate. */
+  #onFirst({ height, ...seen }: Seen & { readonly height: number }, block: BlockEvent): void {
+    this.#blocks.set(height, seen);
+    this.commits += 1;
+    for (const { command } of block.results)
+      if (this.#options.askedFor(command) === undefined) this.fail("A2", `${command.slice(0, 8)} stands in a block, and no client sent it`);
+  }
+
+  /** A2: an id takes effect once, whatever bytes it is used for; a second time it is refused. */
   #checkEffects(node: NodeId, block: BlockEvent): void {
+    const effects = this.#effects.get(node) ?? new Set<string>();
+    this.#effects.set(node, effects);
     for (const { command, code } of block.results) {
-      const key = `${node}/${command}`;
-      if (code !== "COMMAND_DUPLICATE" && this.#effects.has(key))
-        this.fail("A2", `${node} applied ${command.slice(0, 8)} twice, at ${block.height} too`);
-      this.#effects.add(key);
+      const { identity = command } = this.#options.askedFor(command) ?? {};
+      if (WITHOUT_EFFECT.has(code)) continue;
+      if (effects.has(identity)) this.fail("A2", `${node} applied ${identity} twice, at ${block.height} too`);
+      effects.add(identity);
     }
   }
 
   /** L2: one height has one certified root. */
   onCertified(node: NodeId, point: CertifiedPoint): void {
-    if (!this.#honest(node)) return;
-    const known = this.#roots.get(point.height);
-    if (known !== undefined && known !== point.root) this.fail("L2", `${node} holds another certified root after ${point.height}`);
-    this.#roots.set(point.height, point.root);
+    if (!this.#options.honest(node)) return;
+    const known = this.#certified.get(point.height);
+    if (known === undefined) this.#certified.set(point.height, point);
+    else if (known.root !== point.root) this.fail("L2", `${node} holds another certified root after ${point.height}`);
   }
 
-  /** A3: what an honest node offers as proof that a value was prepared, proves it. */
-  onPrepared(from: NodeId, message: ViewChange, run: { cluster: Hash; keys: KeyMill; membership: Membership }): void {
-    const { prepared } = message;
-    if (!this.#honest(from) || this.#proved.has(message)) return;
-    this.#proved.add(message);
-    for (const certificate of prepared) {
-      run.keys.verifier.verify(preparedCertificateClaims(certificate, run), (verdicts) => {
-        if (!checkPreparedCertificate(certificate, run.membership) || !verdicts.every(Boolean))
-          this.fail("A3", `${from} offers a prepared certificate for ${certificate.height} that proves nothing`);
-      });
-    }
-  }
-
-  /** A5: an honest node never sends two votes for one (height, view, phase), whatever became of it in between. */
-  onMessage(from: NodeId, message: ConsensusMessage, digestOf: (headerBytes: Uint8Array) => Hash): void {
-    if (!this.#honest(from)) return;
-    if (message.type !== "propose" && message.type !== "prepare" && message.type !== "commit") return;
-    const digest = message.type === "propose" ? digestOf(message.headerBytes) : message.digest;
-    const slot = `${from}/${message.epoch}/${message.height}/${message.view}/${message.type}`;
+  /**
+   * A5 and A3, by what an honest node's core sends: never two votes in one slot, whatever became of it in between, and nothing as proof
+   * that proves nothing.
+   */
+  onMessage(from: NodeId, message: ConsensusMessage): void {
+    if (!this.#options.honest(from)) return;
+    if (message.type === "view-change") this.#checkPrepared(from, message);
+    const vote = seenVoteOf(message, this.#options.hasher);
+    if (vote === undefined) return;
+    const slot = `${from}/${vote.epoch}/${vote.height}/${vote.view}/${vote.type}`;
     const known = this.#votes.get(slot);
-    if (known !== undefined && known !== digest) this.fail("A5", `${from} voted twice at ${slot}`);
-    this.#votes.set(slot, digest);
+    if (known !== undefined && known !== vote.digest) this.fail("A5", `${from} voted twice at ${slot}`);
+    this.#votes.set(slot, vote.digest);
+  }
+
+  #checkPrepared(from: NodeId, message: Extract<ConsensusMessage, { type: "view-change" }>): void {
+    if (this.#proved.has(message)) return;
+    this.#proved.add(message);
+    if (!this.#certificates.provesPrepared(message))
+      this.fail("A3", `${from} offers a prepared certificate for ${message.height} that proves nothing`);
   }
 
   /** A8: evidence names only the guilty. */
   onEvidence(offender: NodeId): void {
-    if (this.#honest(offender)) this.fail("A8", `evidence against the honest ${offender}`);
+    if (this.#options.honest(offender)) this.fail("A8", `evidence against the honest ${offender}`);
   }
 
   /** S1: no input stops an honest node, unless its disk failed. */
-  onHalted(node: NodeId, reason: string): void {
-    if (this.#honest(node) && !reason.startsWith("the disk")) this.fail("S1", `${node} halted: ${reason}`);
+  onHalted(node: NodeId, reason: string, cause: StopCause): void {
+    if (this.#options.honest(node) && cause === "wrong") this.fail("S1", `${node} stopped: ${reason}`);
   }
 
-  /** A2, A3, A4, A6, L1 over what stands in the logs at the end. */
-  finish(run: { cluster: SimulatedCluster; keys: KeyMill; operations: readonly Operation[]; membership: Membership }): void {
-    const replicas = run.cluster.nodes.filter((node) => this.#honest(node.id) && node.replica !== undefined && node.halted === undefined);
-    for (const node of replicas) {
-      const { replica } = node;
-      if (replica === undefined) continue;
-      for (const operation of run.operations) {
-        const { record } = operation;
-        if (record === undefined) continue;
-        const stored = replica.find(operation.signed.hash);
-        if (stored === undefined || stored.seq !== record.seq || stored.outcome !== record.outcome || stored.height !== record.height) {
-          this.fail("A4", `${node.id} does not hold what was acknowledged: ${operation.signed.hash.slice(0, 8)}`);
-        }
-      }
-      this.#checkBlocks(node.id, run);
-      this.#checkAuthority(replica, run.operations);
+  /** A2, A3, A4, A6, L1 and Z1 over what stands in the logs at the end. */
+  finish(operations: readonly Operation[]): void {
+    const { cluster, honest } = this.#options;
+    // A damaged value that nobody has read yet would be found by looking: that node counts as stopped.
+    const replicas = cluster.nodes.flatMap(({ id, replica, halted, platter }) =>
+      honest(id) && replica !== undefined && halted === undefined && platter.damaged.size === 0 ? [{ id, replica }] : [],
+    );
+    const answered = operations.flatMap(({ signed, record }) => (record === undefined ? [] : [{ hash: signed.hash, record }]));
+    const hashes = [...new Set(operations.map(({ signed }) => signed.hash))];
+    for (const { id, replica } of replicas) {
+      this.#checkAnswers(id, replica, answered);
+      this.#checkBlocks(id);
+      this.#checkAuthority(replica, hashes);
     }
-    this.#checkOrder(run.operations);
+    const wrong = outOfOrder(operations);
+    if (wrong > 0) this.fail("A6", `${wrong} operations were ordered before one that was answered before they began`);
+    const sampled = replicas.length === 0 ? undefined : this.#options.random.pick(replicas);
+    if (sampled !== undefined) this.#checkLog(sampled.id, sampled.replica, operations);
   }
 
-  #checkBlocks(id: NodeId, run: { cluster: SimulatedCluster; keys: KeyMill; membership: Membership }): void {
-    const { store } = run.cluster.node(id);
+  /** A4: acknowledged is durable, and the same everywhere. */
+  #checkAnswers(id: NodeId, replica: Replica, answered: readonly { readonly hash: Hash; readonly record: OrderedRecord }[]): void {
+    for (const { hash, record } of answered) {
+      const stored = replica.find(hash);
+      if (stored === undefined || stored.seq !== record.seq || stored.outcome !== record.outcome || stored.height !== record.height)
+        this.fail("A4", `${id} does not hold what was acknowledged: ${hash.slice(0, 8)}`);
+    }
+  }
+
+  /** L1, A3: no block is lost, and each is proved. */
+  #checkBlocks(id: NodeId): void {
+    const { store } = this.#options.cluster.node(id);
     for (let height = 1; height <= (this.#heights.get(id) ?? 0); height++) {
-      const bytes = store?.get(`b/${String(height).padStart(16, "0")}`);
-      const message = bytes === undefined ? undefined : decodeMessage(bytes);
-      if (message?.type !== "block") return this.fail("L1", `${id} lost its block ${height}`);
-      const context = { cluster: run.cluster.cluster as Hash, membership: run.membership, engine: "pbft" as const };
-      const claims = commitCertificateClaims(message.certificate, context);
-      run.keys.verifier.verify(claims, (verdicts) => {
-        const proved = checkCommitCertificate(message.certificate, context) && verdicts.length === claims.length && verdicts.every(Boolean);
-        if (!proved) this.fail("A3", `${id} holds no valid certificate for ${height}`);
-      });
+      const stored = store?.get(`b/${String(height).padStart(16, "0")}`);
+      const wrong = stored === undefined ? "unreadable" : this.#certificates.wrongBlock(height, stored);
+      if (wrong === "unreadable") return this.fail("L1", `${id} lost its block ${height}`);
+      if (wrong === "unproved") this.fail("A3", `${id} holds no valid certificate for ${height}`);
     }
   }
 
   /** Z1, over what a node has on record, in the order of the log: every allowed decision had its authority there. */
-  #checkAuthority(replica: Replica, operations: readonly Operation[]): void {
-    const hashes = new Set(operations.map(({ signed }) => signed.hash));
-    const records = [...hashes].flatMap((hash) => replica.find(hash) ?? []);
+  #checkAuthority(replica: Replica, hashes: readonly Hash[]): void {
+    const records = hashes.flatMap((hash) => replica.find(hash) ?? []);
     records.sort((a, b) => a.height - b.height || (a.seq ?? 0) - (b.seq ?? 0));
-    for (const wrong of withoutAuthority(records, this.#askedFor)) this.fail("Z1", wrong);
+    for (const wrong of withoutAuthority(records, (hash) => this.#options.askedFor(hash))) this.fail("Z1", wrong);
   }
 
-  /** A6: an operation that was answered before another was asked stands before it in the log. */
-  #checkOrder(operations: readonly Operation[]): void {
-    const answered = operations.filter((operation) => operation.record?.seq !== undefined && operation.answeredUs !== undefined);
-    const byAnswer = [...answered].sort((a, b) => (a.answeredUs ?? 0) - (b.answeredUs ?? 0));
-    const bySubmit = [...answered].sort((a, b) => a.submittedUs - b.submittedUs);
-    let highest = -1;
-    let next = 0;
-    for (const operation of bySubmit) {
-      for (; next < byAnswer.length && (byAnswer[next]?.answeredUs ?? 0) < operation.submittedUs; next++) {
-        highest = Math.max(highest, byAnswer[next]?.record?.seq ?? -1);
-      }
-      const isRepeat = operations.some((other) => other !== operation && other.signed.hash === operation.signed.hash);
-      if (!isRepeat && (operation.record?.seq ?? 0) < highest)
-        this.fail("A6", "an operation was ordered before one that was answered before it began");
-    }
+  /** What an auditor would do with one node: receipts by the offline verifier, and the log's growth by its entries. */
+  #checkLog(id: NodeId, replica: Replica, operations: readonly Operation[]): void {
+    const context: LogContext = { keys: this.#options.certificates.keys, hasher: this.#options.hasher, random: this.#options.random };
+    const records = operations.flatMap(({ record }) => record ?? []);
+    const { wrong, passed } = checkReceipts(replica, records, context);
+    this.receipts += passed;
+    for (const found of wrong) this.fail("A3", `${id}: ${found}`);
+    const [height] = notPrefixes(replica, [...this.#certified.values()], context);
+    if (height !== undefined) this.fail("L1", `the tree certified after ${height} is no prefix of the log of ${id}`);
   }
 }

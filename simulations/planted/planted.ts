@@ -1,7 +1,7 @@
 import type { Hash } from "#base";
 import { type CoreRules, pbftRules, preparedChain, type ViewChange } from "#consensus";
 import type { ClusterOptions } from "../cluster.ts";
-import type { FaultKind } from "../faults.ts";
+import type { FaultKind } from "../faults/catalogue.ts";
 
 /** A bug that is planted on purpose, to see that the laboratory finds it. */
 export interface PlantedBug {
@@ -10,7 +10,7 @@ export interface PlantedBug {
   readonly about: string;
   /** Invariants of which at least one must be seen to break. */
   readonly breaks: readonly string[];
-  readonly overrides: Pick<ClusterOptions, "acknowledgesEarly" | "forgetsGuard"> & { readonly rules?: CoreRules };
+  readonly overrides: Pick<ClusterOptions, "acknowledgesEarly" | "forgetsGuard"> & { readonly window?: number; readonly rules?: CoreRules };
   /** Kinds of faults under which it shows soonest. */
   readonly kinds: readonly FaultKind[];
 }
@@ -51,6 +51,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     breaks: ["A1", "A7", "S1"],
     overrides: { rules: { pbft: { ...pbftRules, demandedChain: lowestPrepared } } },
     kinds: ["targeted-loss"],
+  },
+  {
+    name: "commits-out-of-order",
+    about: "a height is committed before the ones below it are prepared in the same view",
+    breaks: ["A1", "S1", "A7"],
+    overrides: { window: 4, rules: { pbft: { ...pbftRules, commitsInOrder: false } } },
+    kinds: ["targeted-loss", "slow-links", "loss"],
   },
   {
     name: "acknowledged-before-durable",

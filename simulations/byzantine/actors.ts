@@ -1,0 +1,62 @@
+import type { Actor } from "./actor.ts";
+import { equivocating } from "./equivocate.ts";
+import { forging } from "./forge.ts";
+import { falseCheckpoints, lyingCatchUp, lyingProbes, lyingTips } from "./lie.ts";
+import { censoring, selective, silent, slow, withholding } from "./mute.ts";
+import { flooding, mutating, replaying } from "./repeat.ts";
+
+/** What a Byzantine node does, and what must hold all the same. */
+export interface ActorRow {
+  readonly kind: string;
+  readonly actor: Actor;
+  readonly about: string;
+  readonly must: string;
+}
+
+/** Every kind of Byzantine node. Each is an honest core with a mouth, or ears, that are not. */
+export const ACTORS: readonly ActorRow[] = [
+  { kind: "silent", actor: silent, about: "hears everything and says nothing", must: "decisions go on (C2)" },
+  { kind: "selective", actor: selective, about: "speaks to half of the others only", must: "all honest nodes come to one height (C13)" },
+  { kind: "slow-mouth", actor: slow, about: "is late with everything, but alive", must: "it is borne, or replaced as a leader (C12)" },
+  { kind: "withhold", actor: withholding, about: "keeps votes back until they no longer help", must: "decisions go on (C2)" },
+  { kind: "censor", actor: censoring, about: "never hears of commands that others bring", must: "every command is decided (C12)" },
+  {
+    kind: "equivocate",
+    actor: equivocating,
+    about: "tells half of the others another story, well signed",
+    must: "at most one decision; evidence (C1)",
+  },
+  { kind: "forge", actor: forging, about: "votes under broken signatures", must: "no vote counts before it is verified (C5)" },
+  {
+    kind: "replay",
+    actor: replaying,
+    about: "says again what it and others said before",
+    must: "dropped or harmless; nobody else is blamed (C4, A8)",
+  },
+  {
+    kind: "mutate",
+    actor: mutating,
+    about: "votes for the view or height beside the right one, or an old value",
+    must: "counts nowhere wrong (C4)",
+  },
+  {
+    kind: "flood",
+    actor: flooding,
+    about: "sends absurd heights and views, nonsense, requests for everything",
+    must: "buffers are bounded (C14, S1)",
+  },
+  { kind: "lie-tips", actor: lyingTips, about: "names absurd tips, then lower ones", must: "catching up goes on with others (C7)" },
+  {
+    kind: "lie-catch-up",
+    actor: lyingCatchUp,
+    about: "serves wrong blocks and short certificates",
+    must: "nothing is believed without its proof (C7)",
+  },
+  {
+    kind: "false-checkpoint",
+    actor: falseCheckpoints,
+    about: "cosigns another root than its own",
+    must: "one certified root for each height (C8, L2)",
+  },
+  { kind: "lie-probe", actor: lyingProbes, about: "lies to who lost its memory", must: "the floor is safe all the same (C3)" },
+];

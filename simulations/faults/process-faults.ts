@@ -1,0 +1,135 @@
+import type { Survival } from "../disk.ts";
+import { type FaultDefinition, type FaultParameters, type FaultRow, type Laboratory, rowOf } from "./fault.ts";
+import { leaderNow } from "./network-faults.ts";
+
+function process<Key extends keyof FaultParameters>(row: FaultRow<Key>): FaultDefinition {
+  return rowOf("process", row);
+}
+
+function crashAll(lab: Laboratory, downMs: number, survival: Survival): void {
+  const ids = lab.cluster.nodes.map((node) => node.id);
+  lab.down(downMs, ids, (node) => lab.cluster.crash(node, survival));
+}
+
+/** Faults of processes: kill −9 at any moment, stops, slowness. */
+export const PROCESS_FAULTS: readonly FaultDefinition[] = [
+  process({
+    kind: "crash",
+    about: "a node is killed; of its writes under way some are kept",
+    where: "one process",
+    must: "no acknowledged loss, no second vote (D5, A4, A5)",
+    parameters: ["atMs", "node", "downMs"],
+    draw: ({ random, atMs, node }) => ({ atMs, node, downMs: random.between(50, 4_000) }),
+    inject: (lab, { node, downMs }) => lab.down(downMs, [lab.id(node)], (id) => lab.cluster.crash(id)),
+  }),
+  process({
+    kind: "leader-crash",
+    about: "whoever leads now is killed",
+    where: "the leader's process",
+    must: "the others replace it and decide",
+    parameters: ["atMs", "downMs"],
+    draw: ({ random, atMs }) => ({ atMs, downMs: random.between(50, 4_000) }),
+    inject: (lab, { downMs }) => {
+      const leader = leaderNow(lab);
+      if (leader !== undefined) lab.down(downMs, [leader], (id) => lab.cluster.crash(id));
+    },
+  }),
+  process({
+    kind: "lost-tail",
+    about: "a node with a slow disk is killed, and nothing that was not synced survives",
+    where: "one process and its write-ahead log",
+    must: "it stands where its durable memory says, and never votes twice (C3, A5)",
+    parameters: ["atMs", "node", "syncMs", "downMs"],
+    draw: ({ random, atMs, node }) => ({ atMs, node, syncMs: random.between(5, 120), downMs: random.between(20, 2_000) }),
+    prepare: (lab, { atMs, node, syncMs }) =>
+      lab.later(Math.max(0, atMs - 1_000), () => {
+        const { store } = lab.at(node);
+        if (store !== undefined) store.syncUs = syncMs * 1_000;
+      }),
+    inject: (lab, { node, downMs }) => lab.down(downMs, [lab.id(node)], (id) => lab.cluster.crash(id, "none")),
+  }),
+  process({
+    kind: "crash-loop",
+    about: "a node is killed again while it starts, several times",
+    where: "one process",
+    must: "a restart from a restart loses nothing (A5)",
+    parameters: ["atMs", "node", "periodMs", "count"],
+    draw: ({ random, atMs, node }) => ({ atMs, node, periodMs: random.between(3, 120), count: random.between(2, 6) }),
+    inject: (lab, { node, periodMs, count }) => {
+      for (let turn = 0; turn < count; turn++)
+        lab.later(2 * turn * periodMs, () => lab.down(periodMs, [lab.id(node)], (id) => lab.cluster.crash(id)));
+    },
+  }),
+  process({
+    kind: "cluster-restart",
+    about: "all nodes are killed at once",
+    where: "every process",
+    must: "what was acknowledged is there, and decisions go on (A4)",
+    parameters: ["atMs", "downMs"],
+    draw: ({ random, atMs }) => ({ atMs, downMs: random.between(50, 2_000) }),
+    inject: (lab, { downMs }) => crashAll(lab, downMs, "some"),
+  }),
+  process({
+    kind: "power-cut",
+    about: "all nodes are killed at once, and nobody keeps what was not synced",
+    where: "every process",
+    must: "what was acknowledged is there, and decisions go on (A4)",
+    parameters: ["atMs", "downMs"],
+    draw: ({ random, atMs }) => ({ atMs, downMs: random.between(50, 2_000) }),
+    inject: (lab, { downMs }) => crashAll(lab, downMs, "none"),
+  }),
+  process({
+    kind: "rolling-restart",
+    about: "nodes are restarted one after another, as an upgrade does",
+    where: "each process in turn",
+    must: "decisions go on",
+    parameters: ["atMs", "periodMs", "downMs"],
+    draw: ({ random, atMs }) => ({ atMs, periodMs: random.between(200, 1_200), downMs: random.between(30, 600) }),
+    inject: (lab, { periodMs, downMs }) => {
+      for (const [turn, { id }] of lab.cluster.nodes.entries())
+        lab.later(turn * periodMs, () => lab.down(downMs, [id], (node) => lab.cluster.crash(node)));
+    },
+  }),
+  process({
+    kind: "restart-lost",
+    about: "all restart at once, and one of them finds its disk gone",
+    where: "every process, one disk",
+    must: "the one without memory votes nowhere until a quorum told it a safe height (C3, D6)",
+    cost: "memory",
+    parameters: ["atMs", "node", "downMs"],
+    draw: ({ random, atMs, victim }) => (victim === undefined ? undefined : { atMs, node: victim, downMs: random.between(20, 500) }),
+    inject: (lab, { node, downMs }) => {
+      const { cluster } = lab;
+      const ids = cluster.nodes.map(({ id }) => id);
+      lab.down(downMs, ids, (id) => (id === lab.id(node) ? cluster.loseDisk(id) : cluster.crash(id)));
+    },
+  }),
+  process({
+    kind: "pause",
+    about: "a process is stopped and goes on later, with all that arrived meanwhile",
+    where: "one process",
+    must: "nothing stale passes for fresh (C9)",
+    parameters: ["atMs", "node", "forMs"],
+    draw: ({ atMs, node, forMs }) => ({ atMs, node, forMs }),
+    inject: (lab, { node, forMs }) => {
+      const { time } = lab.at(node);
+      if (time !== undefined) time.pausedUntilUs = lab.cluster.scheduler.nowUs() + forMs * 1_000;
+    },
+  }),
+  process({
+    kind: "slow-node",
+    about: "everything that a node does takes long",
+    where: "one process",
+    must: "the others do not wait for it; as a leader it is replaced or borne (C12)",
+    parameters: ["atMs", "node", "delayMs", "forMs"],
+    draw: ({ random, atMs, node, forMs }) => ({ atMs, node, delayMs: random.between(5, 300), forMs }),
+    inject: (lab, { node, delayMs, forMs }) => {
+      const { time } = lab.at(node);
+      if (time === undefined) return;
+      time.lagUs = delayMs * 1_000;
+      lab.later(forMs, () => {
+        time.lagUs = 0;
+      });
+    },
+  }),
+];

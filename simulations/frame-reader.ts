@@ -1,0 +1,48 @@
+import { type ConsensusMessage, decodeMessage } from "#consensus";
+import { decodeFrame, type Frame } from "#replica";
+
+/** A frame as those who look on see it. */
+export interface ReadFrame {
+  readonly frame: Frame;
+  /** The consensus message inside, if it is one. */
+  readonly message?: ConsensusMessage;
+  /** The message's type, or the frame's kind. */
+  readonly name: string;
+}
+
+/** Reads frames for onlookers: checkers, actors, faults. A broadcast is one frame to all peers, and is read once. */
+export class FrameReader {
+  readonly #read = new WeakMap<Uint8Array, ReadFrame | "unreadable">();
+
+  /** What a frame says; undefined when it does not read, which some actors see to. */
+  read(bytes: Uint8Array): ReadFrame | undefined {
+    const known = this.#read.get(bytes) ?? readFrame(bytes);
+    this.#read.set(bytes, known);
+    return known === "unreadable" ? undefined : known;
+  }
+
+  /** True for bytes that were read before. */
+  knows(bytes: Uint8Array): boolean {
+    return this.#read.has(bytes);
+  }
+
+  messageOf(bytes: Uint8Array): ConsensusMessage | undefined {
+    return this.read(bytes)?.message;
+  }
+
+  nameOf(bytes: Uint8Array): string {
+    return this.read(bytes)?.name ?? "unreadable";
+  }
+}
+
+function readFrame(bytes: Uint8Array): ReadFrame | "unreadable" {
+  try {
+    const frame = decodeFrame(bytes);
+    if (frame.kind !== "consensus") return { frame, name: frame.kind };
+    const message = decodeMessage(frame.message);
+    return { frame, message, name: message.type };
+  } catch {
+    // Corrupted and forged frames are part of what is tried.
+    return "unreadable";
+  }
+}

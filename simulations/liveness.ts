@@ -1,0 +1,62 @@
+import { type FaultModel, isQuorum, type Membership, type NodeId, type SeededRandom, totalWeight, weightOf } from "#base";
+import type { SimulatedCluster, SimulatedNode } from "./cluster.ts";
+
+/** Bounds of the liveness phase, in virtual milliseconds from its beginning. */
+export const LIVENESS_MS: { readonly core: number; readonly all: number } = { core: 40_000, all: 60_000 };
+
+/** How the liveness phase went. */
+export interface LivenessReport {
+  /** The quorum that had to drain alone; everybody honest when no such part was drawn. */
+  readonly core: readonly NodeId[];
+  /** Virtual time until the core had drained; undefined when it did not. */
+  readonly coreMs: number | undefined;
+  readonly allMs: number | undefined;
+  /** Members that somebody in the core said it waited for. */
+  readonly waitedFor: readonly NodeId[];
+}
+
+/** A random honest quorum: nodes that may have forgotten are in it only where the others are too few. */
+export function drawCore(about: {
+  readonly random: SeededRandom;
+  readonly membership: Membership;
+  readonly model: FaultModel;
+  readonly byzantine: ReadonlySet<NodeId>;
+  readonly spent: ReadonlySet<NodeId>;
+}): readonly NodeId[] {
+  const { random, membership, model, byzantine, spent } = about;
+  const total = totalWeight(membership);
+  const honest = random.shuffle(membership.members.map(({ id }) => id).filter((id) => !byzantine.has(id)));
+  const core: NodeId[] = [];
+  for (const id of [...honest.filter((node) => !spent.has(node)), ...honest.filter((node) => spent.has(node))]) {
+    if (isQuorum(weightOf(membership, core), total, model)) break;
+    core.push(id);
+  }
+  return core.sort();
+}
+
+/** A7 of some nodes: nothing waits, all stand at one certified height, and each takes part. */
+export function isDrained(nodes: readonly SimulatedNode[]): boolean {
+  const heights = new Set<number>();
+  for (const { replica, halted } of nodes) {
+    if (replica === undefined || halted !== undefined) return false;
+    const { mode, mempool, certified, tip } = replica.status();
+    if (mode !== "participating" || mempool > 0 || certified.height !== tip.height) return false;
+    heights.add(tip.height);
+  }
+  return heights.size <= 1;
+}
+
+/** Whom the nodes say that they wait for. */
+export function waitedFor(nodes: readonly SimulatedNode[]): NodeId[] {
+  return nodes.flatMap(({ replica }) => replica?.status().consensus.waitingFor ?? []);
+}
+
+/** Where every node stands, for a report. */
+export function describeNodes(cluster: SimulatedCluster): string {
+  const lines = cluster.nodes.map(({ id, replica, halted }) => {
+    if (replica === undefined) return `${id} ${halted ?? "down"}`;
+    const { mode, mempool, tip, certified, consensus, participatesAbove = 0 } = replica.status();
+    return `${id} ${halted ?? mode} h=${tip.height} c=${certified.height} v=${consensus.view} ${consensus.phase} above=${participatesAbove} waits=${consensus.waitingFor.join(",")} pool=${mempool}`;
+  });
+  return lines.join("; ");
+}

@@ -1,0 +1,37 @@
+import { type EngineName, faultModelOf, LIMITS, SeededRandom } from "#base";
+
+/** A third of the seeds have members of unequal weight. */
+const UNEQUAL_CHANCE = 1 / 3;
+const WEIGHT_MAX = 7;
+
+/** The weights of a seed's cluster: all 1, or unequal integers of which none is so large that its node's fault would be fatal. */
+export function weightsOf({
+  seed,
+  nodes,
+  engine,
+}: {
+  readonly seed: number;
+  readonly nodes: number;
+  readonly engine: EngineName;
+}): number[] {
+  const random = new SeededRandom(seed, "weights");
+  const equal = Array.from({ length: nodes }, () => 1);
+  if (!random.chance(UNEQUAL_CHANCE)) return equal;
+  const factor = faultModelOf(engine) === "byzantine" ? 3 : 2;
+  for (let attempt = 0; attempt < 8; attempt++) {
+    const weights = equal.map(() => random.between(1, WEIGHT_MAX));
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    // A cluster too small to bear a fault declares so, and may weigh its members as it likes.
+    if (nodes < 4 || weights.every((weight) => factor * weight < total)) return weights;
+  }
+  return equal;
+}
+
+/** One seed in four runs with a wider window. */
+const WIDE_CHANCE = 1 / 4;
+
+/** The window of a seed's cluster: mostly one height in flight, else several. */
+export function windowOf({ seed, engine }: { readonly seed: number; readonly engine: EngineName }): number {
+  const random = new SeededRandom(seed, "window");
+  return engine === "pbft" && random.chance(WIDE_CHANCE) ? random.between(2, LIMITS.windowMax) : 1;
+}
