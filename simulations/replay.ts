@@ -1,4 +1,5 @@
 import fastCheck from "fast-check";
+import type { EngineName } from "#base";
 import { loadSodium, nodeHasher } from "#crypto";
 import type { Fault } from "./faults/fault.ts";
 import { type RunResult, runSchedule } from "./run.ts";
@@ -8,6 +9,10 @@ import { keysFor, plantedBug } from "./schedule.ts";
 export interface ReplayOptions {
   /** Delays, workload and everything but the faults; 1 by default. */
   readonly seed?: number;
+  /** The consensus engine; pbft by default. */
+  readonly engine?: EngineName;
+  /** One weight each; drawn from the seed by default. */
+  readonly weights?: readonly number[];
   readonly nodes: number;
   readonly faults: readonly Fault[];
   /** Name of a planted bug. */
@@ -46,11 +51,12 @@ export async function shrinkFaults(options: ReplayOptions): Promise<readonly Fau
 }
 
 async function replayer(options: ReplayOptions): Promise<(faults: readonly Fault[], log?: (line: string) => void) => RunResult> {
-  const { seed = 1, nodes, realCrypto = false } = options;
+  const { seed = 1, nodes, realCrypto = false, engine = "pbft", weights } = options;
   const crypto = { hasher: nodeHasher, ed25519: await loadSodium() };
   const planted = options.planted === undefined ? {} : { planted: plantedBug(options.planted) };
   return (faults, log) => {
     const keys = keysFor(crypto, { seed, realCrypto });
-    return runSchedule({ seed, nodes, hasher: crypto.hasher, keys, faults, ...planted, ...(log === undefined ? {} : { log }) });
+    const cluster = { seed, engine, nodes, ...(weights === undefined ? {} : { weights }) };
+    return runSchedule({ ...cluster, hasher: crypto.hasher, keys, faults, ...planted, ...(log === undefined ? {} : { log }) });
   };
 }

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import type { Command } from "commander";
-import { type JsonValue, QuorumgateError } from "#base";
+import { type EngineName, type JsonValue, QuorumgateError } from "#base";
 import type { CampaignReport, FaultKind } from "#simulations";
 import { addCommand, perform } from "../command.ts";
 import { EXIT, parseWhole, UsageError } from "../failure.ts";
@@ -34,7 +34,7 @@ export function addSimulateCommand(program: Command): void {
     ],
   };
   addCommand(program, "simulate", text)
-    .option("--engine <name>", "the consensus engine: pbft", "pbft")
+    .option("--engine <name>", "the consensus engine", "pbft")
     .option("--nodes <number>", "nodes of the cluster", "4")
     .option("--seeds <range>", "A..B, both included, or one seed", "0..99")
     .option("--faults <list>", "only these kinds of faults, separated by commas")
@@ -50,11 +50,10 @@ export function addSimulateCommand(program: Command): void {
 
 async function campaign(options: SimulateOptions, output: Output): Promise<number> {
   const { runCampaign } = await import("#simulations");
-  if (options.engine !== "pbft") throw new UsageError("the only engine yet is pbft");
   const kinds = await readKinds(options.faults);
   let shown = performance.now();
   const report = await runCampaign({
-    engine: "pbft",
+    engine: await readEngine(options),
     nodes: readNodes(options),
     seeds: readSeeds(options.seeds),
     ...(kinds === undefined ? {} : { kinds }),
@@ -76,6 +75,7 @@ async function replay(options: SimulateOptions, output: Output): Promise<number>
   const { seed, faults } = readFailure(options.replay ?? "");
   const settings = {
     seed,
+    engine: await readEngine(options),
     nodes: readNodes(options),
     ...(await readPlanted(options)),
     ...(options.realCrypto === true ? { realCrypto: true } : {}),
@@ -104,6 +104,13 @@ function formatReport(report: CampaignReport, { style }: Output): string {
     ...counts("rare branches", report.marks),
     `trace hash ${traceHash}`,
   ].join("\n");
+}
+
+async function readEngine({ engine }: SimulateOptions): Promise<EngineName> {
+  const { SIMULATED_ENGINES } = await import("#simulations");
+  const found = SIMULATED_ENGINES.find((known) => known === engine);
+  if (found === undefined) throw new UsageError(`the simulator runs ${SIMULATED_ENGINES.join(", ")}, not ${engine}`);
+  return found;
 }
 
 function readNodes({ nodes }: SimulateOptions): number {
