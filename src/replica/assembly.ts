@@ -18,6 +18,7 @@ import { type Certified, Certifier } from "./certifier.ts";
 import { CoreDriver, type CoreDriverPorts, type ProposalSlot } from "./core-driver.ts";
 import { isGuardCurrent, votesCounted } from "./guard-count.ts";
 import { STORE_KEYS } from "./keys.ts";
+import { LeaderRate } from "./leader-rate.ts";
 import { LeaderWatch } from "./leader-watch.ts";
 import { Ledger } from "./ledger.ts";
 import { readCertified } from "./log-reader.ts";
@@ -48,6 +49,7 @@ export interface Parts {
   readonly waiters: Waiters;
   readonly reads: Reads;
   readonly watch: LeaderWatch;
+  readonly rate: LeaderRate;
   readonly peers: Peers;
   readonly timing: ReplicaTiming;
   /** The data folder is the one that this node wrote last (vote guard, rule G3). */
@@ -141,6 +143,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
     waiters: new Waiters(timers),
     reads,
     watch: new LeaderWatch(),
+    rate: new LeaderRate(),
     peers,
     timing,
     guardCurrent,

@@ -72,6 +72,7 @@ export class Housekeeping {
   /** Late commands go to everybody once more: the view that this node is in need not be the one that the others are in. */
   #watchLeader(nowUs: number): void {
     const { mempool, watch, timing, driver, peers } = this.#parts;
+    this.#watchRate(nowUs);
     const late = mempool.waitingSince(nowUs - timing.relayAfterMs * 1_000, LIMITS.relayCommandsMax);
     const first = late[0];
     if (first === undefined) return;
@@ -81,5 +82,13 @@ export class Housekeeping {
     if (commands.length > 0) peers.broadcast({ kind: "commands", commands });
     const suspectedSinceUs = first.arrivedUs + timing.relayAfterMs * 1_000;
     if (nowUs - suspectedSinceUs > timing.censorshipMs * 1_000 && watch.isLeftOut(suspectedSinceUs)) driver.step({ type: "suspect", view });
+  }
+
+  #watchRate(nowUs: number): void {
+    const { rate, driver } = this.#parts;
+    const { view, leader } = driver.snapshot();
+    if (leader === this.#options.self || !rate.doubts(nowUs)) return;
+    this.#options.telemetry.log("warn", "leader is slow", { leader, view });
+    driver.step({ type: "suspect", view });
   }
 }

@@ -199,16 +199,12 @@ export class Replica {
 
   /** Applies a decided block and has it written; nobody outside hears of it before it is durable. */
   #decide(proposal: Proposal, certificate: CommitCertificate): void {
-    const { ledger, mempool, proposals, writeAhead, certifier, catchUp, driver, watch, waiters, reads } = this.#parts;
+    const { ledger, proposals, writeAhead, certifier, catchUp, driver, waiters, reads } = this.#parts;
     const commands = proposals.take(proposal);
     if (commands === undefined) return this.#halt("a decided block does not read");
     const nowUs = this.#options.clock.nowUs();
     const applied = ledger.apply({ proposal, certificate, commands });
-    for (const { hash } of commands) {
-      mempool.remove(hash);
-      watch.forget(hash);
-    }
-    watch.onBlock({ view: certificate.view, full: commands.length >= LIMITS.blockCommandsMax, nowUs });
+    this.#watchLeader(commands, { view: certificate.view, nowUs });
     this.#proposer.onDecided(applied.height);
     const operations: WriteOperation[] = [...applied.operations, ...driver.expired(applied.height), ...this.#certifiedOperations()];
     writeAhead.append(operations, () => {
@@ -223,6 +219,19 @@ export class Replica {
     });
     this.#proposer.setPending(this.#proposer.isPending);
     this.#observe(applied.event, nowUs);
+  }
+
+  /** The commands of a block wait no more; how long they did tells of the leader. */
+  #watchLeader(commands: readonly SignedCommand[], { view, nowUs }: { readonly view: number; readonly nowUs: number }): void {
+    const { mempool, watch, rate } = this.#parts;
+    let firstUs = nowUs;
+    for (const { hash } of commands) {
+      firstUs = Math.min(firstUs, mempool.get(hash)?.arrivedUs ?? nowUs);
+      mempool.remove(hash);
+      watch.forget(hash);
+    }
+    watch.onBlock({ view, full: commands.length >= LIMITS.blockCommandsMax, nowUs });
+    if (firstUs < nowUs) rate.onBlock({ view, nowUs, commands: commands.length, waitedUs: nowUs - firstUs });
   }
 
   #observe({ results, timeUs }: BlockEvent, nowUs: number): void {
