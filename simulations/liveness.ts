@@ -1,8 +1,18 @@
 import { type FaultModel, isQuorum, type Membership, type NodeId, type SeededRandom, totalWeight, weightOf } from "#base";
 import type { SimulatedCluster, SimulatedNode } from "./cluster.ts";
 
-/** Bounds of the liveness phase, in virtual milliseconds from its beginning. */
-export const LIVENESS_MS: { readonly core: number; readonly all: number } = { core: 40_000, all: 60_000 };
+/** A quorum alone drains within this time, virtual milliseconds. */
+const CORE_MS = 40_000;
+/** An idle cluster decides a heartbeat this often, and some more while a view changes. */
+const IDLE_HEIGHT_MS = 6_000;
+
+/**
+ * Bounds of the liveness phase, in virtual milliseconds. A node that forgot takes part only 2W + 1 heights later, which an idle cluster takes
+ * its time for.
+ */
+export function livenessBounds(window: number): { readonly core: number; readonly all: number } {
+  return { core: CORE_MS, all: CORE_MS + (2 * window + 2) * IDLE_HEIGHT_MS };
+}
 
 /** How the liveness phase went. */
 export interface LivenessReport {

@@ -16,7 +16,7 @@ import { FAULT_KINDS, type FaultKind, faultRow, faultsOf, SAFETY_MS, spentNodes 
 import type { Fault, Laboratory } from "./faults/fault.ts";
 import { FrameReader } from "./frame-reader.ts";
 import type { KeyMill } from "./keys.ts";
-import { describeNodes, drawCore, isDrained, LIVENESS_MS, type LivenessReport, waitedFor } from "./liveness.ts";
+import { describeNodes, drawCore, isDrained, type LivenessReport, livenessBounds, waitedFor } from "./liveness.ts";
 import { Coverage } from "./marks.ts";
 import { Observer } from "./observer.ts";
 import type { PlantedBug } from "./planted/planted.ts";
@@ -71,7 +71,7 @@ export interface RunResult {
 }
 
 /** Commands of honest clients in the safety phase, and at the beginning of each stage of the liveness phase. */
-const OPERATIONS = { safety: 14, liveness: 2 };
+const OPERATIONS = { safety: 12, liveness: 1 };
 const EVENTS_MAX = 400_000;
 /** How often it is looked whether everything is drained. */
 const LOOK_MS = 100;
@@ -104,6 +104,7 @@ class Run {
   readonly #messages = new Map<string, number>();
   readonly #trace = new TraceHash();
   readonly #waitedFor = new Set<NodeId>();
+  readonly #window: number;
   #signatures = 0;
   #liveness: LivenessReport = { core: [], coreMs: undefined, allMs: undefined, waitedFor: [] };
 
@@ -113,8 +114,18 @@ class Run {
     const weights = options.weights ?? weightsOf({ seed, nodes, engine });
     this.#faults = options.faults ?? faultsOf({ seed, weights, kinds: options.kinds ?? planted?.kinds ?? FAULT_KINDS });
     this.#random = new SeededRandom(seed, "workload");
-    const window = options.window ?? windowOf({ seed, engine });
-    const settings = { seed, engine, window, nodes, weights, hasher, keys, scheduler: this.#scheduler, ...planted?.overrides };
+    this.#window = options.window ?? windowOf({ seed, engine });
+    const settings = {
+      seed,
+      engine,
+      window: this.#window,
+      nodes,
+      weights,
+      hasher,
+      keys,
+      scheduler: this.#scheduler,
+      ...planted?.overrides,
+    };
     this.#cluster = this.#makeCluster(settings);
     this.#membership = parseGenesis(this.#cluster.genesisBytes).membership;
     this.#clusterId = clusterIdOf(hasher, this.#cluster.genesisBytes);
@@ -306,12 +317,12 @@ class Run {
       network.partition(new Set(outside.map(({ id }) => id)), [...nodes.map(({ id }) => id)]);
       coreMs = this.#drain(
         honest.filter((node) => core.includes(node.id)),
-        LIVENESS_MS.core,
+        livenessBounds(this.#window).core,
       );
       if (coreMs !== undefined) this.#coverage.sometimes("core-drained-alone");
       network.heal();
     }
-    const allMs = this.#drain(honest, LIVENESS_MS.all);
+    const allMs = this.#drain(honest, livenessBounds(this.#window).all);
     this.#liveness = { core, coreMs: isAlone ? coreMs : allMs, allMs, waitedFor: [] };
     this.#note(`drained after ${Math.round(this.#scheduler.elapsedMs() - startedMs)} ms`);
   }

@@ -39,10 +39,17 @@ export function plantedBug(name: string): PlantedBug {
   return found;
 }
 
+/** The stand-in's keys come from names alone, so all runs of a process share them. */
+const STAND_INS = new WeakMap<Hasher, KeyMill>();
+
 /** The keys that a seed runs with. */
 export function keysFor(crypto: ScheduleCrypto, about: { readonly seed: number; readonly realCrypto: boolean }): KeyMill {
   const { hasher, ed25519 } = crypto;
-  if (!about.realCrypto && about.seed % REAL_CRYPTO_EVERY !== 0) return standInKeys(hasher);
+  if (!about.realCrypto && about.seed % REAL_CRYPTO_EVERY !== 0) {
+    const keys = STAND_INS.get(hasher) ?? standInKeys(hasher);
+    STAND_INS.set(hasher, keys);
+    return keys;
+  }
   return ed25519Keys({ hasher, ed25519, verifier: createVerifier(ed25519) });
 }
 

@@ -4,7 +4,7 @@ import type { OrderedRecord, Replica } from "#replica";
 import type { KeyMill } from "../keys.ts";
 
 /** Receipts of one run that are checked, and certified heights whose trees are made again. */
-const SAMPLES = 3;
+const SAMPLES = 2;
 
 /** What the samples are checked with. */
 export interface LogContext {

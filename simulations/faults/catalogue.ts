@@ -29,7 +29,7 @@ const ROWS = new Map(FAULT_CATALOGUE.map((row) => [row.kind, row]));
 const OPTIONAL: ReadonlySet<string> = new Set(["prepares"]);
 
 /** Length of the safety phase. */
-export const SAFETY_MS = 10_000;
+export const SAFETY_MS = 8_000;
 
 /** Faults of one schedule at most. */
 const FAULTS_MAX = 6;
