@@ -1,4 +1,5 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
+import { ENGINES } from "#base";
 import { EXIT, reportFailure } from "./failure.ts";
 import { createOutput, type Output } from "./output.ts";
 
@@ -33,6 +34,13 @@ export async function perform(options: { readonly json?: boolean }, work: Work):
   } catch (error) {
     process.exitCode = reportFailure(error, output);
   }
+}
+
+/** The consensus engine of a new cluster; another name than one of the engines is wrong usage. */
+export function engineOption(): Option {
+  return new Option("--engine <name>", "consensus engine: pbft (the default), tendermint, or raft, which bears crashes only").choices(
+    ENGINES,
+  );
 }
 
 /** Gathers an option that may be given several times. */

@@ -1,4 +1,4 @@
-import { clusterIdOf, type Hash, parseGenesis, parseNodeId, QuorumgateError, silentTelemetry } from "#base";
+import { clusterIdOf, type EngineName, type Hash, parseGenesis, parseNodeId, QuorumgateError, silentTelemetry } from "#base";
 import { loadSodium, nodeHasher, type Signer } from "#crypto";
 import { assembleGenesis, createNodeIdentity, createServiceKey, serviceSignerOf } from "#identity";
 import { type GuardAnchor, initializeGuard } from "#replica";
@@ -26,8 +26,8 @@ export interface DevCluster {
 }
 
 /** Makes and starts a cluster of nodes over in-memory links and stores; it decides when this resolves. */
-export async function createDevCluster(options: { readonly nodes?: number; readonly engine?: "pbft" } = {}): Promise<DevCluster> {
-  const { nodes = 4 } = options;
+export async function createDevCluster(options: { readonly nodes?: number; readonly engine?: EngineName } = {}): Promise<DevCluster> {
+  const { nodes = 4, engine = "pbft" } = options;
   const ed25519 = await loadSodium();
   const nowMs = Date.now();
   const trustDomain = "dev.local";
@@ -47,6 +47,7 @@ export async function createDevCluster(options: { readonly nodes?: number; reado
   const genesisBytes = assembleGenesis(ed25519, {
     environment: "development",
     trustDomain,
+    engine,
     nodeFiles: identities.map((identity) => identity.nodeFile),
     operators: [{ id: operator.id, key: operator.publicKey, roles: ["operator"] }],
     issuers: [{ id: issuer.id, key: issuer.publicKey }],

@@ -1,14 +1,30 @@
-import { encodeGenesis, type Genesis, type Issuer, type Operator, parseGenesis, QuorumgateError } from "#base";
+import {
+  type EngineName,
+  encodeGenesis,
+  faultModelOf,
+  type Genesis,
+  type Issuer,
+  type Operator,
+  parseGenesis,
+  QuorumgateError,
+} from "#base";
 import type { Ed25519 } from "#crypto";
 import { readNodeFile } from "./node-file.ts";
 
-/** Clusters of up to three nodes survive no Byzantine fault, whatever their weights. */
-const ZERO_FAULT_NODES = 3;
+/** Clusters of up to three nodes survive no Byzantine fault, and those of up to two no crash, whatever their weights. */
+const ZERO_FAULT_NODES = { byzantine: 3, crash: 2 } as const;
+
+/** Heights in flight by default: a follower of raft has nothing to vote on, so its leader need not wait for it. */
+const DEFAULT_WINDOW: Readonly<Record<EngineName, number>> = { pbft: 1, tendermint: 1, raft: 8 };
 
 /** What the institutions agree on, and the files that they gave out. */
 export interface GenesisParts {
   readonly environment: Genesis["environment"];
   readonly trustDomain: string;
+  /** pbft when absent. */
+  readonly engine?: EngineName;
+  /** Heights in flight; the engine's default when absent. */
+  readonly window?: number;
   /** Bytes of each institution's node.json, in any order. */
   readonly nodeFiles: readonly Uint8Array[];
   readonly operators: readonly Operator[];
@@ -29,15 +45,17 @@ export function assembleGenesis(ed25519: Ed25519, parts: GenesisParts): Uint8Arr
   if (parts.trustDomain.startsWith("dev.") !== (parts.environment === "development")) {
     throw invalid("trust domains of development clusters, and only those, begin with `dev.`");
   }
+  const { engine = "pbft" } = parts;
+  const { window = DEFAULT_WINDOW[engine] } = parts;
   const members = files.map((file) => file.member).sort((left, right) => (left.id < right.id ? -1 : 1));
   const bytes = encodeGenesis({
     environment: parts.environment,
     trustDomain: parts.trustDomain,
-    engine: "pbft",
+    engine,
     protocol: 1,
-    window: 1,
-    activationDelay: 2,
-    zeroFaultTolerance: members.length <= ZERO_FAULT_NODES,
+    window,
+    activationDelay: window + 1,
+    zeroFaultTolerance: members.length <= ZERO_FAULT_NODES[faultModelOf(engine)],
     timeUs: parts.timeUs,
     membership: { epoch: 0, members },
     operators: parts.operators,

@@ -2,10 +2,10 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { policyOf, policyText, shardAt } from "#audit";
-import { clusterIdOf, type Operator, type OperatorRole, parseGenesis } from "#base";
+import { clusterIdOf, type EngineName, LIMITS, type Operator, type OperatorRole, parseGenesis } from "#base";
 import { type Ed25519, loadSodium, nodeHasher } from "#crypto";
 import { assembleGenesis, createServiceKey, readNodeFile, readPublicIdentity, saveServiceKey } from "#identity";
-import { addCommand, addGroup, gather, perform } from "../command.ts";
+import { addCommand, addGroup, engineOption, gather, perform } from "../command.ts";
 import { openDevFolder, writeNodeConfig } from "../dev/create.ts";
 import { devPaths, readDevFolder } from "../dev/folder.ts";
 import { EXIT, parseWhole, UsageError } from "../failure.ts";
@@ -25,6 +25,8 @@ interface GenesisOptions {
   readonly operator: readonly string[];
   readonly auditor?: readonly string[];
   readonly issuer: readonly string[];
+  readonly engine?: EngineName;
+  readonly window?: string;
   readonly time?: string;
   readonly out: string;
 }
@@ -40,6 +42,8 @@ function addGenesis(cluster: Command): void {
     .requiredOption("--operator <file>", "an operator's identity.json; may be given several times", gather)
     .option("--auditor <file>", "an auditor's identity.json; may be given several times", gather)
     .requiredOption("--issuer <file>", "identity.json of who may vouch for services; may be given several times", gather)
+    .addOption(engineOption())
+    .option("--window <number>", "heights in flight (default: 1, raft 8)")
     .option("--time <instant>", "agreed time of genesis, such as 2026-01-31T12:00:00Z (default: now)")
     .requiredOption("--out <file>", "where to write genesis; the policy for auditors is written beside it")
     .action((options: GenesisOptions) => perform(options, async (output) => writeGenesis(await loadSodium(), options, output)));
@@ -55,6 +59,8 @@ function writeGenesis(ed25519: Ed25519, options: GenesisOptions, output: Output)
   const bytes = assembleGenesis(ed25519, {
     environment: trustDomain.startsWith("dev.") ? "development" : "production",
     trustDomain,
+    ...(options.engine === undefined ? {} : { engine: options.engine }),
+    ...(options.window === undefined ? {} : { window: parseWhole(options.window, { name: "--window", min: 1, max: LIMITS.windowMax }) }),
     nodeFiles,
     operators: [...people(options.operator, "operator"), ...people(options.auditor, "auditor")],
     issuers: options.issuer.map((file) => publicKeyOf(ed25519, file)),
@@ -81,25 +87,38 @@ function addInit(cluster: Command): void {
     examples: ["cluster init --nodes 4 --out evaluation", "node start --config evaluation/nodes/node-1/config.json"],
   })
     .option("--nodes <number>", "how many nodes", "4")
+    .addOption(engineOption())
     .option("--base-port <port>", "node i serves HTTP on this + i, and peers on this + 100 + i", "7400")
     .requiredOption("--out <dir>", "a folder for all of it")
-    .action((options: { readonly json?: boolean; readonly nodes: string; readonly basePort: string; readonly out: string }) =>
-      perform(options, async (output) => {
-        if (readDevFolder(options.out) !== undefined) throw new UsageError(`there is a cluster in ${options.out} already`);
-        const count = parseWhole(options.nodes, { name: "--nodes", min: 1, max: 16 });
-        const basePort = parseWhole(options.basePort, { name: "--base-port", min: 1_024, max: 65_335 });
-        const { cluster: made } = await openDevFolder({ folder: options.out, count, basePort });
-        const configs = made.nodes.map((node) => writeNodeConfig(made, node));
-        const { genesis, policy, identities } = devPaths(made.folder);
-        output.result({ cluster: made.cluster, genesis, policy, identities, configs }, () =>
-          [
-            `DEVELOPMENT cluster ${made.cluster}`,
-            ...configs.map((config) => `  quorumgate node start --config ${config}`),
-            `identities in ${identities}`,
-          ].join("\n"),
-        );
-        return EXIT.done;
-      }),
+    .action(
+      (options: {
+        readonly json?: boolean;
+        readonly nodes: string;
+        readonly engine?: EngineName;
+        readonly basePort: string;
+        readonly out: string;
+      }) =>
+        perform(options, async (output) => {
+          if (readDevFolder(options.out) !== undefined) throw new UsageError(`there is a cluster in ${options.out} already`);
+          const count = parseWhole(options.nodes, { name: "--nodes", min: 1, max: 16 });
+          const basePort = parseWhole(options.basePort, { name: "--base-port", min: 1_024, max: 65_335 });
+          const { cluster: made } = await openDevFolder({
+            folder: options.out,
+            count,
+            basePort,
+            ...(options.engine === undefined ? {} : { engine: options.engine }),
+          });
+          const configs = made.nodes.map((node) => writeNodeConfig(made, node));
+          const { genesis, policy, identities } = devPaths(made.folder);
+          output.result({ cluster: made.cluster, genesis, policy, identities, configs }, () =>
+            [
+              `DEVELOPMENT cluster ${made.cluster}`,
+              ...configs.map((config) => `  quorumgate node start --config ${config}`),
+              `identities in ${identities}`,
+            ].join("\n"),
+          );
+          return EXIT.done;
+        }),
     );
 }
 

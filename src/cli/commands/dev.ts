@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { type JsonValue, QuorumgateError } from "#base";
-import { addCommand, perform } from "../command.ts";
+import { type EngineName, type JsonValue, QuorumgateError } from "#base";
+import { addCommand, engineOption, perform } from "../command.ts";
 import { sendCommand } from "../dev/control.ts";
 import { DEV_FOLDER, devPaths, readDevFolder, socketPath } from "../dev/folder.ts";
 import { parseWhole, UsageError } from "../failure.ts";
@@ -9,6 +9,7 @@ interface DevCommandOptions {
   readonly json?: boolean;
   readonly data: string;
   readonly nodes: string;
+  readonly engine?: EngineName;
   readonly basePort: string;
   readonly ephemeral?: boolean;
   readonly once?: boolean;
@@ -22,10 +23,17 @@ const NODES_MAX = 16;
 export function addDevCommand(program: Command): void {
   const dev = addCommand(program, "dev", {
     summary: "run a development cluster of real node processes on this machine, until Ctrl-C",
-    examples: ["dev", "dev --once --json", "dev --nodes 7 --data .quorumgate/seven --base-port 7500", "dev kill 3"],
+    examples: [
+      "dev",
+      "dev --once --json",
+      "dev --engine raft --ephemeral",
+      "dev --nodes 7 --data .quorumgate/seven --base-port 7500",
+      "dev kill 3",
+    ],
   })
     .enablePositionalOptions()
     .option("--nodes <number>", "how many nodes", "4")
+    .addOption(engineOption())
     .option("--data <dir>", "where the cluster is kept", DEV_FOLDER)
     .option("--base-port <port>", "node i serves HTTP on this + i, and peers on this + 100 + i", "7400")
     .option("--ephemeral", "keep nothing: the data are in a temporary folder")
@@ -36,7 +44,14 @@ export function addDevCommand(program: Command): void {
         const basePort = parseWhole(options.basePort, { name: "--base-port", min: 1_024, max: BASE_PORT_MAX });
         const nodes = parseWhole(options.nodes, { name: "--nodes", min: 1, max: NODES_MAX });
         return runDevCluster(
-          { nodes, basePort, data: options.data, ephemeral: options.ephemeral === true, once: options.once === true },
+          {
+            nodes,
+            basePort,
+            ...(options.engine === undefined ? {} : { engine: options.engine }),
+            data: options.data,
+            ephemeral: options.ephemeral === true,
+            once: options.once === true,
+          },
           output,
         );
       }),

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { policyOf, policyText, shardAt } from "#audit";
-import { clusterIdOf, parseGenesis, parseNodeId, QuorumgateError, silentTelemetry } from "#base";
+import { clusterIdOf, type EngineName, parseGenesis, parseNodeId, QuorumgateError, silentTelemetry } from "#base";
 import { type Ed25519, loadSodium, nodeHasher } from "#crypto";
 import { initializeNodeData } from "#gateway";
 import { assembleGenesis, createNodeIdentity, createServiceKey, saveNodeIdentity, saveServiceKey } from "#identity";
@@ -24,6 +24,8 @@ export interface DevOptions {
   readonly folder: string;
   readonly count: number;
   readonly basePort: number;
+  /** The engine of a new cluster, pbft by default; an old one has to have it, if it is named. */
+  readonly engine?: EngineName;
 }
 
 /** What the files of one node are called within its folder. */
@@ -31,7 +33,7 @@ const NODE_FILES = { config: "config.json", data: "data", anchor: "vote-guard", 
 
 /**
  * The cluster in the folder, or a new one. An old one keeps its members; its ports follow the options.
- * @throws {QuorumgateError} CONFIG_INVALID for another number of nodes than the folder's cluster has
+ * @throws {QuorumgateError} CONFIG_INVALID for another number of nodes, or another engine, than the folder's cluster has
  */
 export async function openDevFolder(options: DevOptions): Promise<{ readonly cluster: DevFolder; readonly isNew: boolean }> {
   const folder = resolve(options.folder);
@@ -47,13 +49,22 @@ export async function openDevFolder(options: DevOptions): Promise<{ readonly clu
       },
     );
   }
+  if (options.engine !== undefined && engineOf(found) !== options.engine) {
+    const text = `the cluster in the folder runs ${engineOf(found)}, not ${options.engine}; use another --data, or remove the folder`;
+    throw new QuorumgateError("CONFIG_INVALID", text, { data: { folder } });
+  }
   const cluster = { ...found, basePort, nodes: devNodes({ folder, count, basePort }) };
   if (found.basePort !== basePort) writeMarker(cluster);
   return { cluster, isNew: false };
 }
 
+/** The engine that the folder's genesis names. */
+export function engineOf(cluster: DevFolder): EngineName {
+  return parseGenesis(readGenesisBytes(cluster.folder)).engine;
+}
+
 /** Makes all identities, genesis, policy and empty data folders. The marker is written last: it says that all is whole. */
-async function createDevFolder({ folder, count, basePort }: DevOptions): Promise<DevFolder> {
+async function createDevFolder({ folder, count, basePort, engine = "pbft" }: DevOptions): Promise<DevFolder> {
   const ed25519 = await loadSodium();
   const paths = devPaths(folder);
   const nodes = devNodes({ folder, count, basePort });
@@ -63,6 +74,7 @@ async function createDevFolder({ folder, count, basePort }: DevOptions): Promise
   const genesisBytes = assembleGenesis(ed25519, {
     environment: "development",
     trustDomain: DEV_TRUST_DOMAIN,
+    engine,
     nodeFiles,
     ...createPeople(ed25519, folder),
     timeUs,

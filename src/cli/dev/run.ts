@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { parseReceipt, verifyReceipt } from "#audit";
-import { type JsonValue, parseGenesis, QuorumgateError, tolerableWeight, totalWeight } from "#base";
+import { type EngineName, faultModelOf, type JsonValue, parseGenesis, QuorumgateError, tolerableWeight, totalWeight } from "#base";
 import type { AuthorizationResponse } from "#gateway";
 import { EXIT } from "../failure.ts";
 import { type Output, short } from "../output.ts";
-import { openDevFolder, readGenesisBytes } from "./create.ts";
+import { engineOf, openDevFolder, readGenesisBytes } from "./create.ts";
 import { FIRST_REQUEST, INSTITUTIONS } from "./demo.ts";
 import { DEV_FOLDER, DEV_TRUST_DOMAIN, type DevFolder, devPaths } from "./folder.ts";
 import { Orchestrator } from "./orchestrator.ts";
@@ -16,6 +16,7 @@ import { Steps } from "./steps.ts";
 /** How `quorumgate dev` was called. */
 export interface DevRun {
   readonly nodes: number;
+  readonly engine?: EngineName;
   readonly data: string;
   readonly basePort: number;
   readonly ephemeral: boolean;
@@ -77,7 +78,12 @@ async function bringUp(
 }
 
 async function openFolder(run: DevRun): Promise<{ detail: string; value: DevFolder }> {
-  const { cluster, isNew } = await openDevFolder({ folder: run.data, count: run.nodes, basePort: run.basePort });
+  const { cluster, isNew } = await openDevFolder({
+    folder: run.data,
+    count: run.nodes,
+    basePort: run.basePort,
+    ...(run.engine === undefined ? {} : { engine: run.engine }),
+  });
   const made = isNew ? "authorities and identities of" : "kept identities and data of";
   const detail = `${made} ${run.nodes} nodes   spiffe://${DEV_TRUST_DOMAIN}/replicas/node-{1..${run.nodes}}   cluster ${short(cluster.cluster)}`;
   return { detail, value: cluster };
@@ -91,7 +97,7 @@ async function startNodes(orchestrator: Orchestrator): Promise<{ detail: string;
   const count = cluster.nodes.length;
   const { total, tolerated, needed } = quorumOf(cluster);
   const links = (count * (count - 1)) / 2;
-  const detail = `${count} node processes, ${links} mutual TLS links   pbft · n=${total} f=${tolerated} quorum=${needed} · data ${cluster.folder}`;
+  const detail = `${count} node processes, ${links} mutual TLS links   ${engineOf(cluster)} · n=${total} f=${tolerated} quorum=${needed} · data ${cluster.folder}`;
   return { detail, value: undefined };
 }
 
@@ -136,8 +142,10 @@ async function firstDecision(cluster: DevFolder, demonstration: Demonstration): 
 }
 
 function quorumOf(cluster: DevFolder): { readonly total: number; readonly tolerated: number; readonly needed: number } {
-  const total = totalWeight(parseGenesis(readGenesisBytes(cluster.folder)).membership);
-  return { total, tolerated: tolerableWeight(total), needed: Math.floor((2 * total) / 3) + 1 };
+  const { membership, engine } = parseGenesis(readGenesisBytes(cluster.folder));
+  const total = totalWeight(membership);
+  const tolerated = tolerableWeight(total, faultModelOf(engine));
+  return { total, tolerated, needed: total - tolerated };
 }
 
 /** The one JSON object of `--json`. */
