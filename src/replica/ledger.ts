@@ -228,8 +228,11 @@ function eventOf(
   };
 }
 
+/** One record for each command: a leader that orders one twice in a block does not replace its first answer by the second. */
 function recordsOf(header: { height: number; timeUs: number }, applied: AppliedBlock, appended: AppendedBlock): OrderedRecord[] {
-  return applied.results.map((result: CommandResult): OrderedRecord => {
+  const seen = new Set<Hash>();
+  const first = applied.results.filter(({ command }) => seen.size < seen.add(command).size);
+  return first.map((result: CommandResult): OrderedRecord => {
     const seq = result.entry === undefined ? undefined : appended.entries[result.entry]?.seq;
     return {
       command: result.command,
