@@ -14,6 +14,10 @@ export const LIMITS = {
   clockSkewMaxUs: 5_000_000,
   /** Commands in one block: one apply stays well below a view timeout. */
   blockCommandsMax: 2_000,
+  /** A leader waits for more commands after a block of this many: then there is load. */
+  blockFillingCommandsMin: 16,
+  /** How long after a block it waits at most, in milliseconds: about what answering and asking again takes under load. */
+  blockFillingMs: 25,
   /** Bytes of one block's commands: one frame carries a proposal. */
   blockBytesMax: 4_194_304,
   /** One frame between nodes: a proposal of full size and its certificates. */

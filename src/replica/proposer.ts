@@ -3,6 +3,9 @@ import type { Parts } from "./assembly.ts";
 import type { ProposalSlot } from "./core-driver.ts";
 import type { ReplicaOptions } from "./types.ts";
 
+/** How often it is looked whether a block that waits for more has it. */
+const FILLING_STEP_MS = 1;
+
 /** Fills the slots that the core offers to a leader, and tells the core whether there is work that a leader should be ordering. */
 export class Proposer {
   readonly #options: ReplicaOptions;
@@ -11,6 +14,8 @@ export class Proposer {
   #slot: ProposalSlot | undefined;
   #scheduled = false;
   #pending = false;
+  /** Until when, and for how many commands, the next block waits after the last one. */
+  #filling = { commands: 0, untilUs: 0 };
 
   constructor(options: ReplicaOptions, parts: Parts, isRunning: () => boolean) {
     this.#options = options;
@@ -35,8 +40,11 @@ export class Proposer {
     if (this.#hasWork()) this.#schedule();
   }
 
-  /** A height was decided: slots at it and below are gone. */
-  onDecided(height: number): void {
+  /** A height was decided: slots at it and below are gone. Callers of its commands are answered soon. */
+  onDecided(height: number, commands: number): void {
+    const isLoaded = commands >= LIMITS.blockFillingCommandsMin;
+    const expected = Math.min(this.#parts.mempool.size + commands, LIMITS.blockCommandsMax);
+    this.#filling = { commands: isLoaded ? expected : 0, untilUs: this.#options.clock.nowUs() + LIMITS.blockFillingMs * 1_000 };
     if (this.#slot !== undefined && this.#slot.height <= height) this.#slot = undefined;
     else if (this.#hasWork()) this.#schedule();
   }
@@ -77,13 +85,24 @@ export class Proposer {
     return this.#parts.ledger.state.pendingChange() !== undefined || this.#parts.proposals.hasWork(slot);
   }
 
-  /** Later in the same turn of the loop, so that what arrived together goes into one block. */
+  /** Later in the same turn of the loop, so that what arrived together goes into one block; later still while more is about to arrive. */
   #schedule(): void {
     if (this.#slot === undefined || this.#scheduled) return;
     this.#scheduled = true;
-    this.#options.timers.after(0, () => {
+    this.#options.timers.after(this.#isFilling ? FILLING_STEP_MS : 0, () => {
       this.#scheduled = false;
-      if (this.#hasWork()) this.propose();
+      if (!this.#hasWork()) return;
+      if (this.#isFilling) this.#schedule();
+      else this.propose();
     });
+  }
+
+  /**
+   * A block costs much the same whatever it holds. Callers who are being answered come back with as many commands: after a large block the next
+   * one waits for them, and for no longer than `LIMITS.blockFillingMs`. After a small one nobody waits.
+   */
+  get #isFilling(): boolean {
+    const { commands, untilUs } = this.#filling;
+    return this.#parts.mempool.size < commands && this.#options.clock.nowUs() < untilUs;
   }
 }

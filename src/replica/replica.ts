@@ -205,7 +205,7 @@ export class Replica {
     const nowUs = this.#options.clock.nowUs();
     const applied = ledger.apply({ proposal, certificate, commands });
     this.#watchLeader(commands, { view: certificate.view, nowUs });
-    this.#proposer.onDecided(applied.height);
+    this.#proposer.onDecided(applied.height, commands.length);
     const operations: WriteOperation[] = [...applied.operations, ...driver.expired(applied.height), ...this.#certifiedOperations()];
     writeAhead.append(operations, () => {
       driver.step({ type: "applied", height: applied.height });
