@@ -7,6 +7,7 @@ export { LocalBackend } from "./local-backend.ts";
 export { initializeNodeData, type NodeOptions, type RunningNode, startNode } from "./node.ts";
 export { SecurityGateway } from "./security-gateway.ts";
 export { createServiceIdentity, type ServiceIdentityOptions } from "./service-identity.ts";
+export { systemClock, systemTimers } from "./system-ports.ts";
 export type {
   AuthorizationQuestion,
   AuthorizationResponse,

@@ -1,3 +1,4 @@
+export { CoreDriver, type CoreDriverPorts, type ProposalSlot } from "./core-driver.ts";
 export { decodeFrame, encodeFrame, type Frame } from "./frames.ts";
 export { type GuardPorts, initializeGuard, isGuardCurrent } from "./guard-count.ts";
 export type { EntryProof, LogReader } from "./log-reader.ts";

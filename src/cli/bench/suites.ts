@@ -24,10 +24,13 @@ export interface BenchOptions {
 }
 
 /** Names of the suites. */
-export const SUITES = ["ordered", "audit", "verify"] as const;
+export const SUITES = ["ordered", "consensus", "failover", "audit", "verify"] as const;
 
 const QUESTION: AuthorizationQuestion = FIRST_REQUEST;
-const LINKS_MS = 20_000;
+/** How long a cluster has to find together. */
+export const LINKS_MS = 20_000;
+/** Five processes that share two cores have compiled what is hot after about as long. */
+const WARM_UP_SECONDS = 4;
 const CONNECTIONS = 64;
 const BATCH = 16;
 
@@ -51,7 +54,7 @@ export async function orderedSuite(options: BenchOptions): Promise<BenchResult[]
 }
 
 async function measureOrdered(cluster: DevFolder, options: BenchOptions): Promise<BenchResult[]> {
-  const gateways = await Promise.all(cluster.nodes.map((node) => connectTo(cluster, node.http)));
+  const gateways = await Promise.all(cluster.nodes.map((node) => connectTo(cluster, { urls: [node.http] })));
   const at = (worker: number): SecurityGateway => gateways[worker % gateways.length] as SecurityGateway;
   const single = async (worker: number): Promise<number> => ((await at(worker).authorizeOperation(QUESTION)).outcome === "allowed" ? 1 : 0);
   const batch = async (worker: number): Promise<number> => {
@@ -66,7 +69,7 @@ async function measureOrdered(cluster: DevFolder, options: BenchOptions): Promis
     parameters: BenchResult["parameters"],
   ): Promise<BenchResult> => {
     options.note(`${name}: warming up, then ${options.runs} runs of ${options.seconds} s`);
-    await runLoad({ workers, seconds: 1 }, call);
+    await runLoad({ workers, seconds: WARM_UP_SECONDS }, call);
     const runs = [];
     for (let run = 0; run < options.runs; run++) runs.push(await runLoad({ workers, seconds: options.seconds }, call));
     return loadResult(name, { ...base, workers, ...parameters }, runs);
@@ -80,10 +83,19 @@ async function measureOrdered(cluster: DevFolder, options: BenchOptions): Promis
   return results;
 }
 
-async function connectTo(cluster: DevFolder, url: string): Promise<SecurityGateway> {
+/** A gateway in the name of the service that asks. The first node is asked first. */
+export async function connectTo(
+  cluster: DevFolder,
+  { urls, timeoutMs }: { readonly urls: readonly string[]; readonly timeoutMs?: number },
+): Promise<SecurityGateway> {
   const ed25519 = await loadSodium();
   const load = (id: string): ReturnType<typeof loadServiceKey> => loadServiceKey(ed25519, devPaths(cluster.folder).identity(id));
-  return connectAs(ed25519, { target: { urls: [url], cluster: cluster.cluster }, identities: [load(OPERATOR), load(QUESTION.serviceId)] });
+  const target = { urls, cluster: cluster.cluster };
+  return connectAs(ed25519, {
+    target,
+    identities: [load(OPERATOR), load(QUESTION.serviceId)],
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  });
 }
 
 /** Appending to the log, without the disk: canonical entry, leaf and tree. */

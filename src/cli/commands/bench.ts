@@ -1,6 +1,8 @@
 import type { Command } from "commander";
 import type { JsonValue } from "#base";
 import { loadSodium } from "#crypto";
+import { consensusSuite } from "../bench/consensus.ts";
+import { failoverSuite } from "../bench/failover.ts";
 import { type BenchResult, environment } from "../bench/measure.ts";
 import { auditSuite, type BenchOptions, orderedSuite, SUITES, verifySuite } from "../bench/suites.ts";
 import { addCommand, perform } from "../command.ts";
@@ -19,7 +21,7 @@ interface BenchFlags {
 /** `bench`: figures of this machine, to be read with their parameters. */
 export function addBenchCommand(program: Command): void {
   const text = {
-    summary: "measure ordered authorizations on a cluster of processes, the audit log and the verifier",
+    summary: "measure ordered authorizations on a cluster of processes, consensus alone, failover, the audit log and the verifier",
     examples: ["bench", "bench --suite ordered --seconds 10 --runs 5 --json"],
   };
   addCommand(program, "bench", text)
@@ -44,6 +46,8 @@ async function bench(flags: BenchFlags, output: Output): Promise<undefined> {
   const chosen = (suite: (typeof SUITES)[number]): boolean => flags.suite === undefined || flags.suite === suite;
   const results: BenchResult[] = [];
   if (chosen("ordered")) results.push(...(await orderedSuite(options)));
+  if (chosen("consensus")) results.push(...(await consensusSuite(options)));
+  if (chosen("failover")) results.push(...(await failoverSuite(options)));
   if (chosen("audit")) results.push(...auditSuite(options));
   if (chosen("verify")) results.push(...(await verifySuite(options)));
   const { backend } = await loadSodium();
