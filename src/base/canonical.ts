@@ -23,6 +23,10 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
 const COLON = 0x3a;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
 
 /**
  * Writes canonical values one after the other into bytes. It is used again and again: what is encoded leaves no garbage but its result.
@@ -183,6 +187,7 @@ export function encodeJcs(value: JsonValue): Uint8Array {
 export function parseCanonical(bytes: Uint8Array): CanonicalValue {
   const value = parseJsonText(decodeUtf8(bytes)) as CanonicalValue;
   // Writing it again catches duplicate keys, order, spacing, escapes, exponents and minus zero at once.
+  if (matchValue(value, bytes, 0, 1) === bytes.length) return value;
   if (!canonical.start().value(value).equals(bytes)) throw notCanonical("the bytes are not what the encoder writes");
   return value;
 }
@@ -213,6 +218,61 @@ function sortedKeys(object: object): readonly string[] {
     keys[at] = key;
   }
   return keys;
+}
+
+/**
+ * Where the value's encoding ends when it stands in the bytes from `at` on; -1 when it does not, or when only the writer can tell: what is not
+ * ASCII, is escaped, or is wrong. Compares without writing, because everything that is read is compared.
+ */
+function matchValue(value: CanonicalValue, bytes: Uint8Array, at: number, depth: number): number {
+  if (typeof value === "string") return matchString(value, bytes, at);
+  if (typeof value === "number") return Number.isSafeInteger(value) ? matchAscii(String(value), bytes, at) : -1;
+  if (typeof value === "boolean") return matchAscii(value ? "true" : "false", bytes, at);
+  if (value === null || depth > LIMITS.canonicalDepthMax) return -1;
+  return Array.isArray(value) ? matchArray(value, bytes, at, depth) : matchObject(value as CanonicalObject, bytes, at, depth);
+}
+
+function matchArray(items: readonly CanonicalValue[], bytes: Uint8Array, at: number, depth: number): number {
+  if (bytes[at] !== OPEN_BRACKET) return -1;
+  let end = at + 1;
+  for (let i = 0; i < items.length; i++) {
+    if (i > 0 && bytes[end++] !== COMMA) return -1;
+    end = matchValue(items[i] ?? false, bytes, end, depth + 1);
+    if (end < 0) return -1;
+  }
+  return bytes[end] === CLOSE_BRACKET ? end + 1 : -1;
+}
+
+function matchObject(object: CanonicalObject, bytes: Uint8Array, at: number, depth: number): number {
+  if (bytes[at] !== OPEN_BRACE) return -1;
+  let end = at + 1;
+  let previous: string | undefined;
+  for (const key of Object.keys(object)) {
+    const field = object[key];
+    if (field === undefined || key === "__proto__" || (previous !== undefined && previous >= key)) return -1;
+    if (previous !== undefined && bytes[end++] !== COMMA) return -1;
+    previous = key;
+    end = matchString(key, bytes, end);
+    if (end < 0 || bytes[end] !== COLON) return -1;
+    end = matchValue(field, bytes, end + 1, depth + 1);
+    if (end < 0) return -1;
+  }
+  return bytes[end] === CLOSE_BRACE ? end + 1 : -1;
+}
+
+function matchString(text: string, bytes: Uint8Array, at: number): number {
+  const { length } = text;
+  if (bytes[at] !== QUOTE || bytes[at + length + 1] !== QUOTE) return -1;
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i);
+    if (bytes[at + 1 + i] !== code || code < 0x20 || code > 0x7e || code === QUOTE || code === BACKSLASH) return -1;
+  }
+  return at + length + 2;
+}
+
+function matchAscii(text: string, bytes: Uint8Array, at: number): number {
+  for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text.charCodeAt(i)) return -1;
+  return at + text.length;
 }
 
 function numberText(value: number, profile: Profile): string {
