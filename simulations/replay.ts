@@ -13,6 +13,8 @@ export interface ReplayOptions {
   readonly engine?: EngineName;
   /** One weight each; drawn from the seed by default. */
   readonly weights?: readonly number[];
+  /** Heights in flight; drawn from the seed by default. */
+  readonly window?: number;
   readonly nodes: number;
   readonly faults: readonly Fault[];
   /** Name of a planted bug. */
@@ -51,12 +53,12 @@ export async function shrinkFaults(options: ReplayOptions): Promise<readonly Fau
 }
 
 async function replayer(options: ReplayOptions): Promise<(faults: readonly Fault[], log?: (line: string) => void) => RunResult> {
-  const { seed = 1, nodes, realCrypto = false, engine = "pbft", weights } = options;
+  const { seed = 1, nodes, realCrypto = false, engine = "pbft", weights, window } = options;
   const crypto = { hasher: nodeHasher, ed25519: await loadSodium() };
   const planted = options.planted === undefined ? {} : { planted: plantedBug(options.planted) };
   return (faults, log) => {
     const keys = keysFor(crypto, { seed, realCrypto });
-    const cluster = { seed, engine, nodes, ...(weights === undefined ? {} : { weights }) };
+    const cluster = { seed, engine, nodes, ...(weights === undefined ? {} : { weights }), ...(window === undefined ? {} : { window }) };
     return runSchedule({ ...cluster, hasher: crypto.hasher, keys, faults, ...planted, ...(log === undefined ? {} : { log }) });
   };
 }

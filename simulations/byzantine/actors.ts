@@ -1,8 +1,8 @@
 import type { Actor } from "./actor.ts";
-import { equivocating } from "./equivocate.ts";
 import { forging } from "./forge.ts";
 import { falseCheckpoints, lyingCatchUp, lyingProbes, lyingTips } from "./lie.ts";
 import { censoring, selective, silent, slow, withholding } from "./mute.ts";
+import { equivocating, mistiming, stuffing } from "./proposals.ts";
 import { flooding, mutating, replaying } from "./repeat.ts";
 
 /** What a Byzantine node does, and what must hold all the same. */
@@ -25,6 +25,18 @@ export const ACTORS: readonly ActorRow[] = [
     actor: equivocating,
     about: "tells half of the others another story, well signed",
     must: "at most one decision; evidence (C1)",
+  },
+  {
+    kind: "stuff",
+    actor: stuffing,
+    about: "as a leader, orders commands again, and twice in a block",
+    must: "each takes effect once (C13, A2)",
+  },
+  {
+    kind: "mistime",
+    actor: mistiming,
+    about: "as a leader, names a time at the edge of what is allowed, or beyond",
+    must: "agreed time stays near the clocks, and never goes back (C9)",
   },
   { kind: "forge", actor: forging, about: "votes under broken signatures", must: "no vote counts before it is verified (C5)" },
   {
