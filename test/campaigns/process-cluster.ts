@@ -3,7 +3,8 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { clusterIdOf, type Hash, parseNodeId } from "#base";
+import { setTimeout as sleep } from "node:timers/promises";
+import { clusterIdOf, type EngineName, type Hash, parseNodeId } from "#base";
 import { loadSodium, nodeHasher, type Signer } from "#crypto";
 import { initializeNodeData } from "#daemon";
 import { type AuthorizationQuestion, createServiceIdentity, type NodeStatus, SecurityGateway } from "#gateway";
@@ -22,9 +23,17 @@ export class ProcessCluster {
   readonly #processes = new Map<number, ChildProcess>();
   #operator: Signer | undefined;
 
-  constructor(options: { readonly nodes: number; readonly basePort: number }) {
+  readonly #engine: EngineName;
+
+  constructor(options: { readonly nodes: number; readonly basePort: number; readonly engine?: EngineName }) {
+    this.#engine = options.engine ?? "pbft";
     this.#basePort = options.basePort;
     this.urls = Array.from({ length: options.nodes }, (_, index) => `http://127.0.0.1:${options.basePort + index + 1}`);
+  }
+
+  /** Numbers of all nodes. */
+  get nodes(): readonly number[] {
+    return this.urls.map((_, index) => index + 1);
   }
 
   get cluster(): Hash {
@@ -52,6 +61,7 @@ export class ProcessCluster {
     const genesis = assembleGenesis(sodium, {
       environment: "development",
       trustDomain: "dev.local",
+      engine: this.#engine,
       nodeFiles: identities.map((identity) => identity.nodeFile),
       operators: [{ id: operator.id, key: operator.publicKey, roles: ["operator"] }],
       issuers: [{ id: issuer.id, key: issuer.publicKey }],
@@ -77,7 +87,7 @@ export class ProcessCluster {
   }
 
   /** A client of some nodes, all by default. */
-  connect(nodes: readonly number[] = this.urls.map((_, index) => index + 1), timeoutMs = 5_000): Promise<SecurityGateway> {
+  connect(nodes: readonly number[] = this.nodes, timeoutMs = 5_000): Promise<SecurityGateway> {
     const urls = nodes.flatMap((node) => this.urls[node - 1] ?? []);
     const access = this.#operator === undefined ? {} : { access: { id: "operator-1", signer: this.#operator } };
     return SecurityGateway.connect({ urls, cluster: this.cluster, signers: this.signers, timeoutMs, ...access });
@@ -95,11 +105,12 @@ export class ProcessCluster {
     );
   }
 
-  start(node: number): Promise<void> {
+  /** @param fileKiB the largest file that the node may write, in KiB: beyond it every write fails, as on a full disk */
+  start(node: number, fileKiB?: number): Promise<void> {
     const main = join(REPOSITORY, "dist/src/daemon/main.js");
-    const child = spawn(process.execPath, [main, "--config", join(this.nodeFolder(node), "config.json")], {
-      stdio: ["ignore", "ignore", "inherit", "ipc"],
-    });
+    const command = [process.execPath, main, "--config", join(this.nodeFolder(node), "config.json")];
+    const [file = "", ...rest] = fileKiB === undefined ? command : ["bash", "-c", `ulimit -f ${fileKiB}; exec "$@"`, "limited", ...command];
+    const child = spawn(file, rest, { stdio: ["ignore", "ignore", fileKiB === undefined ? "inherit" : "ignore", "ipc"] });
     this.#processes.set(node, child);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`node-${node} did not start`)), START_TIMEOUT_MS);
@@ -115,16 +126,27 @@ export class ProcessCluster {
   async signal(node: number, signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT"): Promise<void> {
     const child = this.#processes.get(node);
     if (child === undefined) return;
+    if (signal === "SIGSTOP" || signal === "SIGCONT") return void child.kill(signal);
     const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
     child.kill(signal);
-    if (signal !== "SIGKILL" && signal !== "SIGTERM") return;
     await ended;
     this.#processes.delete(node);
   }
 
+  /** Lets a node run only part of the time, for so long: a slow machine. */
+  async slow(node: number, forMs: number): Promise<void> {
+    const end = Date.now() + forMs;
+    while (Date.now() < end) {
+      await this.signal(node, "SIGSTOP");
+      await sleep(60);
+      await this.signal(node, "SIGCONT");
+      await sleep(30);
+    }
+  }
+
   /** Cuts the links between one side and the other, on both sides. */
   async partition(side: readonly number[]): Promise<void> {
-    const all = this.urls.map((_, index) => index + 1);
+    const all = this.nodes;
     const other = all.filter((node) => !side.includes(node));
     await Promise.all(all.map((node) => this.#control(node, { command: "partition", block: names(side.includes(node) ? other : side) })));
   }

@@ -1,0 +1,19 @@
+// `npm run test:soak -- [--seconds N] [--seed N] [--engine NAME]`: processes under load are killed, slowed and run out of disk for as long as told.
+import { parseArgs } from "node:util";
+import { runNode } from "./steps.mjs";
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "600" },
+    seed: { type: "string", default: "1" },
+    engine: { type: "string", default: "pbft" },
+  },
+});
+
+const env = {
+  QUORUMGATE_SOAK_SECONDS: values.seconds,
+  QUORUMGATE_SOAK_SEED: values.seed,
+  QUORUMGATE_SOAK_ENGINE: values.engine,
+};
+const { code } = await runNode(["scripts/test.mjs", "test/campaigns/kills.test.ts"], { env });
+process.exitCode = code;

@@ -1,0 +1,106 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "chai";
+import { type EngineName, SeededRandom } from "#base";
+import type { SecurityGateway } from "#gateway";
+import { expectNothingLost, Load, rejoined } from "./load.ts";
+import { ProcessCluster } from "./process-cluster.ts";
+
+/** What a campaign of kills is run with. `QUORUMGATE_SOAK_SECONDS` makes it last, whatever the number of kills. */
+interface Campaign {
+  readonly nodes: number;
+  readonly engine: EngineName;
+  readonly kills: number;
+  readonly basePort: number;
+}
+
+const SOAK_SECONDS = Number(process.env["QUORUMGATE_SOAK_SECONDS"] ?? 0);
+const SEED = Number(process.env["QUORUMGATE_SOAK_SEED"] ?? 1);
+const ENGINE = (process.env["QUORUMGATE_SOAK_ENGINE"] ?? "pbft") as EngineName;
+/** A store's log reaches this soon under load, and what a start writes rarely does. */
+const FULL_DISK_KIB = 2_500;
+
+const CAMPAIGNS: readonly Campaign[] = [
+  { nodes: 4, engine: ENGINE, kills: 14, basePort: 17_600 },
+  { nodes: 7, engine: ENGINE, kills: 6, basePort: 17_800 },
+];
+
+for (const campaign of CAMPAIGNS) {
+  describe(`${campaign.nodes} processes of ${campaign.engine} that are killed again and again`, function () {
+    this.timeout(SOAK_SECONDS * 1_000 + 240_000);
+    const random = new SeededRandom(SEED, "kills");
+    const all = Array.from({ length: campaign.nodes }, (_, index) => index + 1);
+    let cluster: ProcessCluster;
+    let clients: SecurityGateway[];
+    let load: Load;
+
+    before(async () => {
+      cluster = new ProcessCluster(campaign);
+      await cluster.begin();
+      clients = await Promise.all([1, 2, 3, 4].map((node) => cluster.connect([node, (node % campaign.nodes) + 1], 3_000)));
+      load = new Load(clients);
+      await sleep(500);
+    });
+
+    after(async () => {
+      await Promise.all(clients.map((client) => client.stop()));
+      await cluster.end();
+    });
+
+    /** One to all of the nodes die at once, or one after the other has died; all come back. */
+    const killSome = async (): Promise<number> => {
+      const count = random.pick([1, 1, 1, 1, 2, campaign.nodes]);
+      const victims = random.shuffle(all).slice(0, count);
+      await Promise.all(victims.map((node) => cluster.signal(node, "SIGKILL")));
+      await sleep(random.between(0, 800));
+      await Promise.all(victims.map((node) => cluster.start(node)));
+      return victims.length;
+    };
+
+    it("lose nothing that was acknowledged", async () => {
+      const end = Date.now() + SOAK_SECONDS * 1_000;
+      let kills = 0;
+      while (kills < campaign.kills || Date.now() < end) {
+        kills += await killSome();
+        await sleep(random.between(200, 1_200));
+        if (SOAK_SECONDS > 0) process.stderr.write(`${kills} kills, ${load.acknowledged.length} decisions acknowledged\n`);
+      }
+      for (const node of all) await rejoined(cluster, node);
+      await load.stop();
+      await expectNothingLost(cluster, load);
+      load = new Load(clients);
+    });
+
+    it("go on beside a slow node, and beside one whose disk is full, which stops and rejoins", async () => {
+      const [slow = 1, full = 2] = random.shuffle(all);
+      const slowedMs = Date.now();
+      await cluster.slow(slow, 3_000);
+      expect(load.longestGapMs(slowedMs), "longest time without a decision beside a slow node").to.be.below(3_000);
+      await cluster.signal(full, "SIGKILL");
+      // Where the start itself has no room it says so, and the node stays away.
+      const refusal = await cluster.start(full, FULL_DISK_KIB).then(
+        () => undefined,
+        (error: Error) => error.message,
+      );
+      if (refusal !== undefined) expect(refusal).to.include("STORAGE_FAILED");
+      const haltedMs = await halted(cluster, full);
+      await sleep(1_500);
+      expect(load.longestGapMs(haltedMs), "longest time without a decision beside a full disk").to.be.below(1_500);
+      await cluster.signal(full, "SIGKILL");
+      await cluster.start(full);
+      await rejoined(cluster, full);
+      await load.stop();
+      await expectNothingLost(cluster, load);
+    });
+  });
+}
+
+/** Waits until a node says that it has stopped, or is gone; gives the time. */
+async function halted(cluster: ProcessCluster, node: number): Promise<number> {
+  const end = Date.now() + 60_000;
+  while (Date.now() < end) {
+    const status = await cluster.status(node);
+    if (status === undefined || status.mode === "halted") return Date.now();
+    await sleep(200);
+  }
+  throw new Error(`node-${node} never noticed that its disk is full`);
+}

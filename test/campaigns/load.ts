@@ -1,0 +1,86 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "chai";
+import { verifyReceipt } from "#audit";
+import type { SecurityGateway } from "#gateway";
+import { type ProcessCluster, QUESTION } from "./process-cluster.ts";
+
+/** Clients that ask without a pause and remember what was acknowledged, and when. */
+export class Load {
+  readonly acknowledged: { readonly id: string; readonly atMs: number; readonly receipt: string }[] = [];
+  #running = true;
+  readonly #workers: readonly Promise<void>[];
+
+  constructor(gateways: readonly SecurityGateway[]) {
+    this.#workers = gateways.map((gateway) => this.#work(gateway));
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false;
+    await Promise.all(this.#workers);
+  }
+
+  /** Longest time without an acknowledged decision since the given time. */
+  longestGapMs(sinceMs: number): number {
+    const times = [sinceMs, ...this.acknowledged.map(({ atMs }) => atMs).filter((atMs) => atMs > sinceMs)].sort((a, b) => a - b);
+    return Math.max(...times.slice(1).map((time, index) => time - (times[index] ?? time)), times.length > 1 ? 0 : Number.POSITIVE_INFINITY);
+  }
+
+  async #work(gateway: SecurityGateway): Promise<void> {
+    while (this.#running) {
+      try {
+        const { outcome, consensusId, receipt } = await gateway.authorizeOperation(QUESTION);
+        if (outcome === "allowed") this.acknowledged.push({ id: consensusId, atMs: Date.now(), receipt: receipt ?? "" });
+      } catch {
+        // A node that was killed under the call: the client asks the next one.
+        await sleep(20);
+      }
+    }
+  }
+}
+
+/** True once every living node stands at one height with one state hash and takes part. */
+export async function settled(cluster: ProcessCluster, nodes: readonly number[], timeoutMs: number): Promise<boolean> {
+  const end = Date.now() + timeoutMs;
+  while (Date.now() < end) {
+    const statuses = await Promise.all(nodes.map((node) => cluster.status(node)));
+    const points = new Set(
+      statuses.map((status) => `${status?.height} ${status?.stateHash} ${status?.mode} ${status?.certifiedHeight === status?.height}`),
+    );
+    if (points.size === 1 && statuses[0]?.mode === "participating" && statuses[0].certifiedHeight === statuses[0].height) return true;
+    await sleep(200);
+  }
+  return false;
+}
+
+/** Waits until a node takes part again. */
+export async function rejoined(cluster: ProcessCluster, node: number): Promise<void> {
+  const end = Date.now() + 40_000;
+  while ((await cluster.status(node))?.mode !== "participating") {
+    if (Date.now() > end) {
+      const statuses = await Promise.all(cluster.nodes.map((other) => cluster.status(other)));
+      throw new Error(`node-${node} did not take part again: ${JSON.stringify(statuses)}`);
+    }
+    await sleep(200);
+  }
+}
+
+function sample<T>(items: readonly T[], count: number): T[] {
+  const step = Math.max(1, Math.floor(items.length / count));
+  return items.filter((_, index) => index % step === 0);
+}
+
+/** Every node comes to hold one state, and each of them every decision that was acknowledged, with a receipt that verifies. */
+export async function expectNothingLost(cluster: ProcessCluster, load: Load): Promise<void> {
+  expect(await settled(cluster, cluster.nodes, 40_000), "the nodes come to one state").to.equal(true);
+  expect(load.acknowledged.length, "acknowledged decisions").to.be.greaterThan(0);
+  for (const node of cluster.nodes) {
+    const gateway = await cluster.connect([node]);
+    for (const { id } of sample(load.acknowledged, 200)) {
+      const decision = await gateway.decision(id);
+      expect(decision, `node-${node} lost ${id}`).to.include({ outcome: "allowed" });
+    }
+    const policy = await gateway.policy();
+    for (const { receipt } of sample(load.acknowledged, 5)) expect(verifyReceipt(receipt, policy).exitCode).to.equal(0);
+    await gateway.stop();
+  }
+}
