@@ -33,6 +33,9 @@ export interface AdmissionRefusal {
   readonly message: string;
 }
 
+/** A command as it stands in a block. */
+type CommandForm = Pick<PooledCommand, "encoded" | "leaf">;
+
 /** The checks that depend on bytes alone: shape, then bounds, then signatures. What state decides is left to apply. */
 export class Admission {
   readonly #options: AdmissionOptions;
@@ -41,8 +44,8 @@ export class Admission {
     this.#options = options;
   }
 
-  /** Checks a command and puts it into the mempool. */
-  admit(signed: SignedCommand, done: (refusal: AdmissionRefusal | undefined) => void): void {
+  /** Checks a command and puts it into the mempool. @param form its binary form and leaf hash, where the caller has them */
+  admit(signed: SignedCommand, done: (refusal: AdmissionRefusal | undefined) => void, form?: CommandForm): void {
     let claims: readonly SignatureClaim[];
     try {
       this.#checkExpiry(signed);
@@ -55,7 +58,7 @@ export class Admission {
       const bad = verdicts.indexOf(false);
       if (bad === 0) done({ code: "COMMAND_SIGNATURE_INVALID", message: "the signature does not verify under the command's key" });
       else if (bad > 0) done({ code: "IDENTITY_ATTESTATION_INVALID", message: "a signature inside the command does not verify" });
-      else done(this.#pool(signed));
+      else done(this.#pool(signed, form));
     });
   }
 
@@ -66,19 +69,19 @@ export class Admission {
     return [signatureClaim(hasher, signed), ...commandClaims(signed.command, issuers)];
   }
 
-  /** Puts a command together with its binary form and leaf hash. */
-  prepare(signed: SignedCommand): PooledCommand {
-    const encoded = encodeSignedCommand(signed);
-    return { signed, encoded, leaf: hashLeaf(this.#options.hasher, encoded), arrivedUs: this.#options.clock.nowUs() };
-  }
-
-  #pool(signed: SignedCommand): AdmissionRefusal | undefined {
-    const refusal = this.#options.mempool.add(this.prepare(signed));
+  #pool(signed: SignedCommand, form: CommandForm = this.#formOf(signed)): AdmissionRefusal | undefined {
+    const { mempool, clock } = this.#options;
+    const refusal = mempool.add({ signed, ...form, arrivedUs: clock.nowUs() });
     if (refusal === undefined) return undefined;
     return {
       code: "QUORUM_BUSY",
       message: refusal === "pool-full" ? "too many commands wait here" : "too many commands of this issuer wait here",
     };
+  }
+
+  #formOf(signed: SignedCommand): CommandForm {
+    const encoded = encodeSignedCommand(signed);
+    return { encoded, leaf: hashLeaf(this.#options.hasher, encoded) };
   }
 
   #checkExpiry(signed: SignedCommand): void {

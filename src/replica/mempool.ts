@@ -113,9 +113,10 @@ export class Mempool {
   }
 }
 
-/** A leaf hash as a map key. */
+const units: number[] = new Array<number>(16).fill(0);
+
+/** A leaf hash as a map key: two bytes in a character, in one text and not in parts that a map would have to join. */
 export function leafKey(leaf: Uint8Array): string {
-  let key = "";
-  for (let i = 0; i < leaf.length; i += 2) key += String.fromCharCode(((leaf[i] ?? 0) << 8) | (leaf[i + 1] ?? 0));
-  return key;
+  for (let i = 0; i < 16; i++) units[i] = ((leaf[2 * i] ?? 0) << 8) | (leaf[2 * i + 1] ?? 0);
+  return String.fromCharCode.apply(undefined, units);
 }

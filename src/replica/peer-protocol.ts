@@ -1,5 +1,6 @@
 import { decodeSignedCommand, errorCode, hashLeaf, LIMITS, type NodeId, type SignedCommand } from "#base";
 import { type ConsensusMessage, decodeMessage, seenVoteOf } from "#consensus";
+import type { AdmissionRefusal } from "./admission.ts";
 import type { Parts } from "./assembly.ts";
 import { type CosignatureFrame, decodeFrame, type Frame } from "./frames.ts";
 import { leafKey } from "./mempool.ts";
@@ -129,14 +130,17 @@ export class PeerProtocol {
     const { mempool, ledger, admission, peers } = this.#parts;
     for (const encoded of commands) {
       // Most relayed commands are here already: a hash tells sooner than a parser.
-      if (mempool.byLeaf(leafKey(hashLeaf(this.#options.hasher, encoded))) !== undefined) continue;
+      const leaf = hashLeaf(this.#options.hasher, encoded);
+      if (mempool.byLeaf(leafKey(leaf)) !== undefined) continue;
       try {
         const signed = decodeSignedCommand(this.#options.hasher, encoded);
         if (mempool.has(signed.hash) || ledger.wasOrdered(signed)) continue;
-        admission.admit(signed, (refusal) => {
+        const admitted = (refusal: AdmissionRefusal | undefined): void => {
           if (refusal === undefined) this.#onWork();
           else this.#options.telemetry.count("quorumgate_refusals_total", 1, { code: refusal.code });
-        });
+        };
+        // Reading refuses every other form of the same command, so these bytes are the ones that writing would give.
+        admission.admit(signed, admitted, { encoded, leaf });
       } catch (error) {
         peers.misbehaved(from, errorCode(error));
       }
