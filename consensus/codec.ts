@@ -56,7 +56,7 @@ for (const [base, codec] of CODECS) {
 export function encodeMessage(message: ConsensusMessage): Uint8Array {
   const entry = BY_TYPE.get(message.type);
   invariant(entry !== undefined, "every type of message has a codec");
-  return entry.codec.write(new ByteWriter(512).u8(entry.number), message).finish();
+  return entry.codec.write(new ByteWriter().u8(entry.number), message).finish();
 }
 
 /** Reads a message; every count is checked against its bound. @throws {QuorumgateError} CONSENSUS_MESSAGE_INVALID and format errors */

@@ -118,7 +118,7 @@ export function guardKey({ intent }: GuardRecord): string {
 /** Record: u8 purpose ‖ epoch ‖ height ‖ view ‖ u8 phase ‖ digest ‖ signature. */
 export function encodeGuardRecord({ intent, signature }: GuardRecord): Uint8Array {
   const { purpose, epoch, height, view, phase, digest } = intent;
-  const writer = new ByteWriter(192).u8(PURPOSES.indexOf(purpose)).u64(epoch).u64(height).u64(view);
+  const writer = new ByteWriter().u8(PURPOSES.indexOf(purpose)).u64(epoch).u64(height).u64(view);
   return writer.u8(phase).text(digest).bytes(signature).finish();
 }
 

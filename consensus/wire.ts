@@ -91,7 +91,7 @@ export function readList<T>(reader: ByteReader, countMax: number, read: (reader:
 
 /** A commit certificate as it is stored and served. */
 export function encodeCommitCertificate(certificate: CommitCertificate): Uint8Array {
-  return writeCertificate(new ByteWriter(512), certificate).finish();
+  return writeCertificate(new ByteWriter(), certificate).finish();
 }
 
 /** Reads a commit certificate. @throws {QuorumgateError} format errors */

@@ -28,7 +28,7 @@ export const pbftCodec: MessageCodec<PbftMessage> = {
 
 /** A message alone, as the write-ahead log keeps it. */
 export function encodePbftMessage(message: PbftMessage): Uint8Array {
-  return writeMessage(new ByteWriter(512).u8(pbftCodec.types.indexOf(message.type)), message).finish();
+  return writeMessage(new ByteWriter().u8(pbftCodec.types.indexOf(message.type)), message).finish();
 }
 
 /** Reads a record of the write-ahead log. @throws {QuorumgateError} STORAGE_CORRUPT and format errors */
@@ -43,7 +43,7 @@ export function decodePbftMessage(bytes: Uint8Array): PbftMessage {
 
 /** What a view change signs behind the cluster id: everything but its tip and signature. */
 export function viewChangeBody(message: Omit<ViewChange, "signature" | "tip">): Uint8Array {
-  const writer = new ByteWriter(512).u64(message.epoch).u64(message.height).u64(message.view).text(message.sender).text(message.parent);
+  const writer = new ByteWriter().u64(message.epoch).u64(message.height).u64(message.view).text(message.sender).text(message.parent);
   writer.u8(message.prepared.length);
   for (const certificate of message.prepared) writePrepared(writer, certificate);
   return writer.finish();
@@ -56,14 +56,14 @@ export function newViewBody(parts: {
   readonly view: number;
   readonly viewChanges: readonly ViewChange[];
 }): Uint8Array {
-  const writer = new ByteWriter(512).u64(parts.epoch).u64(parts.height).u64(parts.view).u32(parts.viewChanges.length);
+  const writer = new ByteWriter().u64(parts.epoch).u64(parts.height).u64(parts.view).u32(parts.viewChanges.length);
   for (const { sender, signature } of parts.viewChanges) writer.text(sender).raw(signature);
   return writer.finish();
 }
 
 /** A prepared certificate as it is kept in the write-ahead log. */
 export function encodePrepared(certificate: PreparedCertificate): Uint8Array {
-  return writePrepared(new ByteWriter(512), certificate).finish();
+  return writePrepared(new ByteWriter(), certificate).finish();
 }
 
 /** Reads a prepared certificate. @throws {QuorumgateError} format errors */

@@ -1,39 +1,37 @@
 import { QuorumgateError } from "./errors.ts";
 import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
+/** Buffers of writers that have finished: making and collecting one costs more than most of what is written into it. */
+const idle: Uint8Array[] = [];
+const IDLE_MAX = 4;
+/** Longer ones are given back. */
+const IDLE_BYTES_MAX = 1_048_576;
+const FIRST_BYTES = 4_096;
+const EMPTY = new Uint8Array(0);
+
 /** Writes the fixed big-endian layouts of votes, records and frames. */
 export class ByteWriter {
-  #buffer: Uint8Array;
-  #view: DataView;
+  #buffer: Uint8Array = idle.pop() ?? new Uint8Array(FIRST_BYTES);
   #length = 0;
-
-  constructor(capacity = 256) {
-    this.#buffer = new Uint8Array(capacity);
-    this.#view = new DataView(this.#buffer.buffer);
-  }
 
   u8(value: number): this {
     checkUnsigned(value, 0xff);
     this.#reserve(1);
-    this.#view.setUint8(this.#length, value);
-    this.#length += 1;
+    this.#buffer[this.#length++] = value;
     return this;
   }
 
   u16(value: number): this {
     checkUnsigned(value, 0xffff);
     this.#reserve(2);
-    this.#view.setUint16(this.#length, value);
-    this.#length += 2;
+    this.#buffer[this.#length++] = value >>> 8;
+    this.#buffer[this.#length++] = value;
     return this;
   }
 
   u32(value: number): this {
     checkUnsigned(value, 0xffffffff);
-    this.#reserve(4);
-    this.#view.setUint32(this.#length, value);
-    this.#length += 4;
-    return this;
+    return this.#word(value);
   }
 
   /** Unsigned 64-bit, restricted to safe integers. */
@@ -46,10 +44,7 @@ export class ByteWriter {
   /** Signed 64-bit in two's complement, restricted to safe integers. */
   i64(value: number): this {
     if (!Number.isSafeInteger(value)) throw rangeError();
-    this.#reserve(8);
-    this.#view.setBigInt64(this.#length, BigInt(value));
-    this.#length += 8;
-    return this;
+    return this.#word(Math.floor(value / 0x1_0000_0000)).#word(value);
   }
 
   /** Bytes whose length the reader knows. */
@@ -77,13 +72,28 @@ export class ByteWriter {
       if (code >= 0x80) return this.bytes(encodeUtf8(text));
       buffer[start + i] = code;
     }
-    this.#view.setUint32(this.#length, length);
+    this.#word(length);
     this.#length = start + length;
     return this;
   }
 
+  /** A copy of what was written. The writer is of no use afterwards. */
   finish(): Uint8Array {
-    return this.#buffer.slice(0, this.#length);
+    const written = this.#buffer.slice(0, this.#length);
+    if (idle.length < IDLE_MAX && this.#buffer.length <= IDLE_BYTES_MAX) idle.push(this.#buffer);
+    this.#buffer = EMPTY;
+    this.#length = 0;
+    return written;
+  }
+
+  /** The low 32 bits of a number. */
+  #word(value: number): this {
+    this.#reserve(4);
+    this.#buffer[this.#length++] = value >>> 24;
+    this.#buffer[this.#length++] = value >>> 16;
+    this.#buffer[this.#length++] = value >>> 8;
+    this.#buffer[this.#length++] = value;
+    return this;
   }
 
   #reserve(count: number): void {
@@ -91,7 +101,6 @@ export class ByteWriter {
     const grown = new Uint8Array(Math.max(this.#buffer.length * 2, this.#length + count));
     grown.set(this.#buffer.subarray(0, this.#length));
     this.#buffer = grown;
-    this.#view = new DataView(grown.buffer);
   }
 }
 
@@ -101,24 +110,23 @@ export class ByteWriter {
  */
 export class ByteReader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   #at = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   u8(): number {
-    return this.#view.getUint8(this.#take(1));
+    return this.#byte(this.#take(1));
   }
 
   u16(): number {
-    return this.#view.getUint16(this.#take(2));
+    const at = this.#take(2);
+    return (this.#byte(at) << 8) | this.#byte(at + 1);
   }
 
   u32(): number {
-    return this.#view.getUint32(this.#take(4));
+    return this.#word() >>> 0;
   }
 
   u64(): number {
@@ -128,7 +136,7 @@ export class ByteReader {
   }
 
   i64(): number {
-    const value = Number(this.#view.getBigInt64(this.#take(8)));
+    const value = this.#word() * 0x1_0000_0000 + this.u32();
     if (!Number.isSafeInteger(value)) throw rangeError();
     return value;
   }
@@ -157,6 +165,16 @@ export class ByteReader {
   /** Refuses trailing bytes: two encodings of one value must not exist. */
   end(): void {
     if (this.#at !== this.#bytes.length) throw new QuorumgateError("FORMAT_NOT_CANONICAL", "trailing bytes");
+  }
+
+  /** Signed. */
+  #word(): number {
+    const at = this.#take(4);
+    return (this.#byte(at) << 24) | (this.#byte(at + 1) << 16) | (this.#byte(at + 2) << 8) | this.#byte(at + 3);
+  }
+
+  #byte(at: number): number {
+    return this.#bytes[at] ?? 0;
   }
 
   #take(count: number): number {

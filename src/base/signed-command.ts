@@ -115,7 +115,7 @@ export function batchSignedBytes(tree: { readonly root: Uint8Array; readonly siz
 
 /** Binary form for blocks and peers: u32 length ‖ command ‖ signature ‖ u8 batched ‖ (u32 size ‖ u32 index ‖ u8 count ‖ hashes). */
 export function encodeSignedCommand(signed: SignedCommand): Uint8Array {
-  const writer = new ByteWriter(signed.bytes.length + 96).bytes(signed.bytes).raw(signed.signature);
+  const writer = new ByteWriter().bytes(signed.bytes).raw(signed.signature);
   if (signed.batch === undefined) return writer.u8(0).finish();
   const { size, index, path } = signed.batch;
   writer.u8(1).u32(size).u32(index).u8(path.length);

@@ -64,7 +64,7 @@ export interface VoteBody {
 
 /** cluster (32) ‖ epoch u64 ‖ height u64 ‖ view u64 ‖ type u8 ‖ digest (32) ‖ valid round i64, big-endian: 105 bytes. */
 export function encodeVoteBody(vote: VoteBody): Uint8Array {
-  return new ByteWriter(105)
+  return new ByteWriter()
     .raw(vote.cluster)
     .u64(vote.epoch)
     .u64(vote.height)

@@ -234,7 +234,7 @@ function cosignatureOf({ cosignature }: Candidate): Cosignature {
 
 /** u8 count ‖ (node ‖ L signature ‖ W signature)… */
 function encodeProof(cosignatures: readonly Cosignature[]): Uint8Array {
-  const writer = new ByteWriter(256).u8(cosignatures.length);
+  const writer = new ByteWriter().u8(cosignatures.length);
   for (const { node, logSignature, witnessSignature } of cosignatures) writer.text(node).raw(logSignature).raw(witnessSignature);
   return writer.finish();
 }

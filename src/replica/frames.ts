@@ -40,7 +40,7 @@ const NONCE_BYTES = 32;
 
 /** Frame: u8 kind ‖ fields, big-endian. */
 export function encodeFrame(frame: Frame): Uint8Array {
-  const writer = new ByteWriter(512).u8(KINDS.indexOf(frame.kind));
+  const writer = new ByteWriter().u8(KINDS.indexOf(frame.kind));
   switch (frame.kind) {
     case "consensus":
       return writer.raw(frame.message).finish();
@@ -64,7 +64,7 @@ export function encodeFrame(frame: Frame): Uint8Array {
 
 /** The signed part of a probe's answer, without the cluster and the names that go before it. */
 export function probeReplyBody(frame: Omit<ProbeReplyFrame, "signature">): Uint8Array {
-  const writer = new ByteWriter(512)
+  const writer = new ByteWriter()
     .raw(frame.nonce)
     .u64(frame.height)
     .bytes(frame.certificate)

@@ -33,7 +33,7 @@ export function countOperation(count: number): WriteOperation {
 
 /** The count as it stands in store and anchor: u64. */
 export function encodeCount(count: number): Uint8Array {
-  return new ByteWriter(8).u64(count).finish();
+  return new ByteWriter().u64(count).finish();
 }
 
 /**

@@ -154,7 +154,7 @@ export function probeReplyMessage(
   parties: { readonly cluster: Hash; readonly responder: NodeId; readonly prober: NodeId },
   reply: Omit<ProbeReplyFrame, "signature">,
 ): Uint8Array {
-  const head = new ByteWriter(128).raw(fromHex(parties.cluster)).text(parties.responder).text(parties.prober).finish();
+  const head = new ByteWriter().raw(fromHex(parties.cluster)).text(parties.responder).text(parties.prober).finish();
   return signedBytes("sync", concatBytes(encodeUtf8("probe\0"), head, probeReplyBody(reply)));
 }
 

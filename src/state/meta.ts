@@ -76,7 +76,7 @@ export function readMeta(stored: ReadonlyMap<string, Uint8Array>): Meta {
  * u16 length ‖ key ‖ u8 present ‖ (u32 length ‖ value when present).
  */
 export function nextStateHash(hasher: Hasher, block: { readonly previous: Hash; readonly changes: readonly StateChange[] }): Hash {
-  const writer = new ByteWriter(1_024);
+  const writer = new ByteWriter();
   for (const { key, value } of block.changes) {
     const keyBytes = encodeUtf8(key);
     writer.u16(keyBytes.length).raw(keyBytes);
@@ -84,7 +84,7 @@ export function nextStateHash(hasher: Hasher, block: { readonly previous: Hash; 
     else writer.u8(1).bytes(value);
   }
   const digest = hasher.sha256(writer.finish());
-  return toHash(hasher.sha256(new ByteWriter(64).raw(fromHex(block.previous)).raw(digest).finish()));
+  return toHash(hasher.sha256(new ByteWriter().raw(fromHex(block.previous)).raw(digest).finish()));
 }
 
 function readTotals(reader: FieldReader): Totals {

@@ -168,7 +168,7 @@ describe("the byte writer and reader", () => {
         bytes,
         fc.string({ unit: "binary" }),
         (u8, u16, u32, u64, i64, data, text) => {
-          const written = new ByteWriter(1).u8(u8).u16(u16).u32(u32).u64(u64).i64(i64).bytes(data).text(text).raw(data).finish();
+          const written = new ByteWriter().u8(u8).u16(u16).u32(u32).u64(u64).i64(i64).bytes(data).text(text).raw(data).finish();
           const reader = new ByteReader(written);
           expect([reader.u8(), reader.u16(), reader.u32(), reader.u64(), reader.i64()]).to.deep.equal([u8, u16, u32, u64, i64]);
           same(reader.bytes(300), data);
