@@ -3,7 +3,9 @@ import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { encodeUtf8, type Hasher, toHex } from "#base";
 import { loadSodium, nodeHasher } from "#crypto";
+import { FAULT_KINDS, type FaultKind } from "./faults/catalogue.ts";
 import type { Fault } from "./faults/fault.ts";
+import { MARKS } from "./marks.ts";
 import type { RunResult } from "./run.ts";
 import { plantedBug, runSeed, type ScheduleSettings } from "./schedule.ts";
 
@@ -38,9 +40,9 @@ export interface CampaignReport {
   /** Of all processes together, by the wall clock. */
   readonly schedulesPerSecond: number;
   readonly virtualSeconds: number;
-  /** How often faults of each kind took effect. */
+  /** How often faults of each kind took effect, 0 for those that never did. */
   readonly faultKinds: Readonly<Record<string, number>>;
-  /** How often the rare branches ran. */
+  /** How often the rare branches ran, 0 for those that never did. */
   readonly marks: Readonly<Record<string, number>>;
   /** SHA-256 over the trace hashes in the order of the seeds. */
   readonly traceHash: string;
@@ -67,7 +69,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
   if (workers <= 1) await runHere(options, turns, take);
   else await Promise.all(Array.from({ length: workers }, () => runInProcess(options, turns, take)));
   results.sort((a, b) => a.seed - b.seed);
-  return reportOf(results, { hasher: nodeHasher, seconds: (performance.now() - startedMs) / 1_000 });
+  return reportOf(results, { hasher: nodeHasher, seconds: (performance.now() - startedMs) / 1_000, kinds: options.kinds });
 }
 
 /** What crosses to a worker: the settings alone, since functions do not. */
@@ -131,9 +133,13 @@ function runInProcess(options: CampaignOptions, turns: Turn[], take: (turn: read
   });
 }
 
-function reportOf(results: readonly RunResult[], about: { readonly hasher: Hasher; readonly seconds: number }): CampaignReport {
-  const faultKinds = new Map<string, number>();
-  const marks = new Map<string, number>();
+function reportOf(
+  results: readonly RunResult[],
+  about: { readonly hasher: Hasher; readonly seconds: number; readonly kinds: readonly FaultKind[] | undefined },
+): CampaignReport {
+  // What was never reached is named too: a count that is missing is overlooked.
+  const faultKinds = new Map((about.kinds ?? FAULT_KINDS).map((kind) => [kind, 0]));
+  const marks = new Map(Object.keys(MARKS).map((mark) => [mark, 0]));
   const failures: CampaignFailure[] = [];
   let [commits, virtualMs] = [0, 0];
   for (const result of results) {

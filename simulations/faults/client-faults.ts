@@ -6,6 +6,8 @@ function client<Key extends keyof FaultParameters>(row: FaultRow<Key>): FaultDef
 }
 
 const SECOND_US = 1_000_000;
+/** Commands that expire within milliseconds. */
+const SHORT_LIVED = 4;
 
 /** Faults of clients: what careless and hostile callers send. */
 export const CLIENT_FAULTS: readonly FaultDefinition[] = [
@@ -56,11 +58,19 @@ export const CLIENT_FAULTS: readonly FaultDefinition[] = [
       const nowUs = lab.cluster.scheduler.nowUs();
       const lifetimes = [
         { issuedAtUs: nowUs - 20 * SECOND_US, expiresAtUs: nowUs - 1 },
-        { issuedAtUs: nowUs, expiresAtUs: nowUs + random.below(20_000) },
         { issuedAtUs: nowUs + 4 * SECOND_US, expiresAtUs: nowUs + 30 * SECOND_US },
         { issuedAtUs: nowUs + 60 * SECOND_US, expiresAtUs: nowUs + 90 * SECOND_US },
+        {},
       ];
       for (const lifetime of lifetimes) lab.clients.submit(lab.id(fault.node), lab.clients.odd(random, lifetime));
+      // While the one before is decided, these wait, and some wait too long.
+      lab.later(2, () => {
+        for (let i = 0; i < SHORT_LIVED; i++) {
+          const issuedAtUs = lab.cluster.scheduler.nowUs();
+          const expiresAtUs = issuedAtUs + random.between(1_500, 12_000);
+          lab.clients.submit(lab.id(fault.node), lab.clients.odd(random, { issuedAtUs, expiresAtUs }));
+        }
+      });
     },
   }),
   client({

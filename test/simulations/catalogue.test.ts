@@ -1,0 +1,88 @@
+import { expect } from "chai";
+import fastCheck from "fast-check";
+import { tolerableWeight } from "#base";
+import { FAULT_CATALOGUE, FAULT_KINDS, faultsOf, MARKS, parseFaults, runCampaign } from "#simulations";
+
+const weightsOfCluster = fastCheck.array(fastCheck.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 31 });
+const seeds = fastCheck.integer({ min: 0, max: 2 ** 32 - 1 });
+
+describe("the catalogue of faults", () => {
+  it("has more than 60 kinds in every group, each with what it does, where, and what must hold", () => {
+    expect(FAULT_KINDS.length).to.be.at.least(60);
+    expect(new Set(FAULT_KINDS).size).to.equal(FAULT_KINDS.length);
+    const groups = new Set(FAULT_CATALOGUE.map(({ group }) => group));
+    expect([...groups].sort()).to.deep.equal(["byzantine", "client", "clock", "network", "process", "storage"]);
+    for (const { about, where, must } of FAULT_CATALOGUE) for (const text of [about, where, must]) expect(text).not.to.equal("");
+  });
+
+  it("draws only what it can read again", () => {
+    fastCheck.assert(
+      fastCheck.property(seeds, weightsOfCluster, (seed, weights) => {
+        const faults = faultsOf({ seed, weights, kinds: FAULT_KINDS });
+        expect(parseFaults(JSON.parse(JSON.stringify(faults)))).to.deep.equal(faults);
+      }),
+    );
+  });
+
+  it("leaves a quorum of nodes that neither lie nor forget", () => {
+    const costly = new Set(FAULT_CATALOGUE.filter(({ cost }) => cost !== "none").map(({ kind }) => kind));
+    fastCheck.assert(
+      fastCheck.property(seeds, weightsOfCluster, (seed, weights) => {
+        const faults = faultsOf({ seed, weights, kinds: [...costly] });
+        const spent = new Set(faults.map(({ node }) => node));
+        const weight = weights.reduce((sum, item, index) => sum + (spent.has(index) ? item : 0), 0);
+        const total = weights.reduce((sum, item) => sum + item, 0);
+        expect(weight).to.be.at.most(tolerableWeight(total));
+      }),
+    );
+  });
+
+  it("refuses faults with a missing, an unknown or a wrong parameter", () => {
+    for (const wrong of [
+      { kind: "crash", atMs: 1, node: 0 },
+      { kind: "crash", atMs: 1, node: 0, downMs: 1, colour: 3 },
+      { kind: "partition", atMs: 1, side: 3, forMs: 1 },
+      { kind: "silent", node: "0" },
+    ])
+      expect(() => parseFaults([wrong])).to.throw(RangeError);
+  });
+});
+
+describe("a campaign", function () {
+  this.timeout(120_000);
+
+  it("hits every kind of fault and reaches every rare branch, in its default seeds and where they are sought", async () => {
+    const base = { engine: "pbft", nodes: 4, workers: 2 } as const;
+    const whole = await runCampaign({ ...base, seeds: { from: 0, to: 199 } });
+    expect(whole.failures).to.deep.equal([]);
+    expect(whole.commits).to.be.greaterThan(10 * 200);
+    expect(FAULT_KINDS.filter((kind) => (whole.faultKinds[kind] ?? 0) === 0)).to.deep.equal([]);
+    const sought = [
+      await runCampaign({ ...base, seeds: { from: 0, to: 39 }, kinds: ["targeted-loss", "isolate-leader"] }),
+      await runCampaign({ ...base, seeds: { from: 0, to: 39 }, kinds: ["crash-loop", "cluster-restart", "leader-crash", "stuff"] }),
+      await runCampaign({ ...base, seeds: { from: 0, to: 19 }, kinds: ["expired-commands", "clock-back", "conflicting-ids"] }),
+    ];
+    const reached = (mark: string): number => [whole, ...sought].reduce((sum, { marks }) => sum + (marks[mark] ?? 0), 0);
+    expect(Object.keys(MARKS).filter((mark) => reached(mark) === 0)).to.deep.equal([]);
+    expect([whole, ...sought].flatMap(({ marks }) => Object.keys(marks)).filter((mark) => !(mark in MARKS))).to.deep.equal([]);
+  });
+
+  it("names a mark or a kind that it never reached, with zero", async () => {
+    const report = await runCampaign({ engine: "pbft", nodes: 4, seeds: { from: 1, to: 1 } });
+    expect(Object.keys(report.marks)).to.deep.equal(Object.keys(MARKS).sort());
+    expect(Object.keys(report.faultKinds)).to.deep.equal([...FAULT_KINDS].sort());
+    expect(Object.values(report.faultKinds)).to.include(0);
+  });
+});
+
+describe("clusters of other sizes than 3f + 1, with members of unequal weight", function () {
+  this.timeout(120_000);
+
+  for (const nodes of [2, 3, 5, 6, 8]) {
+    it(`break no invariant with ${nodes} nodes`, async () => {
+      const report = await runCampaign({ engine: "pbft", nodes, seeds: { from: 1, to: 20 }, workers: 2 });
+      expect(report.failures).to.deep.equal([]);
+      expect(report.commits).to.be.greaterThan(8 * 20);
+    });
+  }
+});
