@@ -1,4 +1,5 @@
 import { QuorumgateError } from "./errors.ts";
+import { copyBytes } from "./slab.ts";
 import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
 /** Buffers of writers that have finished: making and collecting one costs more than most of what is written into it. */
@@ -79,7 +80,7 @@ export class ByteWriter {
 
   /** A copy of what was written. The writer is of no use afterwards. */
   finish(): Uint8Array {
-    const written = this.#buffer.slice(0, this.#length);
+    const written = copyBytes(this.#buffer, this.#length);
     if (idle.length < IDLE_MAX && this.#buffer.length <= IDLE_BYTES_MAX) idle.push(this.#buffer);
     this.#buffer = EMPTY;
     this.#length = 0;

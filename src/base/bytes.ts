@@ -1,5 +1,6 @@
 import { QuorumgateError } from "./errors.ts";
 import type { Hash } from "./ids.ts";
+import { newBytes } from "./slab.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
 const HEX_DIGITS = charCodes("0123456789abcdef");
@@ -15,7 +16,7 @@ const BASE64URL_VALUES = valuesOf(BASE64URL);
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const part of parts) length += part.length;
-  const out = new Uint8Array(length);
+  const out = newBytes(length);
   let at = 0;
   for (const part of parts) {
     out.set(part, at);
@@ -83,10 +84,12 @@ export function fromBase64(text: string): Uint8Array {
 /** Big-endian unsigned 64-bit integer of a safe integer. */
 export function u64be(value: number): Uint8Array {
   if (!Number.isSafeInteger(value) || value < 0) throw new QuorumgateError("FORMAT_INTEGER_RANGE", "not an unsigned safe integer");
+  const high = Math.floor(value / 0x1_0000_0000);
   const out = new Uint8Array(8);
-  const view = new DataView(out.buffer);
-  view.setUint32(0, Math.floor(value / 0x1_0000_0000));
-  view.setUint32(4, value >>> 0);
+  for (let i = 0; i < 4; i++) {
+    out[i] = high >>> (24 - 8 * i);
+    out[4 + i] = value >>> (24 - 8 * i);
+  }
   return out;
 }
 
@@ -98,7 +101,7 @@ function nibble(code: number): number {
 
 /** As many characters as asked for: what the bytes do not fill stays padding. */
 function encode64(bytes: Uint8Array, alphabet: Uint8Array, length: number): string {
-  const codes = new Uint8Array(length).fill(PADDING);
+  const codes = newBytes(length).fill(PADDING);
   let at = 0;
   // Beyond the end of the bytes a group is filled with zeros; characters of zeros alone lie beyond the length or are put back to padding.
   for (let i = 0; i < bytes.length; i += 3) {
@@ -116,7 +119,7 @@ function encode64(bytes: Uint8Array, alphabet: Uint8Array, length: number): stri
 function decode64(text: string, values: Int8Array): Uint8Array {
   const { length } = text;
   if (length % 4 === 1) throw encodingError("base64");
-  const out = new Uint8Array(Math.floor((length * 3) / 4));
+  const out = newBytes(Math.floor((length * 3) / 4));
   const whole = length - (length % 4);
   let at = 0;
   // Values of characters outside the alphabet are negative, and so is every group that holds one.

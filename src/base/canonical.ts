@@ -1,6 +1,7 @@
 import { QuorumgateError } from "./errors.ts";
 import { type JsonValue, parseJsonText } from "./json.ts";
 import { LIMITS } from "./limits.ts";
+import { copyBytes } from "./slab.ts";
 import { decodeUtf8, encodeUtf8, isWellFormed } from "./utf8.ts";
 
 /** A value that the canonical encoding can carry: JSON without null and fractions. */
@@ -79,7 +80,7 @@ export class CanonicalWriter {
 
   /** A copy of what was written. */
   finish(): Uint8Array {
-    return this.#bytes.slice(0, this.#at);
+    return copyBytes(this.#bytes, this.#at);
   }
 
   /** True when exactly these bytes were written. */

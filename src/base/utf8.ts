@@ -1,4 +1,5 @@
 import { QuorumgateError } from "./errors.ts";
+import { newBytes } from "./slab.ts";
 
 interface Utf8Decoder {
   decode(bytes: Uint8Array): string;
@@ -20,7 +21,7 @@ export function encodeUtf8(text: string): Uint8Array {
 
 /** Most of what is encoded is ASCII: one pass, and no counting before. */
 function encodeAscii(text: string): Uint8Array | undefined {
-  const out = new Uint8Array(text.length);
+  const out = newBytes(text.length);
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code >= 0x80) return undefined;
