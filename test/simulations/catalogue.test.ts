@@ -2,6 +2,7 @@ import { expect } from "chai";
 import fastCheck from "fast-check";
 import { tolerableWeight } from "#base";
 import { FAULT_CATALOGUE, FAULT_KINDS, faultsOf, MARKS, parseFaults, runCampaign } from "#simulations";
+import { readText } from "../repository.ts";
 
 const weightsOfCluster = fastCheck.array(fastCheck.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 31 });
 const seeds = fastCheck.integer({ min: 0, max: 2 ** 32 - 1 });
@@ -85,4 +86,20 @@ describe("clusters of other sizes than 3f + 1, with members of unequal weight", 
       expect(report.commits).to.be.greaterThan(8 * 20);
     });
   }
+});
+
+describe("docs/TESTING.md", () => {
+  const text = readText("docs/TESTING.md");
+
+  it("has the catalogue of faults as it is", () => {
+    const rows = [...text.matchAll(/^\| (?:network|process|storage|clock|client|byzantine) \| .*$/gm)].map(([row]) => row);
+    const expected = FAULT_CATALOGUE.map(({ group, kind, about, must }) => `| ${group} | \`${kind}\` | ${about} | ${must} |`);
+    expect(rows).to.deep.equal(expected);
+  });
+
+  it("has the marks as they are, and names no kind that there is not", () => {
+    for (const [mark, about] of Object.entries(MARKS)) expect(text).to.include(`| \`${mark}\` | ${about} |`);
+    const named = [...text.matchAll(/^\| [CD]\d+ \|.*$/gm)].flatMap(([row]) => [...row.matchAll(/`([a-z-]+)`/g)].map(([, kind]) => kind));
+    expect(named.filter((kind) => !FAULT_KINDS.some((known) => known === kind))).to.deep.equal([]);
+  });
 });
