@@ -49,6 +49,7 @@ export const ERROR_ROWS = {
   ],
   REQUEST_CONTENT_TYPE: [415, "The content type is not supported", "Send application/json."],
   REQUEST_TIMEOUT: [408, "The request did not arrive in time", "Send headers and body within the limits."],
+  REQUEST_HEADERS_TOO_LARGE: [431, "The header of the request is too large", "Send fewer and shorter header fields: 16 KiB in all."],
   REQUEST_NOT_FOUND: [404, "There is nothing at this address", "See /v1/openapi.json for the addresses."],
   REQUEST_RATE_LIMITED: [429, "Too many requests from this caller", "Slow down and send again after the time in Retry-After."],
   REQUEST_CONFLICT: [409, "The same Idempotency-Key was used with another body", "Use a new key for a new request."],

@@ -1,3 +1,4 @@
+import type { FastifyReply } from "fastify";
 import { describeError, errorCode, isErrorCode, type JsonValue, QuorumgateError } from "#base";
 
 /** A problem as of RFC 9457, with this project's code and hint. */
@@ -28,6 +29,11 @@ export function problemOfError(error: unknown): Problem {
   if (status === 408) return problemOf("REQUEST_TIMEOUT", "the request did not arrive in time");
   if (status !== undefined && status < 500) return problemOf("FORMAT_SHAPE_INVALID", "the request is not well formed");
   return problemOf(errorCode(error), "an unexpected error; the node's log has it");
+}
+
+/** Answers with a problem. */
+export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  return reply.code(problem.status).type("application/problem+json").send(JSON.stringify(problem));
 }
 
 function fastifyStatus(error: unknown): number | undefined {

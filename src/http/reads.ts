@@ -3,7 +3,7 @@ import { parsePolicy, parseReceipt, receiptView } from "#audit";
 import { isObject, parseCanonicalObject, parseDecimal, QuorumgateError, toBase64 } from "#base";
 import type { CommandOutcome } from "#gateway";
 import { decisionIdOf, type HttpContext, outcomeBody } from "./context.ts";
-import { problemOf } from "./problem.ts";
+import { problemOf, sendProblem } from "./problem.ts";
 
 const ENTRIES_MAX = 500;
 const SERVICES_MAX = 200;
@@ -112,7 +112,7 @@ function registerHealth(app: FastifyInstance, context: HttpContext): void {
     const { mode, health } = await context.backend.status();
     if (mode === "participating" && health.canDecide) return { status: "ready", node: context.node, summary: health.summary };
     const problem = problemOf(mode === "recovering" ? "QUORUM_NODE_RECOVERING" : "QUORUM_UNAVAILABLE", health.summary);
-    return reply.code(503).type("application/problem+json").send(JSON.stringify(problem));
+    return sendProblem(reply, problem);
   });
   app.get("/metrics", async (request, reply) => {
     requireReader(context, request);

@@ -1,10 +1,11 @@
+import type { Socket } from "node:net";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { type JsonValue, LIMITS, parseJson, QuorumgateError, type SignedCommand, signedCommandFromJson, type Telemetry } from "#base";
 import type { Submission } from "#gateway";
 import { Access } from "./access.ts";
 import { type HttpContext, type HttpOptions, outcomeBody } from "./context.ts";
 import { OPENAPI } from "./openapi.ts";
-import { problemOf, problemOfError } from "./problem.ts";
+import { type Problem, problemOf, problemOfError, sendProblem } from "./problem.ts";
 import { registerReads } from "./reads.ts";
 
 /** Requests of one connection and time are bounded elsewhere; these bound what a slow or hostile client may hold. */
@@ -19,6 +20,8 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
   const { cluster, state, hasher, verifier } = options;
   const access = new Access({ cluster, state, hasher, verifier, nowUs: () => Date.now() * 1_000 });
   const app = fastify({
+    frameworkErrors: (error: Error, _request: FastifyRequest, reply: FastifyReply) => sendProblem(reply, problemOfError(error)),
+    clientErrorHandler: answerClientError,
     bodyLimit: LIMITS.httpBodyBytesMax * 8,
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: 0,
@@ -48,10 +51,15 @@ function guardHost(app: FastifyInstance): void {
     const { origin } = request.headers;
     if (!isNumeric && host !== "localhost")
       return done(new QuorumgateError("REQUEST_HOST", "the Host header is not an address of this node"));
-    if (origin !== undefined && new URL(origin).hostname !== host)
+    if (origin !== undefined && hostOf(origin) !== host)
       return done(new QuorumgateError("REQUEST_HOST", "requests of other origins are refused"));
     return done();
   });
+}
+
+/** The host of an origin; undefined for what is none, such as `null` or a malformed one. */
+function hostOf(origin: string): string | undefined {
+  return URL.canParse(origin) ? new URL(origin).hostname : undefined;
 }
 
 /** Bodies are read by the strict reader: UTF-8, JSON, and nothing else. */
@@ -73,12 +81,26 @@ function answerErrors(app: FastifyInstance, telemetry: Telemetry): void {
       telemetry.log("error", "http.failed", { reason: error instanceof Error ? error.message : "unknown" });
     }
     telemetry.count("quorumgate_refusals_total", 1, { code: problem.code });
-    return reply.code(problem.status).type("application/problem+json").send(JSON.stringify(problem));
+    return sendProblem(reply, problem);
   });
-  app.setNotFoundHandler((request, reply) => {
-    const problem = problemOf("REQUEST_NOT_FOUND", `there is nothing at ${request.method} of this address`);
-    return reply.code(problem.status).type("application/problem+json").send(JSON.stringify(problem));
-  });
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(reply, problemOf("REQUEST_NOT_FOUND", `there is nothing at ${request.method} of this address`)),
+  );
+}
+
+/** What is no HTTP at all, or came too slowly, is answered once and its connection closed. */
+function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
+  const problem = problemOfClient(error.code);
+  const body = JSON.stringify(problem);
+  const head = `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: application/problem+json\r\n`;
+  socket.end(`${head}Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
+}
+
+function problemOfClient(code: string | undefined): Problem {
+  if (code === "HPE_HEADER_OVERFLOW") return problemOf("REQUEST_HEADERS_TOO_LARGE", "the header of the request is too large");
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return problemOf("REQUEST_TIMEOUT", "the request did not arrive in time");
+  return problemOf("FORMAT_SHAPE_INVALID", "this is not a request of HTTP/1.1");
 }
 
 /** Kinds of commands by the address that takes them. */

@@ -299,12 +299,13 @@ export class Replica {
   }
 
   #quiet(): void {
-    const { driver, catchUp, waiters, reads } = this.#parts;
+    const { driver, catchUp, waiters, reads, writeAhead } = this.#parts;
     this.#housekeeping.stop();
     this.#participation.stop();
     driver.stop();
     catchUp.stop();
     reads.stop();
+    writeAhead.stop();
     waiters.answerAll(this.#unavailable("QUORUM_STOPPED"));
   }
 }

@@ -108,6 +108,12 @@ export class WriteAhead {
     for (const output of this.#outputs.splice(0, released)) output.run();
   }
 
+  /** From now on nothing leaves and nothing runs; what is being written is written. */
+  stop(): void {
+    this.#failed = true;
+    this.#outputs = [];
+  }
+
   #fail(error: Error): void {
     this.#failed = true;
     this.#outputs = [];
