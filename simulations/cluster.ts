@@ -165,7 +165,7 @@ export class SimulatedCluster {
           onBlock: (block) => this.#observer.onBlock(id, block),
           onCertified: (point) => this.#observer.onCertified(id, point),
           onEvidence: (evidence) => this.#observer.onEvidence(id, evidence.offender),
-          onHalted: (reason) => this.#onHalted(node, reason, reason.startsWith("the disk") ? "disk-failed" : "wrong"),
+          onHalted: (reason) => this.#onHalt(node, reason),
         },
       },
       (error, replica) => {
@@ -230,6 +230,18 @@ export class SimulatedCluster {
 
   get cluster(): Hash | undefined {
     return this.nodes.find((node) => node.replica !== undefined)?.replica?.cluster;
+  }
+
+  /** The replica stopped itself; a process ends with it once its disk lied. */
+  #onHalt(node: SimulatedNode, reason: string): void {
+    const isCorrupt = reason.includes("STORAGE_CORRUPT");
+    this.#onHalted(node, reason, isCorrupt ? "disk-corrupt" : reason.startsWith("the disk") ? "disk-failed" : "wrong");
+    if (!isCorrupt) return;
+    this.scheduler.after(REPAIR_MS * 1_000, () => {
+      if (node.halted !== reason) return;
+      this.crash(node.id);
+      this.#repair(node);
+    });
   }
 
   /** An exception that nobody caught ends the process. */

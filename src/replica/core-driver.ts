@@ -1,4 +1,5 @@
 import {
+  errorCode,
   InvariantError,
   type NodeId,
   type NodeSigner,
@@ -101,10 +102,11 @@ export class CoreDriver {
         this.#runAll(this.#core.step(next));
       }
     } catch (cause) {
-      // A broken invariant is our own fault, whoever sent what brought it to light: this node stops rather than goes on in a state unknown.
-      if (!(cause instanceof InvariantError)) throw cause;
+      // Both are this node's own fault, whoever sent what brought it to light: it stops rather than goes on in a state unknown.
+      const reason = ownFault(cause);
+      if (reason === undefined) throw cause;
       this.stop();
-      this.#ports.halt(`an invariant is broken: ${cause.message}`);
+      this.#ports.halt(reason);
     } finally {
       this.#running = false;
     }
@@ -216,4 +218,11 @@ export class CoreDriver {
     });
     this.#timers.set(name, timer);
   }
+}
+
+/** Why an exception ends this node; undefined for one that a peer's bytes can raise. */
+function ownFault(cause: unknown): string | undefined {
+  if (cause instanceof InvariantError) return `an invariant is broken: ${cause.message}`;
+  const code = errorCode(cause);
+  return code.startsWith("STORAGE_") ? `the disk failed: ${code}` : undefined;
 }

@@ -142,7 +142,10 @@ export class PeerProtocol {
         // Reading refuses every other form of the same command, so these bytes are the ones that writing would give.
         admission.admit(signed, admitted, { encoded, leaf });
       } catch (error) {
-        peers.misbehaved(from, errorCode(error));
+        const code = errorCode(error);
+        // A disk that fails is no fault of the peer's.
+        if (code.startsWith("STORAGE_")) throw error;
+        peers.misbehaved(from, code);
       }
     }
   }
