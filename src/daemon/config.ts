@@ -20,6 +20,8 @@ const CONFIG = z.strictObject({
   listen: z.strictObject({ peer: address, http: address }),
   /** host:port by member, instead of the addresses in the membership. */
   peers: z.record(z.string(), address).optional(),
+  /** Requests that one address may send in a second; 10,000 when absent. */
+  requestsPerSecond: z.int().min(1).max(1_000_000).optional(),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
   /** Development clusters only. */
   controlSocket: path.optional(),
@@ -35,6 +37,7 @@ export interface NodeConfig {
   readonly anchor: string;
   readonly listen: { readonly peer: string; readonly http: string };
   readonly peers?: Readonly<Record<string, string>> | undefined;
+  readonly requestsPerSecond?: number | undefined;
   readonly logLevel: "debug" | "info" | "warn" | "error";
   readonly controlSocket?: string | undefined;
 }

@@ -42,6 +42,7 @@ export async function startDaemon(config: NodeConfig, logger: ProcessLogger): Pr
     hasher: nodeHasher,
     verifier: createVerifier(await loadSodium()),
     state: () => node.replica.state,
+    ...(config.requestsPerSecond === undefined ? {} : { requestsPerSecond: config.requestsPerSecond }),
     metrics: () => registry.metrics(),
     telemetry,
   });

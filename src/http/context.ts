@@ -17,6 +17,8 @@ export interface HttpOptions {
   /** PEM key and certificate; without them only loopback is served. */
   readonly tls?: { readonly key: string; readonly certificate: string };
   readonly submitTimeoutMs?: number;
+  /** Requests that one address may send in a second; 10,000 when absent. */
+  readonly requestsPerSecond?: number;
 }
 
 /** What handlers need. */

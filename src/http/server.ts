@@ -1,4 +1,6 @@
 import type { Socket } from "node:net";
+import helmet from "@fastify/helmet";
+import rateLimit from "@fastify/rate-limit";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { type JsonValue, LIMITS, parseJson, QuorumgateError, type SignedCommand, signedCommandFromJson, type Telemetry } from "#base";
 import type { Submission } from "#gateway";
@@ -12,6 +14,8 @@ import { registerReads } from "./reads.ts";
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 15_000;
 const CONNECTIONS_MAX = 2_000;
+/** Of one address. Several times what a node can order, so that it stops floods and no honest gateway with many users behind it. */
+const REQUESTS_PER_SECOND = 10_000;
 /** Commands of one call: the path of batch-signing clients. */
 export const BATCH_MAX = 256;
 
@@ -37,10 +41,28 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
   guardHost(app);
   readBodies(app);
   answerErrors(app, options.telemetry);
-  registerWrites(app, context);
-  registerReads(app, context);
-  app.get("/v1/openapi.json", () => OPENAPI);
+  protect(app, options.requestsPerSecond ?? REQUESTS_PER_SECOND);
+  // Routes come in a plugin of their own: what protects them has to be there before them.
+  void app.register((routes: FastifyInstance, _options: object, done: () => void) => {
+    registerWrites(routes, context);
+    registerReads(routes, context);
+    routes.get("/v1/openapi.json", () => OPENAPI);
+    done();
+  });
   return app;
+}
+
+/** Headers that keep a browser from misusing an answer, and a bound on what one address may ask. */
+function protect(app: FastifyInstance, requestsPerSecond: number): void {
+  void app.register(helmet, {
+    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+    referrerPolicy: { policy: "no-referrer" },
+  });
+  void app.register(rateLimit, {
+    max: requestsPerSecond,
+    timeWindow: 1_000,
+    errorResponseBuilder: () => new QuorumgateError("REQUEST_RATE_LIMITED", "too many requests from this address within a second"),
+  });
 }
 
 /** Against pages that make a browser call this node: a name that is not a loopback name, or a foreign origin, is refused. */

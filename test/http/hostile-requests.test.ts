@@ -149,3 +149,21 @@ describe("a request that is not as it should be", () => {
     expect(answer).to.include("REQUEST_HEADERS_TOO_LARGE");
   });
 });
+
+describe("an address that asks too much", () => {
+  const node = new ServedNode({ requestsPerSecond: 20 });
+  before(() => node.begin());
+  after(() => node.end());
+
+  it("is told to slow down, and when it may ask again", async () => {
+    const answers = await Promise.all(Array.from({ length: 60 }, () => node.send("GET", "/health/live")));
+    const refused = answers.filter(({ status }) => status === 429);
+    expect(refused.length).to.be.within(20, 59);
+    for (const answer of refused) {
+      expectProblem(answer, "REQUEST_RATE_LIMITED", "the flood");
+      expect(Number(answer.headers["retry-after"])).to.be.within(1, 2);
+    }
+    expect(answers[0]?.headers["content-security-policy"]).to.equal("default-src 'none';frame-ancestors 'none'");
+    expect(answers[0]?.headers).to.include({ "x-content-type-options": "nosniff", "referrer-policy": "no-referrer" });
+  });
+});
