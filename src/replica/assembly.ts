@@ -200,12 +200,13 @@ function driverPorts(
 }
 
 function makeCertifier(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger): Certifier {
-  const { self, signer, verifier, store } = options;
+  const { self, signer, verifier, store, hasher } = options;
   const { trustDomain, engine } = ledger.genesis;
   const certifier = new Certifier({
     self,
     membershipAt: (height) => ledger.state.membershipAt(height),
     trustDomain,
+    hasher,
     faultModel: faultModelOf(engine),
     signer,
     verifier,

@@ -14,6 +14,7 @@ import {
   type CertifiedPoint,
   type FaultModel,
   findMember,
+  type Hasher,
   invariant,
   isQuorum,
   LIMITS,
@@ -43,6 +44,7 @@ export interface CertifierOptions {
   /** Members of the epoch that a height belongs to. */
   readonly membershipAt: (height: number) => Membership;
   readonly trustDomain: string;
+  readonly hasher: Hasher;
   readonly faultModel: FaultModel;
   readonly signer: NodeSigner;
   readonly verifier: SignatureVerifier;
@@ -207,10 +209,10 @@ export class Certifier {
 
   #certify(height: number, point: LogPoint, good: readonly Candidate[]): void {
     if (height <= this.certifiedHeight) return;
-    const { membershipAt, trustDomain, faultModel } = this.#options;
+    const { membershipAt, trustDomain, faultModel, hasher } = this.#options;
     const membership = membershipAt(height);
     const cosignatures = good.map((item) => item.cosignature);
-    const note = assembleCheckpoint({ membership, trustDomain, point, cosignatures, faultModel });
+    const note = assembleCheckpoint({ membership, trustDomain, point, cosignatures, faultModel, hasher });
     invariant(note !== undefined, "a quorum of verified cosignatures makes a note");
     const { size, root, shard } = point;
     const proof = encodeProof(cosignatures);
