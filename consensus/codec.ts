@@ -1,6 +1,7 @@
 import { ByteReader, ByteWriter, invariant, QuorumgateError } from "#base";
 import type { ConsensusMessage, SharedMessage } from "./messages.ts";
 import { pbftCodec } from "./pbft/codec.ts";
+import { raftCodec } from "./raft/codec.ts";
 import {
   type MessageCodec,
   readBatch,
@@ -41,6 +42,7 @@ const sharedCodec: MessageCodec<SharedMessage> = {
 const CODECS: readonly (readonly [number, MessageCodec<ConsensusMessage>])[] = [
   [0, sharedCodec as MessageCodec<ConsensusMessage>],
   [16, pbftCodec as MessageCodec<ConsensusMessage>],
+  [48, raftCodec as MessageCodec<ConsensusMessage>],
 ];
 
 const BY_TYPE = new Map<string, { readonly number: number; readonly codec: MessageCodec<ConsensusMessage> }>();

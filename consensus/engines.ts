@@ -3,16 +3,20 @@ import { QuorumgateError } from "#base";
 import type { Core, CoreOptions } from "./core.ts";
 import { createPbftCore } from "./pbft/pbft-core.ts";
 import type { PbftRules, PbftTiming } from "./pbft/rules.ts";
+import { createRaftCore } from "./raft/raft-core.ts";
+import type { RaftRules, RaftTiming } from "./raft/rules.ts";
 import type { GuardScope } from "./vote-guard.ts";
 
 /** Waiting times by engine; what is absent has its default. */
 export interface CoreTiming {
   readonly pbft?: Partial<PbftTiming>;
+  readonly raft?: Partial<RaftTiming>;
 }
 
 /** Rules by engine, overridden by planted bugs and Byzantine actors only. */
 export interface CoreRules {
   readonly pbft?: PbftRules;
+  readonly raft?: RaftRules;
 }
 
 /** The core of an engine. @throws {QuorumgateError} STORAGE_CORRUPT when the restored records do not read */
@@ -24,8 +28,9 @@ export function createCore(
   switch (engine) {
     case "pbft":
       return createPbftCore({ ...rest, ...(timing?.pbft && { timing: timing.pbft }), ...(rules?.pbft && { rules: rules.pbft }) });
-    case "tendermint":
     case "raft":
+      return createRaftCore({ ...rest, ...(timing?.raft && { timing: timing.raft }), ...(rules?.raft && { rules: rules.raft }) });
+    case "tendermint":
       throw new QuorumgateError("GENESIS_INVALID", `this version has no engine ${engine}`);
   }
 }

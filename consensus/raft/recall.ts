@@ -1,0 +1,53 @@
+import type { NodeId } from "#base";
+import type { RecallReply, RecallRequest } from "./messages.ts";
+import type { RaftState } from "./state.ts";
+
+/** Makes a node safe that may have forgotten votes and acknowledgements of an earlier life: rule M2. */
+export class Recall {
+  readonly #state: RaftState;
+  readonly #onSettled: () => void;
+  readonly #answers = new Map<NodeId, RecallReply>();
+
+  /** @param onSettled runs when this node's word counts again */
+  constructor(state: RaftState, onSettled: () => void) {
+    this.#state = state;
+    this.#onSettled = onSettled;
+  }
+
+  /** Asks everybody who has not answered, and again until they did. */
+  ask(): void {
+    const state = this.#state;
+    if (state.settled || state.participatesAbove === undefined) return;
+    const missing = state.others().filter((node) => !this.#answers.has(node));
+    for (const node of missing) state.send(node, { type: "recall-request", incarnation: state.settings.seed });
+    if (missing.length > 0) state.setTimer("retransmit", state.settings.timing.electionTimeoutMs);
+    this.check();
+  }
+
+  /** Any voter answers: the term that it has, and how far its log goes. */
+  onRequest(from: NodeId, { incarnation }: RecallRequest): void {
+    this.#state.send(from, { type: "recall-reply", incarnation, height: this.#state.log.last.height });
+  }
+
+  onReply(from: NodeId, message: RecallReply): void {
+    const state = this.#state;
+    if (state.settled || message.incarnation !== state.settings.seed || !state.others().includes(from)) return;
+    this.#answers.set(from, message);
+    this.check();
+  }
+
+  /** Settled once all others answered and this node holds what any of them held then. It votes for nobody in terms up to theirs. */
+  check(): void {
+    const state = this.#state;
+    const answers = [...this.#answers.values()];
+    if (state.settled || state.participatesAbove === undefined) return;
+    if (state.others().some((node) => !this.#answers.has(node))) return;
+    const height = Math.max(state.participatesAbove, ...answers.map((answer) => answer.height));
+    if (state.log.tip.height < height) return;
+    state.settled = true;
+    const term = Math.max(state.term, ...answers.map((answer) => answer.term));
+    if (term > state.term) state.leader = undefined;
+    state.promise(term, state.self);
+    this.#onSettled();
+  }
+}
