@@ -23,6 +23,7 @@ import { type Platter, platterOf, SimulatedAnchor, SimulatedStore, type Survival
 import { type KeyMill, nodeSigner } from "./keys.ts";
 import { SimulatedNetwork } from "./network.ts";
 import { NodeTime, type Scheduler, START_US } from "./scheduler.ts";
+import { bearsNoFault } from "./shape.ts";
 
 /** What a simulated cluster is made from. */
 export interface ClusterOptions {
@@ -288,7 +289,7 @@ function genesisOf(options: ClusterOptions, members: readonly Member[]): Uint8Ar
     protocol: 1,
     window,
     activationDelay: Math.max(2, window + 1),
-    zeroFaultTolerance: options.nodes < 4,
+    zeroFaultTolerance: bearsNoFault({ nodes: options.nodes, engine }),
     timeUs: START_US - 10_000_000,
     membership: { epoch: 0, members },
     operators: [{ id: parseSubjectId("operator-1"), key: keys.keyOf("operator-1").publicKey, roles: ["operator"] }],

@@ -13,12 +13,19 @@ export interface ReadFrame {
 /** Reads frames for onlookers: checkers, actors, faults. A broadcast is one frame to all peers, and is read once. */
 export class FrameReader {
   readonly #read = new WeakMap<Uint8Array, ReadFrame | "unreadable">();
+  readonly #names = new Set<string>();
 
   /** What a frame says; undefined when it does not read, which some actors see to. */
   read(bytes: Uint8Array): ReadFrame | undefined {
     const known = this.#read.get(bytes) ?? readFrame(bytes);
     this.#read.set(bytes, known);
+    if (known !== "unreadable") this.#names.add(known.name);
     return known === "unreadable" ? undefined : known;
+  }
+
+  /** Names of all messages met so far, of whichever engine, in alphabetical order. */
+  get names(): readonly string[] {
+    return [...this.#names].sort();
   }
 
   /** True for bytes that were read before. */

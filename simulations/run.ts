@@ -85,6 +85,12 @@ export function runSchedule(options: RunOptions): RunResult {
   return new Run(options).run();
 }
 
+/** The faults that a seed draws for its cluster. */
+export function drawFaults(options: Pick<RunOptions, "seed" | "engine" | "kinds" | "planted">, weights: readonly number[]): Fault[] {
+  const { seed, engine = "pbft", kinds, planted } = options;
+  return faultsOf({ seed, weights, kinds: kinds ?? planted?.kinds ?? FAULT_KINDS, model: faultModelOf(engine) });
+}
+
 class Run {
   readonly #options: RunOptions;
   readonly #faults: readonly Fault[];
@@ -112,7 +118,7 @@ class Run {
     const { seed, nodes, hasher, keys, planted, engine = "pbft" } = options;
     this.#options = options;
     const weights = options.weights ?? weightsOf({ seed, nodes, engine });
-    this.#faults = options.faults ?? faultsOf({ seed, weights, kinds: options.kinds ?? planted?.kinds ?? FAULT_KINDS });
+    this.#faults = options.faults ?? drawFaults(options, weights);
     this.#random = new SeededRandom(seed, "workload");
     this.#window = options.window ?? windowOf({ seed, engine });
     const settings = {

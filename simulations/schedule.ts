@@ -1,9 +1,9 @@
 import type { EngineName, Hasher } from "#base";
 import { createVerifier, type Ed25519 } from "#crypto";
-import { FAULT_KINDS, type FaultKind, faultsOf } from "./faults/catalogue.ts";
+import type { FaultKind } from "./faults/catalogue.ts";
 import { ed25519Keys, type KeyMill, standInKeys } from "./keys.ts";
 import { PLANTED_BUGS, type PlantedBug } from "./planted/planted.ts";
-import { type RunResult, runSchedule } from "./run.ts";
+import { drawFaults, type RunResult, runSchedule } from "./run.ts";
 import { weightsOf } from "./shape.ts";
 
 /** One seed in so many runs with real Ed25519. */
@@ -69,7 +69,7 @@ export function runSeed(settings: ScheduleSettings, seed: number, crypto: Schedu
       ...(planted === undefined ? {} : { planted }),
     });
   } catch (cause) {
-    const faults = faultsOf({ seed, weights: weightsOf({ seed, nodes, engine }), kinds: kinds ?? planted?.kinds ?? FAULT_KINDS });
+    const faults = drawFaults({ seed, engine, ...(kinds && { kinds }), ...(planted && { planted }) }, weightsOf({ seed, nodes, engine }));
     const detail = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
     const liveness = { core: [], coreMs: undefined, allMs: undefined, waitedFor: [] };
     const counts = { hits: {}, marks: {}, messages: {}, signatures: 0, receipts: 0, liveness };

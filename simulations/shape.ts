@@ -17,14 +17,23 @@ export function weightsOf({
   const random = new SeededRandom(seed, "weights");
   const equal = Array.from({ length: nodes }, () => 1);
   if (!random.chance(UNEQUAL_CHANCE)) return equal;
-  const factor = faultModelOf(engine) === "byzantine" ? 3 : 2;
+  const factor = isByzantine(engine) ? 3 : 2;
   for (let attempt = 0; attempt < 8; attempt++) {
     const weights = equal.map(() => random.between(1, WEIGHT_MAX));
     const total = weights.reduce((sum, weight) => sum + weight, 0);
     // A cluster too small to bear a fault declares so, and may weigh its members as it likes.
-    if (nodes < 4 || weights.every((weight) => factor * weight < total)) return weights;
+    if (bearsNoFault({ nodes, engine }) || weights.every((weight) => factor * weight < total)) return weights;
   }
   return equal;
+}
+
+/** Whether a cluster is too small to bear a single fault: 1 to 3 nodes, or 1 to 2 against crashes alone. */
+export function bearsNoFault({ nodes, engine }: { readonly nodes: number; readonly engine: EngineName }): boolean {
+  return nodes <= (isByzantine(engine) ? 3 : 2);
+}
+
+function isByzantine(engine: EngineName): boolean {
+  return faultModelOf(engine) === "byzantine";
 }
 
 /** One seed in four runs with a wider window. */

@@ -1,4 +1,4 @@
-import { type NodeId, SeededRandom, tolerableWeight } from "#base";
+import { type FaultModel, type NodeId, SeededRandom, tolerableWeight } from "#base";
 import { BYZANTINE_FAULTS } from "./byzantine-faults.ts";
 import { CLIENT_FAULTS } from "./client-faults.ts";
 import { CLOCK_FAULTS } from "./clock-faults.ts";
@@ -28,6 +28,9 @@ const ROWS = new Map(FAULT_CATALOGUE.map((row) => [row.kind, row]));
 /** Parameters that a fault of a kind may lack. */
 const OPTIONAL: ReadonlySet<string> = new Set(["prepares"]);
 
+/** Kinds that a protocol against crashes alone does not bear: nodes that lie, and bytes that change on their way, which signatures would show. */
+const LIES: ReadonlySet<FaultKind> = new Set(["corruption", ...BYZANTINE_FAULTS.map(({ kind }) => kind)]);
+
 /** Length of the safety phase. */
 export const SAFETY_MS = 8_000;
 
@@ -47,6 +50,8 @@ export interface FaultDraw {
   /** One weight for each node. */
   readonly weights: readonly number[];
   readonly kinds: readonly FaultKind[];
+  /** What the engine's members may do wrong; lie by default. Under `crash` nobody lies, and links keep what they carry whole. */
+  readonly model?: FaultModel;
 }
 
 /**
@@ -54,10 +59,12 @@ export interface FaultDraw {
  * skew: those spend one budget, since a node without memory may contradict itself. Source: the fault atlas of TigerBeetle's simulator, which
  * keeps a good copy in each quorum too.
  */
-export function faultsOf({ seed, weights, kinds }: FaultDraw): Fault[] {
+export function faultsOf({ seed, weights, model = "byzantine", ...drawn }: FaultDraw): Fault[] {
+  const kinds = model === "byzantine" ? drawn.kinds : drawn.kinds.filter((kind) => !LIES.has(kind));
+  if (kinds.length === 0) return [];
   const random = new SeededRandom(seed, "faults");
   const nodes = weights.length;
-  const victims = victimsOf(random, weights);
+  const victims = victimsOf(random, weights, model);
   const faults: Fault[] = [];
   const count = random.between(0, FAULTS_MAX);
   for (let i = 0; i < count; i++) {
@@ -76,8 +83,11 @@ export function faultsOf({ seed, weights, kinds }: FaultDraw): Fault[] {
 }
 
 /** Nodes that may be spent, by weight: all of them together leave the rest a quorum. */
-function victimsOf(random: SeededRandom, weights: readonly number[]): readonly number[] {
-  const tolerable = tolerableWeight(weights.reduce((sum, weight) => sum + weight, 0));
+function victimsOf(random: SeededRandom, weights: readonly number[], model: FaultModel): readonly number[] {
+  const tolerable = tolerableWeight(
+    weights.reduce((sum, weight) => sum + weight, 0),
+    model,
+  );
   const victims: number[] = [];
   let spent = 0;
   for (const index of random.shuffle(weights.map((_, at) => at))) {

@@ -25,7 +25,7 @@ export interface FaultParameters {
   /** When the copy was taken that is put back later. */
   readonly copyAtMs: number;
   readonly count: number;
-  /** Index in a list of kinds of messages. */
+  /** Picks a kind of message, among those met until then. */
   readonly message: number;
   readonly decides: number;
   readonly prepares?: number;

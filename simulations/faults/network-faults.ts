@@ -3,19 +3,8 @@ import { CALM, type NetworkConditions } from "../network.ts";
 import { TargetedLoss } from "../targeted-loss.ts";
 import { type FaultDefinition, type FaultParameters, type FaultRow, type Laboratory, rowOf } from "./fault.ts";
 
-/** Kinds of messages that a network may pick out, by the name that a frame's reader gives them. */
-export const PICKED_MESSAGES = [
-  "propose",
-  "prepare",
-  "commit",
-  "view-change",
-  "new-view",
-  "commands",
-  "cosignature",
-  "tip",
-  "sync-response",
-  "probe-reply",
-] as const;
+/** More than there are kinds of messages. */
+const MESSAGE_NUMBERS = 1_000;
 
 function network<Key extends keyof FaultParameters>(row: FaultRow<Key>): FaultDefinition {
   return rowOf("network", row);
@@ -170,13 +159,14 @@ export const NETWORK_FAULTS: readonly FaultDefinition[] = [
     parameters: ["atMs", "message", "chance", "forMs"],
     draw: ({ random, atMs, forMs }) => ({
       atMs,
-      message: random.below(PICKED_MESSAGES.length),
+      message: random.below(MESSAGE_NUMBERS),
       chance: random.between(50, 100) / 100,
       forMs,
     }),
     inject: (lab, fault) => {
       const random = lab.randomOf(fault);
-      const picked = PICKED_MESSAGES[fault.message];
+      const { names } = lab.frames;
+      const picked = names[fault.message % names.length];
       const isLost = (frame: Uint8Array): boolean => lab.frames.nameOf(frame) === picked && random.chance(fault.chance);
       lab.mendAfter(
         fault.forMs,
