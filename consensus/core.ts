@@ -1,8 +1,8 @@
-import type { Hash, Hasher, Membership, NodeId, Purpose, SignatureClaim } from "#base";
+import type { Hash, Hasher, Membership, NodeId, SignatureClaim } from "#base";
 import type { CommitCertificate, Proposal, ProposalDraft, Tip } from "./block.ts";
 import type { Evidence } from "./evidence.ts";
 import type { ConsensusMessage } from "./messages.ts";
-import type { GuardRecord } from "./vote-guard.ts";
+import type { GuardRecord, SignIntent } from "./vote-guard.ts";
 
 /** The timers of the cores; each core uses the few that its protocol needs. */
 export type TimerName = "progress" | "retransmit" | "election" | "heartbeat" | "propose" | "prevote" | "precommit";
@@ -81,18 +81,6 @@ export type Effect =
   /** Answers Read: state at this height or later is current; without a height the engine has no such reads, so the read has to be ordered. */
   | { readonly type: "read-at"; readonly id: number; readonly height: number | undefined }
   | { readonly type: "halt"; readonly reason: string };
-
-/** What a signature would say, for the vote guard: the same slot never gets two digests. */
-export interface SignIntent {
-  readonly purpose: Extract<Purpose, "proposal" | "vote" | "view-change" | "new-view">;
-  readonly epoch: number;
-  readonly height: number;
-  readonly view: number;
-  /** What stands once in a (height, view): the vote type, one number for a vote and its nil form; 0 for view changes and new views. */
-  readonly phase: number;
-  /** SHA-256 of the body for view changes and new views, header digest otherwise. */
-  readonly digest: Hash;
-}
 
 /** What a core needs again after a restart. A later record of the same key replaces an earlier one. */
 export interface WalRecord {

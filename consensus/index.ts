@@ -9,7 +9,7 @@ export {
   votePurpose,
 } from "./certificates.ts";
 export { decodeMessage, encodeMessage } from "./codec.ts";
-export type { Core, CoreOptions, CoreSnapshot, Effect, Input, RestoredLog, SignIntent, TimerName, WalRecord } from "./core.ts";
+export type { Core, CoreOptions, CoreSnapshot, Effect, Input, RestoredLog, TimerName, WalRecord } from "./core.ts";
 export { type CoreRules, type CoreTiming, createCore, guardScopeOf } from "./engines.ts";
 export type { Evidence, SignedVote } from "./evidence.ts";
 export type { ConsensusMessage, DecidedBlockMessage, FetchProposal, ProposalBody } from "./messages.ts";
@@ -29,6 +29,7 @@ export {
   type GuardScope,
   guardKey,
   phaseOf,
+  type SignIntent,
   VoteGuard,
 } from "./vote-guard.ts";
 export { decodeCommitCertificate, encodeCommitCertificate } from "./wire.ts";

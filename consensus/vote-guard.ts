@@ -1,5 +1,16 @@
-import { ByteReader, ByteWriter, type Hash, parseHash, QuorumgateError, VOTE_TYPE, type VoteType } from "#base";
-import type { SignIntent } from "./core.ts";
+import { ByteReader, ByteWriter, type Hash, type Purpose, parseHash, QuorumgateError, VOTE_TYPE, type VoteType } from "#base";
+
+/** What a signature would say, for the vote guard: the same slot never gets two digests. */
+export interface SignIntent {
+  readonly purpose: Extract<Purpose, "proposal" | "vote" | "view-change" | "new-view">;
+  readonly epoch: number;
+  readonly height: number;
+  readonly view: number;
+  /** What stands once in a (height, view): the vote type, one number for a vote and its nil form; 0 for view changes and new views. */
+  readonly phase: number;
+  /** SHA-256 of the body for view changes and new views, header digest otherwise. */
+  readonly digest: Hash;
+}
 
 /** A signature that this node gave, with what it said. Durable before the signature leaves. */
 export interface GuardRecord {

@@ -24,53 +24,64 @@ export interface MessageCodec<M extends { readonly type: string }> {
   read(reader: ByteReader, type: M["type"]): M;
 }
 
+/** Header bytes, certified proof and batch, each behind its length. */
 export function writeBody(writer: ByteWriter, body: Body): ByteWriter {
   return writeBatch(writer.bytes(body.headerBytes).bytes(body.certifiedProof), body.batch);
 }
 
+/** Reads what writeBody wrote, within bounds. @throws {QuorumgateError} format errors */
 export function readBody(reader: ByteReader): Body {
   const headerBytes = readHeaderBytes(reader);
   const certifiedProof = reader.bytes(CERTIFIED_PROOF_BYTES_MAX);
   return { headerBytes, certifiedProof, batch: readBatch(reader) };
 }
 
+/** A header's canonical bytes, within their bound; parsing them is left to who needs the fields. */
 export function readHeaderBytes(reader: ByteReader): Uint8Array {
   return reader.bytes(HEADER_BYTES_MAX);
 }
 
+/** Commands behind their count. */
 export function writeBatch(writer: ByteWriter, batch: Batch): ByteWriter {
   writer.u32(batch.length);
   for (const command of batch) writer.bytes(command);
   return writer;
 }
 
+/** Reads a batch within the bounds of a block. @throws {QuorumgateError} format errors */
 export function readBatch(reader: ByteReader): Batch {
   return readList(reader, LIMITS.blockCommandsMax, () => reader.bytes(LIMITS.commandBytesMax * 2));
 }
 
+/** Slot, digest and votes. */
 export function writeCertificate(writer: ByteWriter, certificate: CommitCertificate): ByteWriter {
   writer.u64(certificate.epoch).u64(certificate.height).u64(certificate.view).text(certificate.digest);
   return writeVotes(writer, certificate.votes);
 }
 
+/** Reads what writeCertificate wrote. @throws {QuorumgateError} format errors */
 export function readCertificate(reader: ByteReader): CommitCertificate {
   return { ...readSlot(reader), digest: readHash(reader), votes: readVotes(reader) };
 }
 
+/** Names and signatures behind their count. */
 export function writeVotes(writer: ByteWriter, votes: readonly CertificateVote[]): ByteWriter {
   writer.u32(votes.length);
   for (const { node, signature } of votes) writer.text(node).raw(signature);
   return writer;
 }
 
+/** Reads at most one vote for each possible member. @throws {QuorumgateError} format errors */
 export function readVotes(reader: ByteReader): CertificateVote[] {
   return readList(reader, LIMITS.membersMax, () => ({ node: parseNodeId(reader.text(63)), signature: reader.raw(SIGNATURE_BYTES) }));
 }
 
+/** Epoch, height and view. */
 export function readSlot(reader: ByteReader): { epoch: number; height: number; view: number } {
   return { epoch: reader.u64(), height: reader.u64(), view: reader.u64() };
 }
 
+/** A hash as 64 hexadecimal characters behind their length. @throws {QuorumgateError} FORMAT_HASH_INVALID */
 export function readHash(reader: ByteReader): Hash {
   return parseHash(reader.text(64));
 }
@@ -82,6 +93,7 @@ export function readFlag(reader: ByteReader): boolean {
   return flag === 1;
 }
 
+/** Reads so many items as the count says, within the bound. @throws {QuorumgateError} format errors */
 export function readList<T>(reader: ByteReader, countMax: number, read: (reader: ByteReader) => T): T[] {
   const count = reader.count(countMax);
   const items: T[] = [];

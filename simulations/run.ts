@@ -376,7 +376,8 @@ class Run {
     if (message.type === "block") return `block ${message.certificate.height} view ${message.certificate.view}`;
     const view = "view" in message ? ` view ${message.view}` : "";
     const digest = "digest" in message ? ` ${message.digest.slice(0, 8)}` : "";
-    return `${message.type} ${message.height}${view}${digest}`;
+    const height = "height" in message ? ` ${message.height}` : "";
+    return `${message.type}${height}${view}${digest}`;
   }
 
   #note(line: string): void {

@@ -126,11 +126,7 @@ export const ERROR_ROWS = {
     "Ask another node, or wait; `quorumgate status` says how far it is.",
   ],
   QUORUM_STOPPED: [503, "The node is stopping or has halted", "Ask another node; `quorumgate doctor` says why it halted."],
-  CONSENSUS_CERTIFICATE_INVALID: [
-    400,
-    "A certificate does not prove its block",
-    "The peer that sent it is faulty or out of date; another one is asked.",
-  ],
+
   CONSENSUS_MESSAGE_INVALID: [400, "A consensus message is malformed", "The peer that sent it is faulty or out of date."],
   MEMBERSHIP_INVALID: [
     400,

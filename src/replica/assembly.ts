@@ -15,7 +15,7 @@ import {
 import { Admission } from "./admission.ts";
 import { CatchUp } from "./catch-up.ts";
 import { type Certified, Certifier } from "./certifier.ts";
-import { CoreDriver, type CoreDriverPorts, type ProposalSlot } from "./core-driver.ts";
+import { CoreDriver, type CoreDriverPorts } from "./core-driver.ts";
 import { isGuardCurrent, votesCounted } from "./guard-count.ts";
 import { STORE_KEYS } from "./keys.ts";
 import { LeaderRate } from "./leader-rate.ts";
@@ -24,7 +24,7 @@ import { Ledger } from "./ledger.ts";
 import { readCertified } from "./log-reader.ts";
 import { Mempool } from "./mempool.ts";
 import { Peers } from "./peers.ts";
-import { Proposals } from "./proposals.ts";
+import { type ProposalSlot, Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
 import { loadRecords } from "./startup.ts";
 import { DEFAULT_TIMING, type ReplicaOptions, type ReplicaTiming } from "./types.ts";

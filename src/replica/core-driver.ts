@@ -26,11 +26,8 @@ import {
   type WalRecord,
 } from "#consensus";
 import { STORE_KEYS } from "./keys.ts";
-import type { ProposalCheck } from "./proposals.ts";
+import type { ProposalCheck, ProposalSlot } from "./proposals.ts";
 import type { WriteAhead } from "./write-ahead.ts";
-
-/** What the leader may propose for. */
-export type ProposalSlot = Omit<Extract<Effect, { type: "want-proposal" }>, "type">;
 
 /** What the driver of the core needs from the replica. */
 export interface CoreDriverPorts {

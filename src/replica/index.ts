@@ -1,8 +1,9 @@
-export { CoreDriver, type CoreDriverPorts, type ProposalSlot } from "./core-driver.ts";
+export { CoreDriver, type CoreDriverPorts } from "./core-driver.ts";
 export { decodeFrame, encodeFrame, type Frame } from "./frames.ts";
 export { type GuardPorts, initializeGuard, isGuardCurrent } from "./guard-count.ts";
 export type { EntryProof, LogReader } from "./log-reader.ts";
 export { Mempool } from "./mempool.ts";
+export type { ProposalSlot } from "./proposals.ts";
 export { probeReplyMessage } from "./rejoin.ts";
 export { Replica } from "./replica.ts";
 export {

@@ -12,11 +12,13 @@ import {
   type SignedCommand,
   toHash,
 } from "#base";
-import type { Proposal, ProposalDraft } from "#consensus";
+import type { Effect, Proposal, ProposalDraft } from "#consensus";
 import type { Admission } from "./admission.ts";
 import type { Certifier } from "./certifier.ts";
-import type { ProposalSlot } from "./core-driver.ts";
 import { leafKey, type Mempool } from "./mempool.ts";
+
+/** What the leader may propose for. */
+export type ProposalSlot = Omit<Extract<Effect, { type: "want-proposal" }>, "type">;
 
 /** What making and checking proposals stands on. */
 export interface ProposalsOptions {

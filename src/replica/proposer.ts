@@ -1,6 +1,6 @@
 import { LIMITS } from "#base";
 import type { Parts } from "./assembly.ts";
-import type { ProposalSlot } from "./core-driver.ts";
+import type { ProposalSlot } from "./proposals.ts";
 import type { ReplicaOptions } from "./types.ts";
 
 /** How often it is looked whether a block that waits for more has it. */
