@@ -1,5 +1,6 @@
 import {
   type FaultModel,
+  faultModelOf,
   type Genesis,
   type Hash,
   type Hasher,
@@ -57,7 +58,7 @@ export function policyOf(source: { readonly genesis: Genesis; readonly cluster: 
     cluster,
     trustDomain: genesis.trustDomain,
     environment: genesis.environment,
-    faultModel: "byzantine",
+    faultModel: faultModelOf(genesis.engine),
     zeroFaultTolerance: genesis.zeroFaultTolerance,
     epoch: membership.epoch,
     members: membership.members.map(({ id, weight, keys }) => ({ id, weight, log: keys.log, witness: keys.witness })),

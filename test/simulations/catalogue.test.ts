@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fastCheck from "fast-check";
 import { tolerableWeight } from "#base";
-import { FAULT_CATALOGUE, FAULT_KINDS, faultsOf, MARKS, parseFaults, runCampaign } from "#simulations";
+import { FAULT_CATALOGUE, FAULT_KINDS, faultsOf, MARKS, parseFaults, runCampaign, SIMULATED_ENGINES } from "#simulations";
 import { readText } from "../repository.ts";
 
 const weightsOfCluster = fastCheck.array(fastCheck.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 31 });
@@ -99,6 +99,20 @@ describe("clusters of other sizes than 3f + 1, with members of unequal weight", 
       expect(report.failures).to.deep.equal([]);
       expect(report.commits).to.be.greaterThan(8 * 20);
     });
+  }
+});
+
+describe("schedules of the other engines", function () {
+  this.timeout(120_000);
+
+  for (const engine of SIMULATED_ENGINES.filter((name) => name !== "pbft")) {
+    for (const nodes of [1, 3, 4, 5]) {
+      it(`break no invariant with ${nodes} nodes of ${engine}`, async () => {
+        const report = await runCampaign({ engine, nodes, seeds: { from: 1, to: 30 }, workers: 2 });
+        expect(report.failures).to.deep.equal([]);
+        expect(report.commits).to.be.greaterThan(9 * 30);
+      });
+    }
   }
 });
 
