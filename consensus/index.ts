@@ -17,9 +17,9 @@ export { checkPreparedCertificate, preparedCertificateClaims } from "./pbft/cert
 export type { NewView, PbftMessage, PreparedCertificate, Propose, ViewChange, Vote } from "./pbft/messages.ts";
 export { createPbftCore, type PbftOptions } from "./pbft/pbft-core.ts";
 export { PBFT_TIMING, type PbftRules, type PbftTiming, pbftRules, preparedChain } from "./pbft/rules.ts";
-export type { Append, AppendReply, RaftMessage, VoteReply, VoteRequest } from "./raft/messages.ts";
+export type { RaftMessage } from "./raft/messages.ts";
 export { createRaftCore, type RaftOptions } from "./raft/raft-core.ts";
-export { RAFT_TIMING, type RaftRules, type RaftTiming, raftRules } from "./raft/rules.ts";
+export { type RaftRules, type RaftTiming, raftRules } from "./raft/rules.ts";
 export { type SeenVote, seenVoteOf } from "./seen-vote.ts";
 export {
   decodeGuardRecord,
