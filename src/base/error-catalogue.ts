@@ -103,6 +103,11 @@ export const ERROR_ROWS = {
   AUTHZ_GRANT_REVOKED: [403, "The grant that covers the capability was revoked", "Ask an operator for a new grant."],
   AUTHZ_GRANT_UNKNOWN: [404, "There is no such grant", "List the grants of the service: `quorumgate service show`."],
   AUTHZ_GRANT_LIMIT: [409, "The service has as many grants as it may have", "Revoke grants that are no longer needed, or widen one."],
+  AUTHZ_ENGINE_TOO_WEAK: [
+    403,
+    "The cluster's engine bears crashes only, which is too little for the request's risk",
+    "Ask a cluster of pbft or tendermint; raft decides up to elevated risk: one lying node could forge its decisions.",
+  ],
   AUTHZ_SCOPE_EXCEEDED: [403, "The request's scope is wider than the grant's", "Ask for a narrower scope, or for a wider grant."],
   AUTHZ_RISK_EXCEEDED: [403, "The request's risk is above the grant's", "Ask for a grant of that risk level."],
   AUTHZ_RESOURCE_DENIED: [403, "A resource is outside the grant", "Ask only for resources that the grant names, or for a wider grant."],

@@ -2,11 +2,14 @@ import type { CanonicalObject, ErrorCode, PublicKey } from "#base";
 import { type Capability, coversResource, type Measures, measure } from "./capability.ts";
 import type { AuthorizationRequest } from "./command-body.ts";
 import type { GrantRecord, ServiceRecord } from "./records.ts";
+import { RISK_LEVELS } from "./vocabulary.ts";
 
 /** What a decision looks at. */
 export interface DecisionView {
   /** Agreed time, microseconds since 1970. */
   readonly timeUs: number;
+  /** Whether the engine's quorum holds against members that lie. */
+  readonly bearsLies: boolean;
   service(id: string): ServiceRecord | undefined;
   /** Grants of a service for exactly this operation (or `*`), in order. */
   grantsFor(service: string, domain: string, operation: string): readonly GrantRecord[];
@@ -157,6 +160,9 @@ const CONSTRAINTS_SKIPPED: DecisionStage = { stage: "constraints", result: "skip
 const ALL_PASSED: readonly DecisionStage[] = [IDENTITY_PASSED, CAPABILITY_PASSED, CONSTRAINTS_PASSED];
 const NO_HINTS: readonly Hint[] = [];
 
+/** The highest risk that a cluster decides whose engine bears crashes only. */
+const CRASH_ONLY_RISK_MAX = RISK_LEVELS.indexOf("elevated");
+
 /** How many resources an explanation names: the entry stays small. */
 const LISTED_RESOURCES_MAX = 4;
 
@@ -169,6 +175,7 @@ export function decide(view: DecisionView, request: EvaluationRequest): Decision
   if (identity !== undefined) return deniedForIdentity(identity);
   const { capability } = request;
   const asked: Question = { capability, measures: measure(capability), timeUs: view.timeUs };
+  if (!view.bearsLies && asked.measures.riskRank > CRASH_ONLY_RISK_MAX) return deniedForEngine(capability);
   let closest: { readonly grant: GrantRecord; readonly failed: number } | undefined;
   for (const operation of [capability.operation, "*"]) {
     for (const grant of view.grantsFor(request.serviceId, capability.domain, operation)) {
@@ -241,6 +248,14 @@ function countBits(bits: number): number {
 function deniedForIdentity({ code, hint }: { readonly code: ErrorCode; readonly hint: Hint }): DecisionOutcome {
   const stages = [{ stage: "identity", result: "failed", code } as const, CAPABILITY_SKIPPED, CONSTRAINTS_SKIPPED];
   return { decision: "denied", reason: code, stages, wouldAllow: [hint] };
+}
+
+/** One lying member of raft could have decided anything: what is dangerous is not left to it, whatever is granted. */
+function deniedForEngine({ riskLevel }: Capability): DecisionOutcome {
+  const code = "AUTHZ_ENGINE_TOO_WEAK";
+  const failed = [{ check: "riskLevel", code, asked: riskLevel } as const];
+  const stages = [IDENTITY_PASSED, { stage: "capability", result: "failed", code, failed } as const, CONSTRAINTS_SKIPPED];
+  return { decision: "denied", reason: code, stages, wouldAllow: [{ change: "engine", to: "pbft or tendermint" }] };
 }
 
 function deniedWithoutGrant({ domain, operation }: Capability): DecisionOutcome {

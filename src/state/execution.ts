@@ -21,6 +21,8 @@ export interface Execution {
   readonly height: number;
   /** The block's time. */
   readonly timeUs: number;
+  /** See DecisionView. */
+  readonly bearsLies: boolean;
   readonly signed: SignedCommand;
 }
 
@@ -146,10 +148,11 @@ function onGrantRevoke(execution: Execution, body: { readonly grant: string; rea
   return { ...result, action: "grant.revoked", code: "OK" };
 }
 
-function onAuthorize({ store, timeUs, signed }: Execution, request: AuthorizationRequest): EntryDraft {
+function onAuthorize({ store, timeUs, bearsLies, signed }: Execution, request: AuthorizationRequest): EntryDraft {
   const { command } = signed;
   const view = {
     timeUs,
+    bearsLies,
     service: (id: string) => store.service(id),
     grantsFor: (service: string, domain: string, operation: string) => store.grantsFor(service, domain, operation),
   };

@@ -6,6 +6,7 @@ import {
   type EntryDraft,
   type ErrorCode,
   errorCode,
+  faultModelOf,
   fromHex,
   type Genesis,
   type Hash,
@@ -134,6 +135,10 @@ export class LedgerState {
     return this.#meta.totals;
   }
 
+  get #bearsLies(): boolean {
+    return faultModelOf(this.#options.genesis.engine) === "byzantine";
+  }
+
   /** Members of the epoch of the next height. */
   membership(): Membership {
     return this.membershipAt(this.height + 1);
@@ -231,7 +236,7 @@ export class LedgerState {
     const results: CommandResult[] = [];
     const entries: EntryDraft[] = [];
     for (const signed of block.commands) {
-      const execution = { store: this.#store, height: header.height, timeUs: header.timeUs, signed };
+      const execution = { store: this.#store, height: header.height, timeUs: header.timeUs, bearsLies: this.#bearsLies, signed };
       const result = this.#applyCommand(execution, entries);
       counts.totals[result.outcome]++;
       if (result.entry === undefined) counts.refusals.set(result.code, (counts.refusals.get(result.code) ?? 0) + 1);
@@ -318,6 +323,7 @@ export class LedgerState {
     const store = this.#store;
     return {
       timeUs,
+      bearsLies: this.#bearsLies,
       service: (id) => store.service(id),
       grantsFor: (service, domain, operation) => store.grantsFor(service, domain, operation),
     };

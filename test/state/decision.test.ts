@@ -211,3 +211,21 @@ describe("state: decisions", () => {
     expect(reasonFor("trader")).to.equal("OK");
   });
 });
+
+describe("decisions of a cluster that bears crashes only", () => {
+  it("are made up to elevated risk, and denied above with a code that says why, whatever is granted", () => {
+    for (const [engine, allowed] of [
+      ["raft", 2],
+      ["pbft", 4],
+      ["tendermint", 4],
+    ] as const) {
+      const kit = new LedgerKit(engine);
+      kit.apply([kit.register("trader"), kit.grant("trader")]);
+      kit.apply([kit.grant("trader")]);
+      const applied = kit.apply(RISK_LEVELS.map((riskLevel) => kit.authorize("trader", { riskLevel })));
+      const outcomes = applied.results.map(({ outcome, code }) => `${outcome} ${code}`);
+      const denied = Array.from({ length: 4 - allowed }, () => "denied AUTHZ_ENGINE_TOO_WEAK");
+      expect(outcomes, engine).to.deep.equal([...Array.from({ length: allowed }, () => "allowed OK"), ...denied]);
+    }
+  });
+});

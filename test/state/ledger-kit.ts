@@ -4,6 +4,7 @@ import {
   type CanonicalObject,
   clusterIdOf,
   type DecidedBlock,
+  type EngineName,
   encodeCommand,
   encodeGenesis,
   encodeUtf8,
@@ -38,7 +39,7 @@ export const OPERATOR = { id: parseSubjectId("olga"), key: keyOf("olga"), roles:
 export const AUDITOR = { id: parseSubjectId("aldo"), key: keyOf("aldo"), roles: ["auditor"] } as const;
 export const ISSUER = { id: parseSubjectId("trusted-ca"), key: keyOf("trusted-ca") } as const;
 
-export function makeGenesis(issuerKey: PublicKey = ISSUER.key): Genesis {
+export function makeGenesis(issuerKey: PublicKey = ISSUER.key, engine: EngineName = "pbft"): Genesis {
   const members = [1, 2, 3, 4].map((number) => {
     const id = parseNodeId(`node-${number}`);
     const [vote, log, witness, gateway] = ["vote", "log", "witness", "gateway"].map((role) => keyOf(`${id} ${role}`));
@@ -49,7 +50,7 @@ export function makeGenesis(issuerKey: PublicKey = ISSUER.key): Genesis {
   const genesis: Genesis = {
     environment: "development",
     trustDomain: "dev.example",
-    engine: "pbft",
+    engine,
     protocol: 1,
     window: 1,
     activationDelay: 2,
@@ -76,12 +77,18 @@ export interface Draft {
 
 /** A ledger with the commands and blocks that tests need. */
 export class LedgerKit {
-  readonly genesis: Genesis = makeGenesis();
-  readonly cluster: Hash = clusterIdOf(hasher, encodeGenesis(this.genesis));
-  state: LedgerState = LedgerState.fromGenesis(this.options());
+  readonly genesis: Genesis;
+  readonly cluster: Hash;
+  state: LedgerState;
   readonly blocks: DecidedBlock[] = [];
   readonly applied: AppliedBlock[] = [];
   #commands = 0;
+
+  constructor(engine: EngineName = "pbft") {
+    this.genesis = makeGenesis(ISSUER.key, engine);
+    this.cluster = clusterIdOf(hasher, encodeGenesis(this.genesis));
+    this.state = LedgerState.fromGenesis(this.options());
+  }
 
   options(): { genesis: Genesis; cluster: Hash; hasher: Hasher } {
     return { genesis: this.genesis, cluster: this.cluster, hasher };

@@ -1,3 +1,4 @@
+import type { EngineName } from "#base";
 import { type Capability, CapabilityBuilder, type CapabilityPattern, capabilityPreset } from "#state";
 
 /** An institution vouches for its services: it is an issuer of attestations in genesis. */
@@ -55,6 +56,12 @@ export const FIRST_REQUEST: { readonly serviceId: string; readonly capability: C
   serviceId: "trading-service-001",
   capability: CapabilityBuilder.compute("execute", { resources: ["orders/rebalance"] }),
 };
+
+/** Raft bears crashes only and decides nothing critical: there the first request reads. */
+export function firstRequestOf(engine: EngineName): typeof FIRST_REQUEST {
+  if (engine !== "raft") return FIRST_REQUEST;
+  return { ...FIRST_REQUEST, capability: CapabilityBuilder.memory("read", { resources: ["positions/today"] }) };
+}
 
 function granted(preset: string, resources: readonly string[]): CapabilityPattern {
   const capability = capabilityPreset(preset, { resources });

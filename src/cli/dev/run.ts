@@ -7,7 +7,7 @@ import type { AuthorizationResponse } from "#gateway";
 import { EXIT } from "../failure.ts";
 import { type Output, short } from "../output.ts";
 import { engineOf, openDevFolder, readGenesisBytes } from "./create.ts";
-import { FIRST_REQUEST, INSTITUTIONS } from "./demo.ts";
+import { firstRequestOf, INSTITUTIONS } from "./demo.ts";
 import { DEV_FOLDER, DEV_TRUST_DOMAIN, type DevFolder, devPaths } from "./folder.ts";
 import { Orchestrator } from "./orchestrator.ts";
 import { Demonstration, waitForLinks } from "./seed.ts";
@@ -135,8 +135,9 @@ async function firstDecision(cluster: DevFolder, demonstration: Demonstration): 
   if (!verified.ok) throw new QuorumgateError("VERIFY_ALTERED", `the first decision's receipt does not verify: exit ${verified.exitCode}`);
   writeFileSync(devPaths(cluster.folder).receipt, receipt);
   const signers = verified.signers ?? [];
-  const { domain, operation } = FIRST_REQUEST.capability;
-  const decision = `first decision ${outcome.toUpperCase()}   ${FIRST_REQUEST.serviceId} ${domain}:${operation}   ${latencyMs} ms`;
+  const { serviceId, capability } = firstRequestOf(engineOf(cluster));
+  const { domain, operation } = capability;
+  const decision = `first decision ${outcome.toUpperCase()}   ${serviceId} ${domain}:${operation}   ${latencyMs} ms`;
   const proof = `receipt ${short(response.consensusId)}   signed by ${signers.join(" ")} (${quorumOf(cluster).needed} needed) · entry #${response.seq}`;
   return { detail: `${decision}\n  ${proof}`, value: { response, receipt, signers, latencyMs } };
 }
@@ -152,6 +153,7 @@ function quorumOf(cluster: DevFolder): { readonly total: number; readonly tolera
 function describeRun({ cluster, processes }: Orchestrator, first: FirstDecision): JsonValue {
   const { response, receipt, signers, latencyMs } = first;
   const { consensusId, outcome, reason, height, timeMs, seq } = response;
+  const { serviceId, capability } = firstRequestOf(engineOf(cluster));
   return {
     cluster: cluster.cluster,
     trustDomain: DEV_TRUST_DOMAIN,
@@ -167,8 +169,8 @@ function describeRun({ cluster, processes }: Orchestrator, first: FirstDecision)
       id: consensusId,
       outcome,
       reason,
-      service: FIRST_REQUEST.serviceId,
-      capability: `${FIRST_REQUEST.capability.domain}:${FIRST_REQUEST.capability.operation}`,
+      service: serviceId,
+      capability: `${capability.domain}:${capability.operation}`,
       height: height ?? 0,
       seq: seq ?? 0,
       timeMs: timeMs ?? 0,

@@ -4,7 +4,8 @@ import type { AuthorizationResponse, SecurityGateway, WriteResult } from "#gatew
 import { loadServiceKey, type ServiceKey } from "#identity";
 import { attestedService } from "../attested-service.ts";
 import { connectAs } from "../connection.ts";
-import { DEMO_SERVICES, type DemoService, FIRST_REQUEST, OPERATOR } from "./demo.ts";
+import { engineOf } from "./create.ts";
+import { DEMO_SERVICES, type DemoService, firstRequestOf, OPERATOR } from "./demo.ts";
 import { type DevFolder, devPaths } from "./folder.ts";
 
 const GRANTED_MS = 365 * 86_400_000;
@@ -52,7 +53,7 @@ export class Demonstration {
 
   /** Asks for the first decision. */
   decide(): Promise<AuthorizationResponse> {
-    return this.#gateway.authorizeOperation(FIRST_REQUEST);
+    return this.#gateway.authorizeOperation(firstRequestOf(engineOf(this.#cluster)));
   }
 
   close(): Promise<void> {
