@@ -74,6 +74,8 @@ export class RaftCluster {
   #mail: OnTheWay[] = [];
   #order = 0;
   #drafts = 0;
+  readonly #inputs: [NodeId, Input][] = [];
+  #feeding = false;
 
   constructor(options: RaftClusterOptions) {
     this.#options = options;
@@ -167,7 +169,16 @@ export class RaftCluster {
     if (!until()) this.now = end;
   }
 
+  /** An input for a node; those that arise while its effects run wait their turn, as in the driver. */
   feed(id: NodeId, input: Input): void {
+    this.#inputs.push([id, input]);
+    if (this.#feeding) return;
+    this.#feeding = true;
+    for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) this.#step(...next);
+    this.#feeding = false;
+  }
+
+  #step(id: NodeId, input: Input): void {
     const node = this.node(id);
     if (!node.up) return;
     for (const effect of node.core.step(input)) this.#run(node, effect);
