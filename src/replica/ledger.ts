@@ -132,14 +132,18 @@ export class Ledger {
     const applied = this.#state.apply({ header, digest, commands: block.commands });
     const { height, timeUs, proposer, originView } = header;
     const appended = this.#log.append({ height, timeUs, proposer, originView, digest, algorithm: this.genesis.engine }, applied.entries);
-    const records = recordsOf(header, applied, appended);
+    const records = recordsOf(header, applied, appended).map((record) => this.#firstAnswer(record));
     this.#tip = { height: header.height, digest, timeUs: header.timeUs, view: block.certificate.view, certificate: block.certificate };
     const message = encodeMessage({ type: "block", headerBytes, batch, certificate: block.certificate });
     const operations: WriteOperation[] = [
       { key: STORE_KEYS.block(header.height), value: message },
       ...applied.changes.map((change) => ({ ...change, key: STORE_KEYS.statePrefix + change.key })),
       ...appended.writes,
-      ...this.#recordOperations(records, appended),
+      // Those of an earlier height are recorded already.
+      ...this.#recordOperations(
+        records.filter((record) => record.height === height),
+        appended,
+      ),
       { key: STORE_KEYS.tip, value: encodeTip(this.#tip) },
       { key: STORE_KEYS.point(header.height), value: encodePoint(appended.checkpoint) },
       { key: STORE_KEYS.point(header.height - POINTS_KEPT) },
@@ -185,13 +189,11 @@ export class Ledger {
   /** A record is the number of its entry, from which the rest follows; in full only where there is no entry, or one that had no room for all. */
   #recordOperations(records: readonly OrderedRecord[], appended: AppendedBlock): WriteOperation[] {
     const firstSeq = appended.entries[0]?.seq ?? 0;
-    return records
-      .filter((record) => this.#isFirstAnswer(record))
-      .map((record) => {
-        const { command, seq } = record;
-        const isWhole = seq !== undefined && appended.entries[seq - firstSeq]?.isWhole === true;
-        return { key: STORE_KEYS.record(command), value: isWhole ? u64be(seq) : encodeRecord(record) };
-      });
+    return records.map((record) => {
+      const { command, seq } = record;
+      const isWhole = seq !== undefined && appended.entries[seq - firstSeq]?.isWhole === true;
+      return { key: STORE_KEYS.record(command), value: isWhole ? u64be(seq) : encodeRecord(record) };
+    });
   }
 
   #recordOfEntry(command: Hash, seq: number): OrderedRecord {
@@ -202,11 +204,11 @@ export class Ledger {
   }
 
   /**
-   * A command that was ordered twice is refused the second time, but its first answer stays the answer. That answer may have been a refusal
-   * itself: an id that other bytes had spent is refused as often as it is tried.
+   * A command that was ordered twice is refused the second time, but its first answer stays the answer, for who asks later and for who still
+   * waits. That answer may have been a refusal itself: an id that other bytes had spent is refused as often as it is tried.
    */
-  #isFirstAnswer(record: OrderedRecord): boolean {
-    return record.outcome !== "refused" || this.#store.get(STORE_KEYS.record(record.command)) === undefined;
+  #firstAnswer(record: OrderedRecord): OrderedRecord {
+    return record.outcome === "refused" ? (this.find(record.command) ?? record) : record;
   }
 }
 
