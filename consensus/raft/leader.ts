@@ -69,6 +69,7 @@ export class Leader {
   onDraft(draft: ProposalDraft): void {
     const state = this.#state;
     const { log, term } = state;
+    if (this.#successor !== undefined) return;
     const isAsked = this.#offered === slotKey({ height: draft.height, term, digest: log.last.digest });
     if (!state.leads || draft.view !== term || draft.height !== log.last.height + 1 || !isAsked || draft.height > state.lastHeight) return;
     state.appendEntry(proposalOf(state, draft));
@@ -113,6 +114,8 @@ export class Leader {
   countActive(): boolean {
     const active = [...this.#followers.values()].filter((progress) => progress.active);
     for (const progress of active) progress.active = false;
+    // Who should have taken over did not: what was offered meanwhile may have been dropped.
+    if (this.#successor !== undefined) this.#offered = "";
     this.#successor = undefined;
     return this.#state.voters.isQuorum([this.#state.self, ...active.map(({ node }) => node)]);
   }

@@ -11,7 +11,7 @@ export interface Progress {
   next: number;
   /** One message at a time until an answer shows where the logs agree; otherwise entries are sent without waiting. */
   probing: boolean;
-  /** The highest height sent when the last heartbeat was due: no answer since means that something was lost. */
+  /** `match` when the last heartbeat was due: no progress since means that something was lost. */
   matchAtHeartbeat: number;
   /** It answered since the leader last counted. */
   active: boolean;
