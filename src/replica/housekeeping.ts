@@ -69,7 +69,7 @@ export class Housekeeping {
     this.#participation.repeat();
   }
 
-  /** Late commands go to everybody once more: the view that this node is in need not be the one that the others are in. */
+  /** Late commands go to everybody again: what went before may be lost, and the view that this node is in need not be the one that the others are in. */
   #watchLeader(nowUs: number): void {
     const { mempool, watch, timing, driver, peers } = this.#parts;
     this.#watchRate(nowUs);
@@ -78,7 +78,8 @@ export class Housekeeping {
     if (first === undefined) return;
     const { view, leader, phase } = driver.snapshot();
     if (leader === this.#options.self && phase !== "changing-view") return;
-    const commands = late.filter(({ signed }) => watch.shouldRelay(signed.hash, view)).map((pooled) => pooled.encoded);
+    const at = { view, nowUs, firstWaitUs: timing.relayAfterMs * 1_000 };
+    const commands = late.filter(({ signed }) => watch.shouldRelay(signed.hash, at)).map((pooled) => pooled.encoded);
     if (commands.length > 0) peers.broadcast({ kind: "commands", commands });
     const suspectedSinceUs = first.arrivedUs + timing.relayAfterMs * 1_000;
     if (nowUs - suspectedSinceUs > timing.censorshipMs * 1_000 && watch.isLeftOut(suspectedSinceUs)) driver.step({ type: "suspect", view });

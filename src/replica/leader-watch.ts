@@ -1,5 +1,7 @@
 /** Unfilled blocks after which a command left out is no accident: the leader had room each time. */
 const UNFILLED_BLOCKS = 8;
+/** Longest wait before a late command is relayed again, microseconds: well within a command's lifetime, rare enough under load. */
+const RELAY_WAIT_MAX_US = 8_000_000;
 
 /**
  * Tells a leader that leaves a command out from one that is merely busy: blocks had room, the command was known to it, and still it
@@ -7,7 +9,7 @@ const UNFILLED_BLOCKS = 8;
  */
 export class LeaderWatch {
   #unfilledUs: number[] = [];
-  #relayed = new Set<string>();
+  #relayed = new Map<string, { readonly dueUs: number; readonly waitUs: number }>();
   #view = 0;
 
   /** A decided block; `full` when no further command would have fitted. */
@@ -17,11 +19,16 @@ export class LeaderWatch {
     else this.#unfilledUs = [...this.#unfilledUs, block.nowUs].slice(-UNFILLED_BLOCKS);
   }
 
-  /** True the first time that a late command is to be relayed in this view. */
-  shouldRelay(command: string, view: number): boolean {
-    if (view !== this.#view) this.#reset(view);
-    if (this.#relayed.has(command)) return false;
-    this.#relayed.add(command);
+  /**
+   * True when a late command is due to be relayed: at once in each view, then after waits that double. What was relayed may have been lost,
+   * and nobody says so; a leader that never heard of a command may lead for ever.
+   */
+  shouldRelay(command: string, at: { readonly view: number; readonly nowUs: number; readonly firstWaitUs: number }): boolean {
+    if (at.view !== this.#view) this.#reset(at.view);
+    const known = this.#relayed.get(command);
+    if (known !== undefined && at.nowUs < known.dueUs) return false;
+    const waitUs = known === undefined ? at.firstWaitUs : Math.min(2 * known.waitUs, RELAY_WAIT_MAX_US);
+    this.#relayed.set(command, { dueUs: at.nowUs + waitUs, waitUs });
     return true;
   }
 

@@ -1,9 +1,11 @@
 import { expect } from "chai";
+import type { EngineName } from "#base";
 import { parseFaults, replayTranscript } from "#simulations";
 import { readText } from "../repository.ts";
 
 interface Regression {
   readonly seed?: number;
+  readonly engine?: EngineName;
   readonly nodes: number;
   readonly weights?: readonly number[];
   readonly window?: number;
