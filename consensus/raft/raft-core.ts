@@ -12,6 +12,9 @@ import { restoreRecords } from "./restore.ts";
 import { RAFT_TIMING, type RaftRules, type RaftTiming, raftRules } from "./rules.ts";
 import { RaftState } from "./state.ts";
 
+/** Quorum checks without a commit after which a leader makes room: followers may refuse what it proposed, its clock being wrong. */
+const STALLED_CHECKS_MAX = 4;
+
 /** What a raft core is made from. */
 export interface RaftOptions extends CoreOptions {
   readonly timing?: Partial<RaftTiming>;
@@ -33,6 +36,9 @@ class RaftCore implements Core {
   readonly #follower: Follower;
   readonly #reads: Reads;
   readonly #recall: Recall;
+  /** Quorum checks in a row at which this leader had committed nothing more, though it had entries. */
+  #stalled = 0;
+  #commitBefore = 0;
 
   constructor(options: RaftOptions) {
     const { restored, rules = raftRules, timing, ...settings } = options;
@@ -219,7 +225,13 @@ class RaftCore implements Core {
   #onLeaderTimeout(): void {
     const state = this.#state;
     const { rules, timing } = state.settings;
-    if (!this.#leader.countActive() && rules.checksQuorum) return this.#election.follow(state.term, undefined);
+    const isActive = this.#leader.countActive();
+    this.#stalled = state.log.entries.length > 0 && state.commit === this.#commitBefore ? this.#stalled + 1 : 0;
+    this.#commitBefore = state.commit;
+    if (rules.checksQuorum && (!isActive || this.#stalled >= STALLED_CHECKS_MAX)) {
+      this.#stalled = 0;
+      return this.#election.follow(state.term, undefined);
+    }
     state.setTimer("election", timing.electionTimeoutMs);
     return this.#leader.offer();
   }
