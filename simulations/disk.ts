@@ -107,11 +107,6 @@ export class SimulatedStore implements KeyValueStore {
     done();
   }
 
-  /** What the folder holds, for a copy of it. */
-  content(): ReadonlyMap<string, Uint8Array> {
-    return new Map(this.#platter.durable);
-  }
-
   /** The disk is well again; what it holds stays what it is. */
   heal(): void {
     Object.assign(this, { syncUs: SYNC_US, stalledUntilUs: 0, full: false, failsOnce: false, misreads: false, trap: undefined });

@@ -53,3 +53,16 @@ function readFrame(bytes: Uint8Array): ReadFrame | "unreadable" {
     return "unreadable";
   }
 }
+
+/** A frame in a few words, for a transcript. */
+export function describeFrame(read: ReadFrame | undefined): string {
+  if (read === undefined) return "unreadable bytes";
+  const { message, name } = read;
+  if (message === undefined) return name;
+  if (message.type === "block") return `block ${message.certificate.height} view ${message.certificate.view}`;
+  const height = "height" in message ? ` ${message.height}` : "";
+  const view = "view" in message ? ` view ${message.view}` : "";
+  const term = "term" in message ? ` term ${message.term}` : "";
+  const digest = "digest" in message ? ` ${message.digest.slice(0, 8)}` : "";
+  return `${message.type}${height}${view}${term}${digest}`;
+}

@@ -14,7 +14,7 @@ import { Checker, type Violation } from "./checkers/invariants.ts";
 import { type ClusterOptions, SimulatedCluster, type SimulatedNode } from "./cluster.ts";
 import { FAULT_KINDS, type FaultKind, faultRow, faultsOf, SAFETY_MS, spentNodes } from "./faults/catalogue.ts";
 import type { Fault, Laboratory } from "./faults/fault.ts";
-import { FrameReader } from "./frame-reader.ts";
+import { describeFrame, FrameReader } from "./frame-reader.ts";
 import type { KeyMill } from "./keys.ts";
 import { describeNodes, drawCore, isDrained, type LivenessReport, livenessBounds, waitedFor } from "./liveness.ts";
 import { Coverage } from "./marks.ts";
@@ -222,7 +222,7 @@ class Run {
     network.onDelivery = (from, to, bytes) => {
       this.#trace.mix(bytes.length * 31 + (bytes[0] ?? 0));
       this.#trace.mix(this.#scheduler.nowUs() % 0x7fffffff);
-      this.#options.log?.(`${this.#stamp()} ${from} > ${to} ${this.#describe(bytes)}`);
+      this.#options.log?.(`${this.#stamp()} ${from} > ${to} ${describeFrame(this.#frames.read(bytes))}`);
     };
   }
 
@@ -366,18 +366,6 @@ class Run {
       node.store?.heal();
       this.#cluster.start(node.id);
     }
-  }
-
-  #describe(bytes: Uint8Array): string {
-    const read = this.#frames.read(bytes);
-    if (read === undefined) return "unreadable bytes";
-    const { message } = read;
-    if (message === undefined) return read.name;
-    if (message.type === "block") return `block ${message.certificate.height} view ${message.certificate.view}`;
-    const view = "view" in message ? ` view ${message.view}` : "";
-    const digest = "digest" in message ? ` ${message.digest.slice(0, 8)}` : "";
-    const height = "height" in message ? ` ${message.height}` : "";
-    return `${message.type}${height}${view}${digest}`;
   }
 
   #note(line: string): void {
