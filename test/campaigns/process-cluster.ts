@@ -127,6 +127,7 @@ export class ProcessCluster {
     const child = this.#processes.get(node);
     if (child === undefined) return;
     if (signal === "SIGSTOP" || signal === "SIGCONT") return void child.kill(signal);
+    if (child.exitCode !== null || child.signalCode !== null) return void this.#processes.delete(node);
     const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
     child.kill(signal);
     await ended;
@@ -229,7 +230,7 @@ export const QUESTION: AuthorizationQuestion = {
     operation: "execute",
     scope: "system",
     temporal: "continuous",
-    riskLevel: "critical",
+    riskLevel: "elevated",
     resources: ["market-data"],
   },
 };
