@@ -20,6 +20,7 @@ import {
 } from "#base";
 import type { CertificateVote, CommitCertificate } from "./block.ts";
 import type { Evidence, SignedVote } from "./evidence.ts";
+import { phaseOf } from "./vote-guard.ts";
 
 /** Whose votes they are. */
 export interface VoteContext {
@@ -94,8 +95,8 @@ export function commitCertificateClaims(certificate: CommitCertificate, context:
 export function evidenceClaims(evidence: Evidence, context: VoteContext): readonly SignatureClaim[] | undefined {
   const publicKey = voteKey(context.membership, evidence.offender);
   const { first, second } = evidence;
-  const sameSlot = encodeSlot(first) === encodeSlot(second);
-  if (publicKey === undefined || !sameSlot || encodeDigest(first) === encodeDigest(second)) return undefined;
+  const contradicts = evidence.kind === "amnesia" ? isAmnesia(evidence) : isDouble(evidence);
+  if (publicKey === undefined || !contradicts) return undefined;
   return [first, second].map(({ body, purpose, signature }) => ({
     publicKey,
     message: signedBytes(purpose, encodeVoteBody(body)),
@@ -142,12 +143,22 @@ function isMinimalQuorum(votes: readonly CertificateVote[], { membership, engine
   return isQuorum(weight, total, model) && nodes.every((node) => !isQuorum(weight - weightOf(membership, [node]), total, model));
 }
 
-function encodeSlot({ body, purpose }: SignedVote): string {
-  return [purpose, body.epoch, body.height, body.view, body.type, body.cluster].join(" ");
+/** One slot, two statements: a vote and its nil form stand in one slot. */
+function isDouble({ first, second }: Evidence): boolean {
+  const digestOf = ({ body }: SignedVote): string => [body.type, body.validRound, ...body.digest].join(" ");
+  return encodeSlot(first) === encodeSlot(second) && digestOf(first) !== digestOf(second);
 }
 
-function encodeDigest({ body }: SignedVote): string {
-  return body.digest.join(" ");
+/** A precommit of a value, and in a later round a prevote for another one whose proof is older than the precommit. */
+function isAmnesia({ first: { body: before }, second: { body: after } }: Evidence): boolean {
+  const isOneHeight = before.epoch === after.epoch && before.height === after.height && before.cluster.join() === after.cluster.join();
+  const areVotes = before.type === VOTE_TYPE.tendermintPrecommit && after.type === VOTE_TYPE.tendermintPrevote;
+  const contradicts = after.view > before.view && after.validRound < before.view && before.digest.join() !== after.digest.join();
+  return isOneHeight && areVotes && contradicts;
+}
+
+function encodeSlot({ body, purpose }: SignedVote): string {
+  return [purpose, body.epoch, body.height, body.view, phaseOf(body.type), body.cluster].join(" ");
 }
 
 function compare(left: string, right: string): number {

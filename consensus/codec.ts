@@ -2,6 +2,7 @@ import { ByteReader, ByteWriter, invariant, QuorumgateError } from "#base";
 import type { ConsensusMessage, SharedMessage } from "./messages.ts";
 import { pbftCodec } from "./pbft/codec.ts";
 import { raftCodec } from "./raft/codec.ts";
+import { tendermintCodec } from "./tendermint/codec.ts";
 import {
   type MessageCodec,
   readBatch,
@@ -42,6 +43,7 @@ const sharedCodec: MessageCodec<SharedMessage> = {
 const CODECS: readonly (readonly [number, MessageCodec<ConsensusMessage>])[] = [
   [0, sharedCodec as MessageCodec<ConsensusMessage>],
   [16, pbftCodec as MessageCodec<ConsensusMessage>],
+  [32, tendermintCodec as MessageCodec<ConsensusMessage>],
   [48, raftCodec as MessageCodec<ConsensusMessage>],
 ];
 

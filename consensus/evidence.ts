@@ -7,9 +7,12 @@ export interface SignedVote {
   readonly signature: Uint8Array;
 }
 
-/** Two statements that no honest node signs both. Anyone with the membership can check it. */
+/**
+ * Two statements that no honest node signs both. Anyone with the membership can check it. `amnesia` is a tendermint precommit and a later prevote
+ * for another value that no polka in between could have allowed.
+ */
 export interface Evidence {
-  readonly kind: "double-proposal" | "double-vote";
+  readonly kind: "double-proposal" | "double-vote" | "amnesia";
   readonly offender: NodeId;
   readonly first: SignedVote;
   readonly second: SignedVote;

@@ -2,6 +2,7 @@ import type { Hash } from "#base";
 import type { Batch, CommitCertificate } from "./block.ts";
 import type { PbftMessage } from "./pbft/messages.ts";
 import type { RaftMessage } from "./raft/messages.ts";
+import type { TendermintMessage } from "./tendermint/messages.ts";
 
 /** Asks for the body of a proposal that somebody proved to exist. */
 export interface FetchProposal {
@@ -31,4 +32,4 @@ export interface DecidedBlockMessage {
 export type SharedMessage = FetchProposal | ProposalBody | DecidedBlockMessage;
 
 /** Every message of every engine. A core ignores those of another engine: a peer that sends them gains nothing. */
-export type ConsensusMessage = SharedMessage | PbftMessage | RaftMessage;
+export type ConsensusMessage = SharedMessage | PbftMessage | TendermintMessage | RaftMessage;

@@ -1,4 +1,4 @@
-import { type Hash, type Hasher, headerDigest, VOTE_TYPE, type VoteType } from "#base";
+import { type Hash, type Hasher, headerDigest, VOTE_TYPE, type VoteType, ZERO_HASH } from "#base";
 import type { ConsensusMessage } from "./messages.ts";
 
 /** A vote of a peer as it was seen on the wire: to remind it of, should it lose its memory (vote guard, rule G3). */
@@ -24,6 +24,21 @@ export function seenVoteOf(message: ConsensusMessage, hasher: Hasher): SeenVote 
     case "commit": {
       const { epoch, height, view, digest, signature } = message;
       const type = message.type === "prepare" ? VOTE_TYPE.pbftPrepare : VOTE_TYPE.pbftCommit;
+      return { epoch, height, view, type, digest, validRound: -1, signature };
+    }
+    case "round-proposal": {
+      const { epoch, height, view, validRound, signature, headerBytes } = message;
+      const digest = headerDigest(hasher, headerBytes);
+      return { epoch, height, view, type: VOTE_TYPE.tendermintPropose, digest, validRound, signature };
+    }
+    case "prevote": {
+      const { epoch, height, view, digest, validRound, signature } = message;
+      const type = digest === ZERO_HASH ? VOTE_TYPE.tendermintPrevoteNil : VOTE_TYPE.tendermintPrevote;
+      return { epoch, height, view, type, digest, validRound, signature };
+    }
+    case "precommit": {
+      const { epoch, height, view, digest, signature } = message;
+      const type = digest === ZERO_HASH ? VOTE_TYPE.tendermintPrecommitNil : VOTE_TYPE.tendermintPrecommit;
       return { epoch, height, view, type, digest, validRound: -1, signature };
     }
     default:

@@ -10,7 +10,7 @@ import { weightsOf } from "./shape.ts";
 const REAL_CRYPTO_EVERY = 100;
 
 /** Engines that the simulator runs. */
-export const SIMULATED_ENGINES: readonly EngineName[] = ["pbft", "raft"];
+export const SIMULATED_ENGINES: readonly EngineName[] = ["pbft", "tendermint", "raft"];
 
 /** What all schedules of a campaign share. Plain values only: it travels between processes. */
 export interface ScheduleSettings {

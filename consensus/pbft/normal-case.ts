@@ -1,21 +1,10 @@
-import {
-  type BlockHeader,
-  encodeHeader,
-  encodeVoteBody,
-  findMember,
-  type Hash,
-  headerDigest,
-  LIMITS,
-  type NodeId,
-  parseHeader,
-  VOTE_TYPE,
-  type VoteType,
-  weightOf,
-} from "#base";
+import { encodeVoteBody, findMember, type Hash, LIMITS, type NodeId, VOTE_TYPE, type VoteType, weightOf } from "#base";
+import type { BallotVote } from "../ballot.ts";
 import type { CommitCertificate, Proposal, ProposalDraft } from "../block.ts";
 import { checkCommitCertificate, commitCertificateClaims, minimalVotes, voteBodyOf } from "../certificates.ts";
 import type { DecidedBlockMessage } from "../messages.ts";
-import type { BallotVote } from "./ballot.ts";
+import { proposalFromDraft, readProposal } from "../proposing.ts";
+import type { Body } from "../wire.ts";
 import { accuse } from "./blame.ts";
 import { encodePbftMessage, encodePrepared } from "./codec.ts";
 import type { Propose, Vote } from "./messages.ts";
@@ -65,21 +54,7 @@ export class NormalCase {
     const { accepted, candidate } = state.slot(height);
     const parent = state.parentOf(height);
     if (accepted !== undefined || candidate !== undefined || parent === undefined || state.demandAt(height) !== undefined) return;
-    const header: BlockHeader = {
-      protocol: settings.protocol,
-      cluster: settings.cluster,
-      epoch: settings.membership.epoch,
-      height,
-      originView: view,
-      proposer: settings.self,
-      timeUs: Math.max(draft.timeUs, parent.timeUs + 1),
-      parent: parent.digest,
-      commandsRoot: draft.commandsRoot,
-      certified: draft.certified,
-    };
-    const headerBytes = encodeHeader(header);
-    const digest = headerDigest(settings.hasher, headerBytes);
-    this.propose({ header, headerBytes, digest, batch: draft.batch, certifiedProof: draft.certifiedProof });
+    this.propose(proposalFromDraft(settings, draft, { height, view, parent }));
   }
 
   /** Signs and sends a proposal of this leader, a first one or a demanded one. */
@@ -174,15 +149,8 @@ export class NormalCase {
   }
 
   /** Header and digest of a body that was received; undefined when the header is not canonical. */
-  read(body: Pick<Propose, "headerBytes" | "certifiedProof" | "batch">): Proposal | undefined {
-    const { headerBytes, certifiedProof, batch } = body;
-    try {
-      const header = parseHeader(headerBytes);
-      return { header, headerBytes, certifiedProof, batch, digest: headerDigest(this.#state.settings.hasher, headerBytes) };
-    } catch {
-      // Hostile bytes: a proposal that does not read is no proposal.
-      return undefined;
-    }
+  read(body: Body): Proposal | undefined {
+    return readProposal(this.#state.settings.hasher, body);
   }
 
   /** Votes again for what was accepted before a restart; the guard gives the same bytes. */

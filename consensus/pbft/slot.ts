@@ -1,6 +1,6 @@
 import type { Hash, Membership, VoteType } from "#base";
+import { Ballot } from "../ballot.ts";
 import type { CommitCertificate, Proposal } from "../block.ts";
-import { Ballot } from "./ballot.ts";
 import type { PreparedCertificate, Propose, Vote } from "./messages.ts";
 
 /** Ballots of one height: the current view's two, and a few of views whose commits may still decide. */

@@ -1,10 +1,10 @@
 import { type Hash, invariant, LIMITS, leaderOf, type NodeId, type SignatureClaim, totalWeight, type VoteType } from "#base";
+import type { Ballot } from "../ballot.ts";
 import type { Proposal, Tip } from "../block.ts";
 import { voteClaim } from "../certificates.ts";
 import type { CoreOptions, Effect } from "../core.ts";
 import type { ConsensusMessage } from "../messages.ts";
 import type { SignIntent } from "../vote-guard.ts";
-import type { Ballot } from "./ballot.ts";
 import type { NewView, ViewChange } from "./messages.ts";
 import { NEW_VIEW_KEY, readKey } from "./records.ts";
 import type { PbftRules, PbftTiming } from "./rules.ts";

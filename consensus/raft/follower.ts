@@ -1,8 +1,9 @@
 import { LIMITS, type NodeId } from "#base";
 import type { DecidedBlockMessage } from "../messages.ts";
+import { readProposal } from "../proposing.ts";
 import type { LogPoint } from "./log.ts";
 import type { Append } from "./messages.ts";
-import { follows, namesCertified, readProposal } from "./proposals.ts";
+import { follows, namesCertified } from "./proposals.ts";
 import type { RaftState } from "./state.ts";
 
 /** Appends that wait while an entry is being validated: a window of them and the heartbeats between. */
@@ -38,7 +39,7 @@ export class Follower {
   onBlock(message: DecidedBlockMessage): void {
     const state = this.#state;
     const { certificate } = message;
-    const proposal = readProposal(state, { ...message, certifiedProof: new Uint8Array(0) });
+    const proposal = readProposal(state.settings.hasher, { ...message, certifiedProof: new Uint8Array(0) });
     const { tip } = state.log;
     if (proposal === undefined || this.#checkingBlock || state.leads) return;
     const { height, originView } = proposal.header;
@@ -80,7 +81,7 @@ export class Follower {
   #onEntry(from: NodeId, message: Append, body: NonNullable<Append["entry"]>): void {
     const state = this.#state;
     const { log } = state;
-    const proposal = readProposal(state, body);
+    const proposal = readProposal(state.settings.hasher, body);
     const below = log.point(message.prevHeight);
     if (proposal === undefined || below === undefined) return;
     const { height, originView } = proposal.header;

@@ -1,28 +1,13 @@
-import { type BlockHeader, encodeHeader, type Hash, headerDigest, LIMITS, merkleRoot, parseHeader, toHash } from "#base";
+import { type Hash, LIMITS, merkleRoot, toHash } from "#base";
 import type { Proposal, ProposalDraft } from "../block.ts";
-import type { Body } from "../wire.ts";
+import { proposalFromDraft } from "../proposing.ts";
 import type { LogPoint } from "./log.ts";
 import type { RaftState } from "./state.ts";
 
 /** The block that this leader makes of a draft. */
 export function proposalOf(state: RaftState, draft: Omit<ProposalDraft, "height" | "view">): Proposal {
-  const { settings, term, epoch, log } = state;
-  const { height, digest, timeUs } = log.last;
-  const header: BlockHeader = {
-    protocol: settings.protocol,
-    cluster: settings.cluster,
-    epoch,
-    height: height + 1,
-    originView: term,
-    proposer: settings.self,
-    timeUs: Math.max(draft.timeUs, timeUs + 1),
-    parent: digest,
-    commandsRoot: draft.commandsRoot,
-    certified: draft.certified,
-  };
-  const headerBytes = encodeHeader(header);
-  const { batch, certifiedProof } = draft;
-  return { header, headerBytes, digest: headerDigest(settings.hasher, headerBytes), batch, certifiedProof };
+  const { settings, term, log } = state;
+  return proposalFromDraft(settings, draft, { height: log.last.height + 1, view: term, parent: log.last });
 }
 
 /** An entry above the epoch's last height: it is replicated like any other, and never decided (rule J3). */
@@ -33,17 +18,6 @@ export function closingEntry(state: RaftState): Proposal | undefined {
   const { certified, timeUs } = below.header;
   const commandsRoot = toHash(merkleRoot(settings.hasher, []));
   return proposalOf(state, { timeUs: timeUs + 1, commandsRoot, certified, certifiedProof: below.certifiedProof, batch: [] });
-}
-
-/** Header and digest of a body; undefined when the header is not canonical. */
-export function readProposal(state: RaftState, { headerBytes, certifiedProof, batch }: Body): Proposal | undefined {
-  try {
-    const header = parseHeader(headerBytes);
-    return { header, headerBytes, certifiedProof, batch, digest: headerDigest(state.settings.hasher, headerBytes) };
-  } catch {
-    // Bytes that do not read are no entry.
-    return undefined;
-  }
 }
 
 /** Rule L1, as far as bytes tell: the entry belongs here and follows that point. */

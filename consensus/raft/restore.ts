@@ -1,8 +1,9 @@
 import { parseNodeId, QuorumgateError } from "#base";
 import type { Proposal } from "../block.ts";
 import type { RestoredLog } from "../core.ts";
+import { readProposal } from "../proposing.ts";
 import { decodeEntry, decodeHardState } from "./codec.ts";
-import { follows, readProposal } from "./proposals.ts";
+import { follows } from "./proposals.ts";
 import { HARD_STATE_KEY, readEntryKey } from "./records.ts";
 import type { RaftState } from "./state.ts";
 
@@ -39,7 +40,7 @@ function restoreHardState(state: RaftState, bytes: Uint8Array): void {
 }
 
 function readEntry(state: RaftState, height: number, bytes: Uint8Array): Proposal {
-  const proposal = readProposal(state, decodeEntry(bytes));
+  const proposal = readProposal(state.settings.hasher, decodeEntry(bytes));
   if (proposal?.header.height !== height) throw corrupt();
   return proposal;
 }

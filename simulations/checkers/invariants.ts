@@ -37,7 +37,7 @@ interface Answered {
 }
 
 /** Results that take no effect: the id was spent before. */
-const WITHOUT_EFFECT: ReadonlySet<string> = new Set(["COMMAND_DUPLICATE", "COMMAND_REPLAYED"]);
+const WITHOUT_EFFECT: ReadonlySet<string> = new Set(["COMMAND_DUPLICATE", "COMMAND_REPLAYED", "COMMAND_EXPIRED"]);
 
 /** Watches a run from outside and keeps the first violation of each invariant. */
 export class Checker {

@@ -1,6 +1,7 @@
 export { CoreDriver, type CoreDriverPorts } from "./core-driver.ts";
 export { decodeFrame, encodeFrame, type Frame } from "./frames.ts";
 export { type GuardPorts, initializeGuard, isGuardCurrent } from "./guard-count.ts";
+export { LeaderRate } from "./leader-rate.ts";
 export type { EntryProof, LogReader } from "./log-reader.ts";
 export { Mempool } from "./mempool.ts";
 export type { ProposalSlot } from "./proposals.ts";

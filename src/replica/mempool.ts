@@ -68,9 +68,11 @@ export class Mempool {
 
   /**
    * Commands for the next block, one of each issuer in turn, within the bounds of a block. They stay in the pool until decided.
-   * @param underway keys (`leafKey`) of commands in blocks that are proposed already
+   * @param limits.underway keys (`leafKey`) of commands in blocks that are proposed already
+   * @param limits.issuedUntilUs commands that were issued later wait: at the block's time they would not be valid yet
    */
-  select(underway: ReadonlySet<string> = NOTHING_UNDERWAY): PooledCommand[] {
+  select(limits: { readonly underway?: ReadonlySet<string>; readonly issuedUntilUs?: number } = {}): PooledCommand[] {
+    const { underway = NOTHING_UNDERWAY, issuedUntilUs = Number.MAX_SAFE_INTEGER } = limits;
     const selected: PooledCommand[] = [];
     let bytes = 0;
     let turns = [...this.#queues.values()].map((queue) => queue.values());
@@ -79,7 +81,8 @@ export class Mempool {
       for (const turn of turns) {
         const item = turn.next();
         if (item.done === true) continue;
-        if (underway.size > 0 && underway.has(leafKey(item.value.leaf))) {
+        const { signed, leaf } = item.value;
+        if (signed.command.issuedAtUs > issuedUntilUs || (underway.size > 0 && underway.has(leafKey(leaf)))) {
           next.push(turn);
           continue;
         }

@@ -57,12 +57,13 @@ export class Proposals {
   /** A draft for the height out of what waits; a heartbeat when nothing does. */
   draft(slot: ProposalSlot): ProposalDraft {
     const { mempool, hasher, clock, certifier } = this.#options;
-    const selected = mempool.select(this.#underway(slot));
+    const timeUs = Math.max(slot.timeAfterUs + 1, clock.nowUs());
+    const selected = mempool.select({ underway: this.#underway(slot), issuedUntilUs: timeUs + LIMITS.clockSkewMaxUs });
     const certified: CertifiedPoint = certifier.certified?.point ?? { height: 0, size: 0, root: toHash(merkleRoot(hasher, [])) };
     return {
       height: slot.height,
       view: slot.view,
-      timeUs: Math.max(slot.timeAfterUs + 1, clock.nowUs()),
+      timeUs,
       commandsRoot: toHash(
         merkleRoot(
           hasher,
@@ -91,6 +92,7 @@ export class Proposals {
       this.#remember(proposal.digest, batch.commands);
       return done(true);
     }
+    if (!isIssued(batch.commands, proposal.header.timeUs)) return done(false);
     if (proposal.header.certified.height < this.#options.epochFirstHeight() - 1) return done(false);
     this.#verifyCommands(batch.unverified, (valid) => {
       if (!valid) return done(false);
@@ -167,4 +169,12 @@ export class Proposals {
       this.#read.delete(old);
     }
   }
+}
+
+/**
+ * At the block's time every command is issued, but for the skew that clocks may have. One that is not would be refused without spending its id,
+ * and could be ordered again with another answer: so no honest member votes for such a block.
+ */
+function isIssued(commands: readonly SignedCommand[], timeUs: number): boolean {
+  return commands.every(({ command }) => command.issuedAtUs <= timeUs + LIMITS.clockSkewMaxUs);
 }

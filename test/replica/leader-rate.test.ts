@@ -1,6 +1,5 @@
 import { expect } from "chai";
-// The class is the replica's own: what it decides shows from outside only after minutes of a cluster's life.
-import { LeaderRate } from "../../src/replica/leader-rate.ts";
+import { LeaderRate } from "#replica";
 
 const BLOCKS = 12;
 

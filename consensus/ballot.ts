@@ -5,6 +5,8 @@ export interface BallotVote {
   readonly node: NodeId;
   readonly digest: Hash;
   readonly signature: Uint8Array;
+  /** The round of the proof that a tendermint prevote refers to. */
+  readonly validRound?: number;
   verdict: "unknown" | "checking" | "good";
 }
 

@@ -1,0 +1,66 @@
+import { ByteReader, ByteWriter, LIMITS, parseNodeId, QuorumgateError } from "#base";
+import { type MessageCodec, readBody, readHash, readList, readSlot, SIGNATURE_BYTES, writeBody } from "../wire.ts";
+import type { TendermintMessage } from "./messages.ts";
+
+/** Tendermint's messages on the wire. */
+export const tendermintCodec: MessageCodec<TendermintMessage> = {
+  types: ["round-proposal", "prevote", "precommit", "polka"],
+  write(writer, message) {
+    writer.u64(message.epoch).u64(message.height).u64(message.view);
+    switch (message.type) {
+      case "round-proposal":
+        return writeBody(writer.i64(message.validRound).raw(message.signature), message);
+      case "prevote":
+        return writer.text(message.digest).i64(message.validRound).raw(message.signature);
+      case "precommit":
+        return writer.text(message.digest).raw(message.signature);
+      case "polka":
+        writer.text(message.digest).u32(message.votes.length);
+        for (const { node, validRound, signature } of message.votes) writer.text(node).i64(validRound).raw(signature);
+        return writer;
+    }
+  },
+  read(reader, type) {
+    const slot = readSlot(reader);
+    switch (type) {
+      case "round-proposal": {
+        const validRound = readRound(reader);
+        return { type, ...slot, validRound, signature: reader.raw(SIGNATURE_BYTES), ...readBody(reader) };
+      }
+      case "prevote":
+        return { type, ...slot, digest: readHash(reader), validRound: readRound(reader), signature: reader.raw(SIGNATURE_BYTES) };
+      case "precommit":
+        return { type, ...slot, digest: readHash(reader), signature: reader.raw(SIGNATURE_BYTES) };
+      case "polka": {
+        const digest = readHash(reader);
+        const votes = readList(reader, LIMITS.membersMax, () => ({
+          node: parseNodeId(reader.text(63)),
+          validRound: readRound(reader),
+          signature: reader.raw(SIGNATURE_BYTES),
+        }));
+        return { type, ...slot, digest, votes };
+      }
+    }
+  },
+};
+
+/** A message alone, as the write-ahead log keeps it. */
+export function encodeRecord(message: TendermintMessage): Uint8Array {
+  return tendermintCodec.write(new ByteWriter().u8(tendermintCodec.types.indexOf(message.type)), message).finish();
+}
+
+/** Reads a record of the write-ahead log. @throws {QuorumgateError} STORAGE_CORRUPT and format errors */
+export function decodeRecord(bytes: Uint8Array): TendermintMessage {
+  const reader = new ByteReader(bytes);
+  const type = tendermintCodec.types[reader.u8()];
+  if (type === undefined) throw new QuorumgateError("STORAGE_CORRUPT", "a record of the write-ahead log does not read");
+  const message = tendermintCodec.read(reader, type);
+  reader.end();
+  return message;
+}
+
+function readRound(reader: ByteReader): number {
+  const round = reader.i64();
+  if (round < -1) throw new QuorumgateError("CONSENSUS_MESSAGE_INVALID", "a round is −1 or more");
+  return round;
+}

@@ -1,0 +1,258 @@
+import {
+  type Hash,
+  invariant,
+  LIMITS,
+  type NodeId,
+  type SignatureClaim,
+  totalWeight,
+  VOTE_TYPE,
+  type VoteType,
+  weightOf,
+  ZERO_HASH,
+} from "#base";
+import { Ballot, type BallotVote } from "../ballot.ts";
+import type { Proposal, Tip } from "../block.ts";
+import { voteClaim } from "../certificates.ts";
+import type { CoreOptions, Effect } from "../core.ts";
+import type { ConsensusMessage } from "../messages.ts";
+import type { SignIntent } from "../vote-guard.ts";
+import type { Polka, Precommit, Prevote, RoundProposal } from "./messages.ts";
+import { proposerOf, type TendermintRules, type TendermintTiming } from "./rules.ts";
+
+/** Messages of one sender kept for later heights. */
+const LATER_PER_SENDER_MAX = 16;
+/** Rounds of a height that are remembered; older ones make room, but for those with a polka. */
+const ROUNDS_MAX = 32;
+
+/** What does not change while a core runs. */
+export interface TendermintSettings extends Omit<CoreOptions, "tip" | "restored"> {
+  readonly engine: "tendermint";
+  readonly rules: TendermintRules;
+  readonly timing: TendermintTiming;
+}
+
+/** A proposal of a round, as far as it is checked. */
+export interface ReceivedProposal {
+  readonly proposal: Proposal;
+  readonly validRound: number;
+  readonly signature: Uint8Array;
+  verdict: "checking" | "valid" | "invalid";
+}
+
+/** What is known of one round. */
+export class Round {
+  readonly prevotes: Ballot;
+  readonly precommits: Ballot;
+  proposal: ReceivedProposal | undefined;
+  /** The verified prevotes of a quorum for one value, once they are there. */
+  polka: Polka | undefined;
+  /** Slots that somebody was blamed for: replayed contradictions are not evidence again. */
+  readonly blamed: Set<string> = new Set();
+
+  constructor(settings: TendermintSettings) {
+    this.prevotes = new Ballot(settings.membership, settings.rules.isQuorum);
+    this.precommits = new Ballot(settings.membership, settings.rules.isQuorum);
+  }
+}
+
+/** The state of one core. Mutable and private to the core. */
+export class TendermintState {
+  readonly settings: TendermintSettings;
+  readonly total: number;
+  tip: Tip;
+  round: number = 0;
+  step: "propose" | "prevote" | "precommit" = "propose";
+  locked: { readonly round: number; readonly digest: Hash } | undefined;
+  /** The newest value that a polka proved, with the polka: what this node proposes when its turn comes. */
+  valid: Polka | undefined;
+  /** Values that were validated, by digest. */
+  readonly bodies: Map<Hash, Proposal> = new Map();
+  sent: { proposal?: RoundProposal; prevote?: Prevote; precommit?: Precommit } = {};
+  readonly records: Set<string> = new Set();
+  lastHeight: number = Number.MAX_SAFE_INTEGER;
+  participatesAbove: number | undefined;
+  pending: boolean = false;
+  /** Something of the height was seen: its rounds have begun. */
+  begun: boolean = false;
+  readonly #rounds = new Map<number, Round>();
+  readonly #later = new Map<NodeId, ConsensusMessage[]>();
+  readonly #answers = new Map<number, (answer: never) => void>();
+  #effects: Effect[] = [];
+  #nextId = 1;
+
+  constructor(settings: TendermintSettings, tip: Tip) {
+    this.settings = settings;
+    this.total = totalWeight(settings.membership);
+    this.tip = tip;
+  }
+
+  get height(): number {
+    return this.tip.height + 1;
+  }
+
+  get epoch(): number {
+    return this.settings.membership.epoch;
+  }
+
+  get mayVote(): boolean {
+    return this.participatesAbove !== undefined && this.height > this.participatesAbove && this.height <= this.lastHeight;
+  }
+
+  get proposer(): NodeId {
+    return this.proposerAt(this.round);
+  }
+
+  proposerAt(round: number): NodeId {
+    return proposerOf(this.settings.membership, this.height, round);
+  }
+
+  /** The record of a round; undefined for one that is not worth remembering. */
+  at(round: number): Round | undefined {
+    const known = this.#rounds.get(round);
+    if (known !== undefined) return known;
+    if (round > this.round + LIMITS.viewAheadMax) return undefined;
+    if (this.#rounds.size >= ROUNDS_MAX && !this.#makeRoom(round)) return undefined;
+    const record = new Round(this.settings);
+    this.#rounds.set(round, record);
+    return record;
+  }
+
+  /** The record of the present round. */
+  current(): Round {
+    const record = this.at(this.round);
+    invariant(record !== undefined, "the present round is remembered");
+    return record;
+  }
+
+  /** Rounds of which something is known, in ascending order. */
+  rounds(): readonly (readonly [number, Round])[] {
+    return [...this.#rounds].sort(([a], [b]) => a - b);
+  }
+
+  emit(effect: Effect): void {
+    this.#effects.push(effect);
+  }
+
+  broadcast(message: ConsensusMessage): void {
+    this.emit({ type: "broadcast", message });
+  }
+
+  append(key: string, bytes: Uint8Array): void {
+    this.records.add(key);
+    this.emit({ type: "append", record: { key, bytes } });
+  }
+
+  takeEffects(): readonly Effect[] {
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  isQuorum(nodes: Iterable<NodeId>): boolean {
+    return this.settings.rules.isQuorum(weightOf(this.settings.membership, nodes), this.total);
+  }
+
+  /** The check of a vote's signature; undefined for a stranger. */
+  claimOf(
+    vote: Pick<BallotVote, "node" | "digest" | "signature" | "validRound">,
+    round: number,
+    type: VoteType,
+  ): SignatureClaim | undefined {
+    const { node, digest, signature, validRound = -1 } = vote;
+    return voteClaim(this.settings, {
+      node,
+      slot: { epoch: this.epoch, height: this.height, view: round, digest, validRound },
+      type: typeOf(type, digest),
+      signature,
+    });
+  }
+
+  /** Asks for signatures to be checked; the answer is dropped when the height was decided meanwhile. False when too many are under way. */
+  verify(claims: readonly SignatureClaim[], then: (valid: boolean) => void): boolean {
+    if (this.#answers.size >= LIMITS.pendingVerificationsMax) return false;
+    const { height } = this;
+    const id = this.#ask((verdicts: readonly boolean[]) => {
+      if (this.height === height) then(verdicts.length === claims.length && verdicts.every(Boolean));
+    });
+    this.emit({ type: "verify", id, claims });
+    return true;
+  }
+
+  validate(proposal: Proposal, check: "first-proposal" | "re-proposal" | "decided", then: (valid: boolean) => void): void {
+    const { height } = this;
+    const id = this.#ask((valid: boolean) => {
+      if (this.height === height) then(valid);
+    });
+    this.emit({ type: "validate", id, proposal, check });
+  }
+
+  sign(intent: Omit<SignIntent, "epoch" | "height">, body: Uint8Array, then: (signature: Uint8Array) => void): void {
+    const { height } = this;
+    if (!this.mayVote) return;
+    const id = this.#ask((signature: Uint8Array | undefined) => {
+      if (signature !== undefined && this.height === height) then(signature);
+    });
+    this.emit({ type: "sign", id, intent: { ...intent, epoch: this.epoch, height }, body });
+  }
+
+  answer(id: number, value: readonly boolean[] | boolean | Uint8Array | undefined): void {
+    const then = this.#answers.get(id) as ((answer: typeof value) => void) | undefined;
+    this.#answers.delete(id);
+    then?.(value);
+  }
+
+  keepForLater(from: NodeId, message: ConsensusMessage): void {
+    const kept = this.#later.get(from) ?? [];
+    if (kept.length >= LATER_PER_SENDER_MAX) kept.shift();
+    kept.push(message);
+    this.#later.set(from, kept);
+  }
+
+  takeLater(): [NodeId, ConsensusMessage][] {
+    const kept = [...this.#later].flatMap(([from, messages]) => messages.map((message): [NodeId, ConsensusMessage] => [from, message]));
+    this.#later.clear();
+    return kept;
+  }
+
+  /** Moves to the next height, round 0; what belonged to the decided one goes. */
+  moveTo(tip: Tip): void {
+    invariant(tip.height === this.height, "heights are decided in order");
+    this.tip = tip;
+    this.round = 0;
+    this.step = "propose";
+    this.locked = undefined;
+    this.valid = undefined;
+    this.begun = false;
+    this.bodies.clear();
+    this.#rounds.clear();
+    this.sent = {};
+  }
+
+  /** The oldest round without a polka, not the present one and not the one that needs room, is forgotten. */
+  #makeRoom(wanted: number): boolean {
+    const candidates = this.rounds().filter(([round, { polka }]) => polka === undefined && round !== this.round);
+    const [oldest] = candidates;
+    const newest = candidates.at(-1);
+    // A round far ahead gives way to a nearer one: a liar may vote in many.
+    const victim = wanted < this.round ? newest : oldest !== undefined && oldest[0] < this.round ? oldest : newest;
+    if (victim === undefined || (victim[0] > this.round && victim[0] < wanted)) return false;
+    return this.#rounds.delete(victim[0]);
+  }
+
+  #ask<T>(then: (answer: T) => void): number {
+    const id = this.#nextId++;
+    this.#answers.set(id, then as (answer: never) => void);
+    return id;
+  }
+}
+
+/** True for the digest of a nil vote. */
+export function isNil(digest: Hash): boolean {
+  return digest === ZERO_HASH;
+}
+
+/** The type under which a vote is signed: nil votes have types of their own. */
+export function typeOf(type: VoteType, digest: Hash): VoteType {
+  if (!isNil(digest)) return type;
+  return type === VOTE_TYPE.tendermintPrevote ? VOTE_TYPE.tendermintPrevoteNil : VOTE_TYPE.tendermintPrecommitNil;
+}

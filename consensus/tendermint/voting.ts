@@ -1,0 +1,441 @@
+import { encodeVoteBody, type Hash, holdsOneHonest, LIMITS, type NodeId, VOTE_TYPE, type VoteType, weightOf, ZERO_HASH } from "#base";
+import type { Ballot, BallotVote } from "../ballot.ts";
+import type { CommitCertificate, Proposal, ProposalDraft } from "../block.ts";
+import { minimalVotes, voteBodyOf, votePurpose } from "../certificates.ts";
+import { proposalFromDraft, readProposal } from "../proposing.ts";
+import { phaseOf } from "../vote-guard.ts";
+import { accuse, suspectAmnesia } from "./blame.ts";
+import { encodeRecord } from "./codec.ts";
+import type { Polka, PolkaVote, Precommit, Prevote, RoundProposal } from "./messages.ts";
+import { bodyKey, LOCK_KEY, sentKey } from "./records.ts";
+import { isNil, type ReceivedProposal, type Round, type TendermintState, typeOf } from "./state.ts";
+
+/** What voting tells the core. */
+export interface VotingHooks {
+  onDecided(proposal: Proposal, certificate: CommitCertificate): void;
+  /** A wait of the step begins, once in a round. */
+  onWait(step: "prevote" | "precommit"): void;
+  onRound(): void;
+}
+
+/** Proposals and votes of one height: rules T1 to T10 of docs/protocols/tendermint.md. */
+export class Voting {
+  readonly #state: TendermintState;
+  readonly #hooks: VotingHooks;
+  #offered = "";
+  #asked = "";
+
+  constructor(state: TendermintState, hooks: VotingHooks) {
+    this.#state = state;
+    this.#hooks = hooks;
+  }
+
+  /** Everything that may follow from what is known now. */
+  evaluate(): void {
+    const state = this.#state;
+    const { height } = state;
+    for (const [number, round] of state.rounds()) {
+      this.#countPrecommits(number, round);
+      if (state.height !== height) return;
+      this.#countPrevotes(number, round);
+    }
+    if (!state.mayVote) return;
+    const ahead = this.#roundToSkipTo();
+    if (ahead !== undefined) return this.enter(ahead);
+    this.#propose();
+    this.#answerProposal();
+    this.#lockOrPass();
+    this.#waitForVotes();
+  }
+
+  /** Enters a round (T1, T9, T10). */
+  enter(round: number): void {
+    const state = this.#state;
+    if (round <= state.round) return;
+    state.round = round;
+    state.step = "propose";
+    state.begun = true;
+    this.#hooks.onRound();
+    this.evaluate();
+  }
+
+  /** A draft of the driver becomes this proposer's value. */
+  onDraft(draft: ProposalDraft): void {
+    const state = this.#state;
+    const { settings, height, round, tip } = state;
+    if (draft.height !== height || draft.view !== round || state.valid !== undefined || !this.#maySpeak()) return;
+    this.#sendProposal(proposalFromDraft(settings, draft, { height, view: round, parent: tip }), -1);
+  }
+
+  onProposal(from: NodeId, message: RoundProposal): void {
+    const state = this.#state;
+    const { view, validRound, signature } = message;
+    const round = state.at(view);
+    if (round === undefined || from !== state.proposerAt(view) || from === state.settings.self || validRound >= view) return;
+    const proposal = readProposal(state.settings.hasher, message);
+    if (proposal === undefined) return;
+    const known = round.proposal;
+    if (known !== undefined) {
+      if (known.proposal.digest === proposal.digest && known.validRound === validRound) return;
+      const first = { digest: known.proposal.digest, signature: known.signature, validRound: known.validRound };
+      return accuse(state, { node: from, round: view, type: VOTE_TYPE.tendermintPropose }, [
+        first,
+        { digest: proposal.digest, signature, validRound },
+      ]);
+    }
+    if (!this.#isAcceptable(proposal, view, validRound)) return;
+    const received: ReceivedProposal = { proposal, validRound, signature, verdict: "checking" };
+    const claim = state.claimOf({ node: from, digest: proposal.digest, signature, validRound }, view, VOTE_TYPE.tendermintPropose);
+    if (claim === undefined) return;
+    round.proposal = received;
+    state.begun = true;
+    const drop = (): void => {
+      // No verdict, or somebody else's bytes: the same proposal may come again and is checked again.
+      if (round.proposal === received) round.proposal = undefined;
+    };
+    const begun = state.verify([claim], (genuine) => {
+      if (!genuine) return drop();
+      if (state.bodies.has(proposal.digest)) return this.#accept(received, message);
+      return state.validate(proposal, validRound < 0 ? "first-proposal" : "re-proposal", (valid) => {
+        if (valid) return this.#accept(received, message);
+        received.verdict = "invalid";
+        this.evaluate();
+        return drop();
+      });
+    });
+    if (!begun) drop();
+  }
+
+  onVote(from: NodeId, message: Prevote | Precommit): void {
+    const state = this.#state;
+    const round = state.at(message.view);
+    if (round === undefined || from === state.settings.self) return;
+    const isPrevote = message.type === "prevote";
+    const { digest, signature, view } = message;
+    const validRound = isPrevote ? message.validRound : -1;
+    if (validRound >= view || (isNil(digest) && validRound !== -1)) return;
+    const type = isPrevote ? VOTE_TYPE.tendermintPrevote : VOTE_TYPE.tendermintPrecommit;
+    if (state.claimOf({ node: from, digest, signature, validRound }, view, type) === undefined) return;
+    state.begun = true;
+    const verdict = state.settings.rules.verifiesVotes ? "unknown" : "good";
+    const vote: BallotVote = { node: from, digest, signature, validRound, verdict };
+    const conflicting = (isPrevote ? round.prevotes : round.precommits).add(vote);
+    if (conflicting !== undefined)
+      accuse(state, { node: from, round: view, type }, [
+        { validRound: -1, ...conflicting },
+        { digest, signature, validRound },
+      ]);
+    if (isPrevote) suspectAmnesia(state, view, { ...vote, validRound });
+    this.evaluate();
+  }
+
+  /** A polka of any round: it proves a value valid to those who missed its prevotes. */
+  onPolka(message: Polka): void {
+    const state = this.#state;
+    const round = state.at(message.view);
+    const { digest, votes, view } = message;
+    if (round === undefined || round.polka !== undefined || isNil(digest)) return;
+    if (!votes.every(({ node }, index) => index === 0 || (votes[index - 1]?.node ?? "") < node)) return;
+    if (!state.isQuorum(votes.map(({ node }) => node))) return;
+    const claims = votes.flatMap((vote) => state.claimOf({ ...vote, digest }, view, VOTE_TYPE.tendermintPrevote) ?? []);
+    if (claims.length !== votes.length) return;
+    state.verify(claims, (genuine) => {
+      if (!genuine || round.polka !== undefined) return;
+      this.#onPolka(round, message);
+      this.evaluate();
+    });
+  }
+
+  /** The proposer's time is over, or there is a reason to doubt it (T10). */
+  giveUpProposal(): void {
+    if (this.#state.step === "propose" && this.#state.mayVote) this.#prevote(ZERO_HASH, -1);
+  }
+
+  /** Prevotes do not agree in time (T10). */
+  giveUpPrevotes(): void {
+    if (this.#state.step === "prevote" && this.#state.mayVote) this.#precommit(ZERO_HASH);
+  }
+
+  /** A body came for a value that a polka or a quorum of precommits names. */
+  onBody(proposal: Proposal): void {
+    const state = this.#state;
+    if (state.bodies.has(proposal.digest) || !this.#isNamed(proposal.digest)) return;
+    state.validate(proposal, "re-proposal", (valid) => {
+      if (!valid) return;
+      state.bodies.set(proposal.digest, proposal);
+      this.evaluate();
+    });
+  }
+
+  /** T8: precommits of a quorum for one value, in any round, decide. */
+  #countPrecommits(number: number, round: Round): void {
+    const state = this.#state;
+    for (const digest of round.precommits.digests()) {
+      const quorum = round.precommits.quorum(digest);
+      if (quorum === undefined)
+        this.#verifyVotes(round.precommits, VOTE_TYPE.tendermintPrecommit, number, round.precommits.toVerify(digest));
+      else if (!isNil(digest)) {
+        const proposal = state.bodies.get(digest);
+        const certificate = this.#certificate(number, digest, quorum);
+        if (proposal !== undefined) return this.#hooks.onDecided(proposal, certificate);
+        return this.#ask(`block/${digest}`, () =>
+          state.emit({
+            type: "request-sync",
+            fromHeight: state.height,
+            peers: certificate.votes.map(({ node }) => node).filter((node) => node !== state.settings.self),
+          }),
+        );
+      }
+    }
+  }
+
+  /** Prevotes of a quorum for one value make a polka. */
+  #countPrevotes(number: number, round: Round): void {
+    if (round.polka !== undefined) return;
+    const { prevotes } = round;
+    for (const digest of prevotes.digests()) {
+      const quorum = prevotes.quorum(digest);
+      if (quorum === undefined) this.#verifyVotes(prevotes, VOTE_TYPE.tendermintPrevote, number, prevotes.toVerify(digest));
+      else if (!isNil(digest)) return this.#onPolka(round, this.#polka(number, digest, quorum));
+    }
+  }
+
+  /** The newest polka is what this node proposes; the value itself may still be missing. */
+  #onPolka(round: Round, polka: Polka): void {
+    const state = this.#state;
+    round.polka = polka;
+    if (state.valid !== undefined && state.valid.view >= polka.view) return;
+    state.valid = polka;
+    const { digest, height } = polka;
+    if (!state.bodies.has(digest)) this.#ask(`body/${digest}`, () => state.broadcast({ type: "fetch-proposal", height, digest }));
+  }
+
+  /** T1: the proposer proposes the newest valid value, or asks the driver for a new one. */
+  #propose(): void {
+    const state = this.#state;
+    const { height, round, tip, valid } = state;
+    if (!this.#maySpeak()) return;
+    if (valid !== undefined) {
+      const body = state.bodies.get(valid.digest);
+      if (body === undefined) return;
+      state.broadcast(valid);
+      return this.#sendProposal(body, valid.view);
+    }
+    const slot = `${height}/${round}`;
+    if (this.#offered === slot) return;
+    this.#offered = slot;
+    state.emit({ type: "want-proposal", height, view: round, parent: tip.digest, timeAfterUs: tip.timeUs, undecided: [] });
+  }
+
+  /** T2 and T3. */
+  #answerProposal(): void {
+    const state = this.#state;
+    const received = state.current().proposal;
+    if (state.step !== "propose" || received === undefined || received.verdict === "checking") return;
+    const { proposal, validRound, verdict } = received;
+    if (verdict === "invalid") return this.#prevote(ZERO_HASH, -1);
+    const { digest } = proposal;
+    if (validRound >= 0 && state.settings.rules.needsPolka && state.at(validRound)?.polka?.digest !== digest) return;
+    const { locked } = state;
+    const isLockedOn = locked?.digest === digest;
+    const may = state.settings.rules.mayPrevote({ lockedRound: locked?.round ?? -1, isLockedOn, validRound });
+    return may ? this.#prevote(digest, validRound) : this.#prevote(ZERO_HASH, -1);
+  }
+
+  /** T5: with a polka of the round and its value, lock and precommit. T6: with a quorum of nil prevotes, precommit nil. */
+  #lockOrPass(): void {
+    const state = this.#state;
+    if (state.step !== "prevote") return;
+    const { polka, prevotes } = state.current();
+    if (polka !== undefined && state.bodies.has(polka.digest)) {
+      if (state.settings.rules.locks) state.locked = { round: polka.view, digest: polka.digest };
+      state.append(LOCK_KEY, encodeRecord(polka));
+      return this.#precommit(polka.digest);
+    }
+    if (prevotes.quorum(ZERO_HASH) !== undefined) this.#precommit(ZERO_HASH);
+  }
+
+  /** T4 and T7: a quorum voted, but not alike; and T9, which needs no quorum. */
+  #waitForVotes(): void {
+    const state = this.#state;
+    const { prevotes, precommits } = state.current();
+    if (state.step === "prevote" && this.#hasQuorum(prevotes, VOTE_TYPE.tendermintPrevote)) this.#hooks.onWait("prevote");
+    if (this.#hasQuorum(precommits, VOTE_TYPE.tendermintPrecommit)) this.#hooks.onWait("precommit");
+  }
+
+  /** T9: the highest round that members of one honest weight are in, or above it. */
+  #roundToSkipTo(): number | undefined {
+    const state = this.#state;
+    const ahead = state
+      .rounds()
+      .filter(([number]) => number > state.round)
+      .reverse();
+    const seen = new Set<NodeId>();
+    const genuine = new Set<NodeId>();
+    for (const [number, { prevotes, precommits }] of ahead) {
+      for (const vote of [...prevotes.for(undefined), ...precommits.for(undefined)]) {
+        seen.add(vote.node);
+        if (vote.verdict === "good") genuine.add(vote.node);
+      }
+      if (this.#holdsOneHonest(genuine)) return number;
+    }
+    if (!this.#holdsOneHonest(seen)) return undefined;
+    for (const [number, { prevotes, precommits }] of ahead) {
+      this.#verifyVotes(prevotes, VOTE_TYPE.tendermintPrevote, number, unknownOf(prevotes));
+      this.#verifyVotes(precommits, VOTE_TYPE.tendermintPrecommit, number, unknownOf(precommits));
+    }
+    return undefined;
+  }
+
+  #holdsOneHonest(nodes: ReadonlySet<NodeId>): boolean {
+    return holdsOneHonest(weightOf(this.#state.settings.membership, nodes), this.#state.total);
+  }
+
+  #hasQuorum(ballot: Ballot, type: VoteType): boolean {
+    if (ballot.quorum(undefined) !== undefined) return true;
+    this.#verifyVotes(ballot, type, this.#state.round, ballot.toVerify(undefined));
+    return false;
+  }
+
+  #maySpeak(): boolean {
+    const state = this.#state;
+    return state.mayVote && state.step === "propose" && state.proposer === state.settings.self && state.sent.proposal?.view !== state.round;
+  }
+
+  /** The header follows the tip, and is the first proposer's of its round; what may be repeated is said by a polka. */
+  #isAcceptable({ header }: Proposal, round: number, validRound: number): boolean {
+    const { settings, height, tip } = this.#state;
+    const inPlace =
+      header.cluster === settings.cluster && header.epoch === settings.membership.epoch && header.protocol === settings.protocol;
+    const follows = header.height === height && header.parent === tip.digest && header.timeUs > tip.timeUs;
+    const ahead = height - header.certified.height;
+    if (!inPlace || !follows || ahead < 1 || ahead > LIMITS.uncertifiedHeightsMax) return false;
+    const origin = header.originView;
+    return header.proposer === this.#state.proposerAt(origin) && (validRound < 0 ? origin === round : origin <= validRound);
+  }
+
+  #accept(received: ReceivedProposal, message: RoundProposal): void {
+    const state = this.#state;
+    const { digest } = received.proposal;
+    received.verdict = "valid";
+    if (!state.bodies.has(digest)) {
+      state.bodies.set(digest, received.proposal);
+      state.append(bodyKey(state.height, digest), encodeRecord(message));
+    }
+    this.evaluate();
+  }
+
+  #sendProposal(proposal: Proposal, validRound: number): void {
+    const state = this.#state;
+    const { epoch, height, round } = state;
+    const { digest, headerBytes, certifiedProof, batch } = proposal;
+    const record = state.current();
+    if (record.proposal !== undefined) return;
+    const received: ReceivedProposal = { proposal, validRound, signature: new Uint8Array(0), verdict: "checking" };
+    record.proposal = received;
+    this.#sign(VOTE_TYPE.tendermintPropose, digest, validRound, (signature) => {
+      const message: RoundProposal = {
+        type: "round-proposal",
+        epoch,
+        height,
+        view: round,
+        validRound,
+        headerBytes,
+        certifiedProof,
+        batch,
+        signature,
+      };
+      record.proposal = { ...received, signature };
+      state.sent.proposal = message;
+      state.append(sentKey("proposal"), encodeRecord(message));
+      state.broadcast(message);
+      this.#accept(record.proposal, message);
+    });
+  }
+
+  #prevote(digest: Hash, validRound: number): void {
+    const state = this.#state;
+    const { epoch, height, round } = state;
+    state.step = "prevote";
+    this.#sign(VOTE_TYPE.tendermintPrevote, digest, validRound, (signature) => {
+      const message: Prevote = { type: "prevote", epoch, height, view: round, digest, validRound, signature };
+      state.sent.prevote = message;
+      state.append(sentKey("prevote"), encodeRecord(message));
+      state.broadcast(message);
+      state.current().prevotes.add({ node: state.settings.self, digest, signature, validRound, verdict: "good" });
+      this.evaluate();
+    });
+  }
+
+  #precommit(digest: Hash): void {
+    const state = this.#state;
+    const { epoch, height, round } = state;
+    state.step = "precommit";
+    this.#sign(VOTE_TYPE.tendermintPrecommit, digest, -1, (signature) => {
+      const message: Precommit = { type: "precommit", epoch, height, view: round, digest, signature };
+      state.sent.precommit = message;
+      state.append(sentKey("precommit"), encodeRecord(message));
+      state.broadcast(message);
+      state.current().precommits.add({ node: state.settings.self, digest, signature, validRound: -1, verdict: "good" });
+      this.evaluate();
+    });
+  }
+
+  #sign(type: VoteType, digest: Hash, validRound: number, then: (signature: Uint8Array) => void): void {
+    const state = this.#state;
+    const { round, height, epoch, settings } = state;
+    const body = encodeVoteBody(voteBodyOf(settings.cluster, { epoch, height, view: round, digest, validRound }, typeOf(type, digest)));
+    state.sign({ purpose: votePurpose(type), view: round, phase: phaseOf(type), digest }, body, (signature) => {
+      // Signed late, in another round by now: the guard knows it, but it is not sent any more.
+      if (state.round === round) then(signature);
+    });
+  }
+
+  #verifyVotes(ballot: Ballot, type: VoteType, round: number, votes: readonly BallotVote[]): void {
+    const state = this.#state;
+    for (const vote of votes) {
+      const claim = state.claimOf(vote, round, type);
+      if (claim === undefined) continue;
+      vote.verdict = "checking";
+      const begun = state.verify([claim], (valid) => {
+        if (valid) vote.verdict = "good";
+        else ballot.drop(vote.node);
+        this.evaluate();
+      });
+      if (!begun) vote.verdict = "unknown";
+    }
+  }
+
+  #certificate(view: number, digest: Hash, quorum: readonly BallotVote[]): CommitCertificate {
+    const { epoch, height } = this.#state;
+    return { epoch, height, view, digest, votes: this.#minimal(quorum).map(({ node, signature }) => ({ node, signature })) };
+  }
+
+  #polka(view: number, digest: Hash, quorum: readonly BallotVote[]): Polka {
+    const { epoch, height } = this.#state;
+    const votes: PolkaVote[] = this.#minimal(quorum).map(({ node, signature, validRound = -1 }) => ({ node, signature, validRound }));
+    return { type: "polka", epoch, height, view, digest, votes };
+  }
+
+  #minimal(quorum: readonly BallotVote[]): readonly BallotVote[] {
+    const chosen = minimalVotes(this.#state.settings.membership, quorum, { isQuorum: (nodes) => this.#state.isQuorum(nodes) });
+    return chosen.flatMap(({ node }) => quorum.find((vote) => vote.node === node) ?? []);
+  }
+
+  #isNamed(digest: Hash): boolean {
+    return this.#state.rounds().some(([, round]) => round.polka?.digest === digest || round.precommits.quorum(digest) !== undefined);
+  }
+
+  /** Asks once in a round. */
+  #ask(what: string, send: () => void): void {
+    const { height, round } = this.#state;
+    const key = `${height}/${round}/${what}`;
+    if (this.#asked === key) return;
+    this.#asked = key;
+    send();
+  }
+}
+
+function unknownOf(ballot: Ballot): readonly BallotVote[] {
+  return ballot.for(undefined).filter(({ verdict }) => verdict === "unknown");
+}
