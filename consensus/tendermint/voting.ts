@@ -1,14 +1,14 @@
-import { encodeVoteBody, type Hash, holdsOneHonest, LIMITS, type NodeId, VOTE_TYPE, type VoteType, weightOf, ZERO_HASH } from "#base";
+import { type Hash, holdsOneHonest, LIMITS, type NodeId, VOTE_TYPE, type VoteType, weightOf, ZERO_HASH } from "#base";
 import type { Ballot, BallotVote } from "../ballot.ts";
 import type { CommitCertificate, Proposal, ProposalDraft } from "../block.ts";
-import { minimalVotes, voteBodyOf, votePurpose } from "../certificates.ts";
+import { minimalVotes } from "../certificates.ts";
 import { proposalFromDraft, readProposal } from "../proposing.ts";
-import { phaseOf } from "../vote-guard.ts";
 import { accuse, suspectAmnesia } from "./blame.ts";
 import { encodeRecord } from "./codec.ts";
 import type { Polka, PolkaVote, Precommit, Prevote, RoundProposal } from "./messages.ts";
-import { bodyKey, LOCK_KEY, sentKey } from "./records.ts";
-import { isNil, type ReceivedProposal, type Round, type TendermintState, typeOf } from "./state.ts";
+import { bodyKey, LOCK_KEY } from "./records.ts";
+import { Speaker } from "./speaker.ts";
+import { isNil, type ReceivedProposal, type Round, type TendermintState } from "./state.ts";
 
 /** What voting tells the core. */
 export interface VotingHooks {
@@ -22,12 +22,17 @@ export interface VotingHooks {
 export class Voting {
   readonly #state: TendermintState;
   readonly #hooks: VotingHooks;
+  readonly #speaker: Speaker;
   #offered = "";
   #asked = "";
 
   constructor(state: TendermintState, hooks: VotingHooks) {
     this.#state = state;
     this.#hooks = hooks;
+    this.#speaker = new Speaker(state, {
+      onOwnProposal: (received, message) => this.#accept(received, message),
+      onVote: () => this.evaluate(),
+    });
   }
 
   /** Everything that may follow from what is known now. */
@@ -64,7 +69,7 @@ export class Voting {
     const state = this.#state;
     const { settings, height, round, tip } = state;
     if (draft.height !== height || draft.view !== round || state.valid !== undefined || !this.#maySpeak()) return;
-    this.#sendProposal(proposalFromDraft(settings, draft, { height, view: round, parent: tip }), -1);
+    this.#speaker.propose(proposalFromDraft(settings, draft, { height, view: round, parent: tip }), -1);
   }
 
   onProposal(from: NodeId, message: RoundProposal): void {
@@ -148,12 +153,12 @@ export class Voting {
 
   /** The proposer's time is over, or there is a reason to doubt it (T10). */
   giveUpProposal(): void {
-    if (this.#state.step === "propose" && this.#state.mayVote) this.#prevote(ZERO_HASH, -1);
+    if (this.#state.step === "propose" && this.#state.mayVote) this.#speaker.prevote(ZERO_HASH, -1);
   }
 
   /** Prevotes do not agree in time (T10). */
   giveUpPrevotes(): void {
-    if (this.#state.step === "prevote" && this.#state.mayVote) this.#precommit(ZERO_HASH);
+    if (this.#state.step === "prevote" && this.#state.mayVote) this.#speaker.precommit(ZERO_HASH);
   }
 
   /** A body came for a value that a polka or a quorum of precommits names. */
@@ -219,7 +224,7 @@ export class Voting {
       const body = state.bodies.get(valid.digest);
       if (body === undefined) return;
       state.broadcast(valid);
-      return this.#sendProposal(body, valid.view);
+      return this.#speaker.propose(body, valid.view);
     }
     const slot = `${height}/${round}`;
     if (this.#offered === slot) return;
@@ -233,13 +238,13 @@ export class Voting {
     const received = state.current().proposal;
     if (state.step !== "propose" || received === undefined || received.verdict === "checking") return;
     const { proposal, validRound, verdict } = received;
-    if (verdict === "invalid") return this.#prevote(ZERO_HASH, -1);
+    if (verdict === "invalid") return this.#speaker.prevote(ZERO_HASH, -1);
     const { digest } = proposal;
     if (validRound >= 0 && state.settings.rules.needsPolka && state.at(validRound)?.polka?.digest !== digest) return;
     const { locked } = state;
     const isLockedOn = locked?.digest === digest;
     const may = state.settings.rules.mayPrevote({ lockedRound: locked?.round ?? -1, isLockedOn, validRound });
-    return may ? this.#prevote(digest, validRound) : this.#prevote(ZERO_HASH, -1);
+    return may ? this.#speaker.prevote(digest, validRound) : this.#speaker.prevote(ZERO_HASH, -1);
   }
 
   /** T5: with a polka of the round and its value, lock and precommit. T6: with a quorum of nil prevotes, precommit nil. */
@@ -250,9 +255,9 @@ export class Voting {
     if (polka !== undefined && state.bodies.has(polka.digest)) {
       if (state.settings.rules.locks) state.locked = { round: polka.view, digest: polka.digest };
       state.append(LOCK_KEY, encodeRecord(polka));
-      return this.#precommit(polka.digest);
+      return this.#speaker.precommit(polka.digest);
     }
-    if (prevotes.quorum(ZERO_HASH) !== undefined) this.#precommit(ZERO_HASH);
+    if (prevotes.quorum(ZERO_HASH) !== undefined) this.#speaker.precommit(ZERO_HASH);
   }
 
   /** T4 and T7: a quorum voted, but not alike; and T9, which needs no quorum. */
@@ -323,72 +328,6 @@ export class Voting {
       state.append(bodyKey(state.height, digest), encodeRecord(message));
     }
     this.evaluate();
-  }
-
-  #sendProposal(proposal: Proposal, validRound: number): void {
-    const state = this.#state;
-    const { epoch, height, round } = state;
-    const { digest, headerBytes, certifiedProof, batch } = proposal;
-    const record = state.current();
-    if (record.proposal !== undefined) return;
-    const received: ReceivedProposal = { proposal, validRound, signature: new Uint8Array(0), verdict: "checking" };
-    record.proposal = received;
-    this.#sign(VOTE_TYPE.tendermintPropose, digest, validRound, (signature) => {
-      const message: RoundProposal = {
-        type: "round-proposal",
-        epoch,
-        height,
-        view: round,
-        validRound,
-        headerBytes,
-        certifiedProof,
-        batch,
-        signature,
-      };
-      record.proposal = { ...received, signature };
-      state.sent.proposal = message;
-      state.append(sentKey("proposal"), encodeRecord(message));
-      state.broadcast(message);
-      this.#accept(record.proposal, message);
-    });
-  }
-
-  #prevote(digest: Hash, validRound: number): void {
-    const state = this.#state;
-    const { epoch, height, round } = state;
-    state.step = "prevote";
-    this.#sign(VOTE_TYPE.tendermintPrevote, digest, validRound, (signature) => {
-      const message: Prevote = { type: "prevote", epoch, height, view: round, digest, validRound, signature };
-      state.sent.prevote = message;
-      state.append(sentKey("prevote"), encodeRecord(message));
-      state.broadcast(message);
-      state.current().prevotes.add({ node: state.settings.self, digest, signature, validRound, verdict: "good" });
-      this.evaluate();
-    });
-  }
-
-  #precommit(digest: Hash): void {
-    const state = this.#state;
-    const { epoch, height, round } = state;
-    state.step = "precommit";
-    this.#sign(VOTE_TYPE.tendermintPrecommit, digest, -1, (signature) => {
-      const message: Precommit = { type: "precommit", epoch, height, view: round, digest, signature };
-      state.sent.precommit = message;
-      state.append(sentKey("precommit"), encodeRecord(message));
-      state.broadcast(message);
-      state.current().precommits.add({ node: state.settings.self, digest, signature, validRound: -1, verdict: "good" });
-      this.evaluate();
-    });
-  }
-
-  #sign(type: VoteType, digest: Hash, validRound: number, then: (signature: Uint8Array) => void): void {
-    const state = this.#state;
-    const { round, height, epoch, settings } = state;
-    const body = encodeVoteBody(voteBodyOf(settings.cluster, { epoch, height, view: round, digest, validRound }, typeOf(type, digest)));
-    state.sign({ purpose: votePurpose(type), view: round, phase: phaseOf(type), digest }, body, (signature) => {
-      // Signed late, in another round by now: the guard knows it, but it is not sent any more.
-      if (state.round === round) then(signature);
-    });
   }
 
   #verifyVotes(ballot: Ballot, type: VoteType, round: number, votes: readonly BallotVote[]): void {

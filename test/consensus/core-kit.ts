@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import {
   type CertifiedPoint,
+  type EngineName,
   encodeUtf8,
   type Hash,
   type Hasher,
@@ -18,10 +19,12 @@ import {
 import {
   type ConsensusMessage,
   type Core,
-  createPbftCore,
+  type CoreRules,
+  createCore,
   type Effect,
   type GuardRecord,
   guardKey,
+  guardScopeOf,
   type Input,
   type PbftRules,
   type Tip,
@@ -98,16 +101,18 @@ export class Room {
   readonly #waiting: { readonly from: NodeId; readonly to: NodeId; readonly message: ConsensusMessage }[] = [];
 
   readonly #membership: Membership;
-  readonly #rules: PbftRules | undefined;
+  readonly #engine: EngineName;
+  readonly #rules: CoreRules;
 
-  constructor(weights: readonly number[], rules?: PbftRules) {
+  constructor(weights: readonly number[], rules?: PbftRules | CoreRules, engine: EngineName = "pbft") {
     this.#membership = membershipOf(weights);
-    this.#rules = rules;
+    this.#engine = engine;
+    this.#rules = rules === undefined ? {} : "isQuorum" in rules ? { pbft: rules } : rules;
     const tip = { height: 0, digest: ZERO_HASH, timeUs: 0, view: 0 };
     this.nodes = this.#membership.members.map(({ id }) => ({
       id,
       core: this.#createCore({ id, tip, records: new Map(), guardRecords: new Map() }),
-      guard: new VoteGuard(),
+      guard: new VoteGuard([], guardScopeOf(engine)),
       records: new Map(),
       guardRecords: new Map(),
       tip,
@@ -121,7 +126,7 @@ export class Room {
   /** Stops a node and starts it again from what it had written. */
   restart(id: NodeId): void {
     const node = this.node(id);
-    node.guard = new VoteGuard([...node.guardRecords.values()]);
+    node.guard = new VoteGuard([...node.guardRecords.values()], guardScopeOf(this.#engine));
     node.core = this.#createCore(node);
     this.#begin(id);
     this.settle();
@@ -130,9 +135,8 @@ export class Room {
   #createCore(node: Pick<Driven, "id" | "tip" | "records" | "guardRecords">): Core {
     const records = [...node.records].map(([key, bytes]) => ({ key, bytes }));
     const restored = { records, guard: [...node.guardRecords.values()] };
-    const rules = this.#rules === undefined ? {} : { rules: this.#rules };
     const fixed = { cluster: CLUSTER, membership: this.#membership, protocol: 1, window: 1, seed: 1, hasher };
-    return createPbftCore({ ...fixed, self: node.id, tip: node.tip, restored, ...rules });
+    return createCore(this.#engine, { ...fixed, self: node.id, tip: node.tip, restored, rules: this.#rules });
   }
 
   #begin(id: NodeId): void {

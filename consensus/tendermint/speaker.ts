@@ -1,0 +1,90 @@
+import { encodeVoteBody, type Hash, VOTE_TYPE, type VoteType } from "#base";
+import type { Proposal } from "../block.ts";
+import { voteBodyOf, votePurpose } from "../certificates.ts";
+import { phaseOf } from "../vote-guard.ts";
+import { encodeRecord } from "./codec.ts";
+import type { Precommit, Prevote, RoundProposal } from "./messages.ts";
+import { sentKey } from "./records.ts";
+import { type ReceivedProposal, type TendermintState, typeOf } from "./state.ts";
+
+/** What this node says: signed, written, sent, and counted as its own. */
+export class Speaker {
+  readonly #state: TendermintState;
+  readonly #onOwnProposal: (received: ReceivedProposal, message: RoundProposal) => void;
+  readonly #onVote: () => void;
+
+  constructor(state: TendermintState, hooks: { onOwnProposal(received: ReceivedProposal, message: RoundProposal): void; onVote(): void }) {
+    this.#state = state;
+    this.#onOwnProposal = (received, message) => hooks.onOwnProposal(received, message);
+    this.#onVote = () => hooks.onVote();
+  }
+
+  /** Signs and sends this proposer's value. */
+  propose(proposal: Proposal, validRound: number): void {
+    const state = this.#state;
+    const { epoch, height, round } = state;
+    const { digest, headerBytes, certifiedProof, batch } = proposal;
+    const record = state.current();
+    if (record.proposal !== undefined) return;
+    const received: ReceivedProposal = { proposal, validRound, signature: new Uint8Array(0), verdict: "checking" };
+    record.proposal = received;
+    this.#sign(VOTE_TYPE.tendermintPropose, digest, validRound, (signature) => {
+      const message: RoundProposal = {
+        type: "round-proposal",
+        epoch,
+        height,
+        view: round,
+        validRound,
+        headerBytes,
+        certifiedProof,
+        batch,
+        signature,
+      };
+      record.proposal = { ...received, signature };
+      state.sent.proposal = message;
+      state.append(sentKey("proposal"), encodeRecord(message));
+      state.broadcast(message);
+      this.#onOwnProposal(record.proposal, message);
+    });
+  }
+
+  /** Prevotes; zeros for nil. */
+  prevote(digest: Hash, validRound: number): void {
+    const state = this.#state;
+    const { epoch, height, round } = state;
+    state.step = "prevote";
+    this.#sign(VOTE_TYPE.tendermintPrevote, digest, validRound, (signature) => {
+      const message: Prevote = { type: "prevote", epoch, height, view: round, digest, validRound, signature };
+      state.sent.prevote = message;
+      state.append(sentKey("prevote"), encodeRecord(message));
+      state.broadcast(message);
+      state.current().prevotes.add({ node: state.settings.self, digest, signature, validRound, verdict: "good" });
+      this.#onVote();
+    });
+  }
+
+  /** Precommits; zeros for nil. */
+  precommit(digest: Hash): void {
+    const state = this.#state;
+    const { epoch, height, round } = state;
+    state.step = "precommit";
+    this.#sign(VOTE_TYPE.tendermintPrecommit, digest, -1, (signature) => {
+      const message: Precommit = { type: "precommit", epoch, height, view: round, digest, signature };
+      state.sent.precommit = message;
+      state.append(sentKey("precommit"), encodeRecord(message));
+      state.broadcast(message);
+      state.current().precommits.add({ node: state.settings.self, digest, signature, validRound: -1, verdict: "good" });
+      this.#onVote();
+    });
+  }
+
+  #sign(type: VoteType, digest: Hash, validRound: number, then: (signature: Uint8Array) => void): void {
+    const state = this.#state;
+    const { round, height, epoch, settings } = state;
+    const body = encodeVoteBody(voteBodyOf(settings.cluster, { epoch, height, view: round, digest, validRound }, typeOf(type, digest)));
+    state.sign({ purpose: votePurpose(type), view: round, phase: phaseOf(type), digest }, body, (signature) => {
+      // Signed late, in another round by now: the guard knows it, but it is not sent any more.
+      if (state.round === round) then(signature);
+    });
+  }
+}

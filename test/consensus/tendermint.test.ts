@@ -1,0 +1,235 @@
+import { expect } from "chai";
+import { encodeVoteBody, fromHex, type Hash, type NodeId, signedBytes, VOTE_TYPE, ZERO_HASH } from "#base";
+import { checkCommitCertificate, commitCertificateClaims, evidenceClaims, type Prevote, proposerOf, tendermintRules } from "#consensus";
+import { CLUSTER, isGenuine, membershipOf, nodeId, Room, sign } from "./core-kit.ts";
+
+const EQUAL = [1, 1, 1, 1];
+const membership = membershipOf(EQUAL);
+const ids = [1, 2, 3, 4].map(nodeId);
+/** Proposers of the rounds of height 1, and whoever is left. */
+const [p0, p1, p2, other] = [0, 1, 2, 3].map((round) => proposerOf(membership, 1, round)) as [NodeId, NodeId, NodeId, NodeId];
+
+function room(weights: readonly number[] = EQUAL, rules = tendermintRules): Room {
+  return new Room(weights, { tendermint: rules }, "tendermint");
+}
+
+function propose(at: Room, text: string, about: { height?: number; view?: number; by?: NodeId } = {}): void {
+  const { height = 1, view = 0, by = p0 } = about;
+  at.propose(by, { height, view, text });
+  at.settle();
+}
+
+function timeOut(at: Room, name: "propose" | "prevote" | "precommit" | "retransmit", nodes: readonly NodeId[] = ids): void {
+  for (const id of nodes) at.feed(id, { type: "timer", name });
+  at.settle();
+}
+
+describe("a round of Tendermint", () => {
+  it("takes the steps of the protocol, each written before it is said", () => {
+    const at = room();
+    propose(at, "a");
+    const steps = at.happenings
+      .filter(({ node, effect }) => node === p1 && ["broadcast", "append", "decide"].includes(effect.type))
+      .map(({ effect }) =>
+        effect.type === "broadcast"
+          ? effect.message.type
+          : effect.type === "append"
+            ? `log ${effect.record.key
+                .split("/")
+                .slice(0, effect.record.key.startsWith("sent") ? 2 : 1)
+                .join("/")}`
+            : effect.type,
+      );
+    expect(steps).to.deep.equal(["log body", "log sent/prevote", "prevote", "log lock", "log sent/precommit", "precommit", "decide"]);
+  });
+
+  it("decides the same at every member, with a certificate that anyone can check, for any sizes and weights", () => {
+    for (const weights of [[1], EQUAL, [1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1, 1, 1], [3, 3, 2, 2, 1]]) {
+      const members = membershipOf(weights);
+      const at = room(weights);
+      propose(at, "a", { by: proposerOf(members, 1, 0) });
+      const decided = at.effects("decide");
+      expect(decided, weights.join()).to.have.length(weights.length);
+      expect(new Set(decided.map(({ proposal }) => proposal.digest)).size).to.equal(1);
+      for (const { certificate } of decided) {
+        expect(checkCommitCertificate(certificate, { membership: members, engine: "tendermint" })).to.equal(true);
+        const claims = commitCertificateClaims(certificate, { cluster: CLUSTER, membership: members, engine: "tendermint" });
+        expect(claims.length).to.equal(certificate.votes.length);
+        expect(claims.every(isGenuine)).to.equal(true);
+      }
+    }
+  });
+
+  it("costs what the formula says", () => {
+    for (const n of [4, 7, 16]) {
+      const weights = Array.from({ length: n }, () => 1);
+      const at = room(weights);
+      propose(at, "a", { by: proposerOf(membershipOf(weights), 1, 0) });
+      const said = at.effects("broadcast").filter(({ message }) => message.type !== "polka");
+      expect(said.length * (n - 1), `messages of ${n}`).to.equal((2 * n + 1) * (n - 1));
+      expect(
+        at.nodes.reduce((sum, node) => sum + node.signatures, 0),
+        `signatures of ${n}`,
+      ).to.equal(2 * n + 1);
+    }
+  });
+
+  it("gives proposers turns by weight over heights, and passes over each at once over rounds", () => {
+    const heavy = membershipOf([5, 1, 1, 1, 1]);
+    const leads = Array.from({ length: 90 }, (_, height) => proposerOf(heavy, height + 1, 0));
+    expect(leads.filter((id) => id === nodeId(1))).to.have.length(50);
+    for (const id of [2, 3, 4, 5].map(nodeId)) expect(leads.filter((lead) => lead === id)).to.have.length(10);
+    expect(new Set([0, 1, 2, 3, 4].map((round) => proposerOf(heavy, 7, round))).size).to.equal(5);
+  });
+});
+
+describe("the rounds of Tendermint", () => {
+  it("pass over a silent proposer", () => {
+    const at = room();
+    at.onTheWay = (from, _to, message) => (from === p0 ? undefined : message);
+    timeOut(at, "propose", [p1, p2, other]);
+    timeOut(at, "precommit", [p1, p2, other]);
+    expect(at.node(p2).core.snapshot()).to.include({ view: 1, leader: p1 });
+    propose(at, "b", { view: 1, by: p1 });
+    expect(at.effects("decide", other)[0]?.certificate.view).to.equal(1);
+  });
+
+  it("are skipped by who falls behind, once others of one honest weight are ahead", () => {
+    const at = room();
+    at.onTheWay = (_from, to, message) => (to === other ? undefined : message);
+    for (const _round of [0, 1]) {
+      timeOut(at, "propose", [p0, p1, p2]);
+      timeOut(at, "precommit", [p0, p1, p2]);
+    }
+    timeOut(at, "propose", [p0, p1, p2]);
+    expect(at.node(other).core.snapshot().view).to.equal(0);
+    at.onTheWay = (_from, _to, message) => message;
+    timeOut(at, "retransmit", [p0, p1]);
+    expect(at.node(other).core.snapshot().view).to.equal(2);
+  });
+
+  it("keep what may have been decided: who is locked prevotes nothing else, and the value is proposed again unchanged", () => {
+    const at = room();
+    at.onTheWay = (_from, to, message) => (message.type === "precommit" && to !== p0 ? undefined : message);
+    propose(at, "a");
+    const [alone] = at.effects("decide", p0);
+    // The one that decided dies before it can tell.
+    at.onTheWay = (from, to, message) => (from === p0 || to === p0 ? undefined : message);
+    timeOut(at, "retransmit", [p1, p2, other]);
+    timeOut(at, "precommit", [p1, p2, other]);
+    for (const id of [p1, p2, other]) {
+      expect(
+        at.effects("decide", id).map(({ proposal }) => proposal.digest),
+        id,
+      ).to.deep.equal([alone?.proposal.digest]);
+    }
+  });
+
+  it("know of a lock that one member alone has (hidden lock): it shows its polka, and the next proposer proposes its value", () => {
+    const at = room();
+    // Only p2 sees a quorum of prevotes; it locks, and nobody decides.
+    at.onTheWay = (_from, to, message) => (message.type === "precommit" || (message.type === "prevote" && to !== p2) ? undefined : message);
+    propose(at, "a");
+    expect(at.effects("append", p2).some(({ record }) => record.key === "lock")).to.equal(true);
+    expect(at.effects("append", p1).some(({ record }) => record.key === "lock")).to.equal(false);
+    at.onTheWay = (_from, _to, message) => (message.type === "prevote" && message.view === 0 ? undefined : message);
+    timeOut(at, "retransmit", [p2]);
+    timeOut(at, "prevote", [p0, p1, other]);
+    timeOut(at, "retransmit");
+    timeOut(at, "precommit");
+    const [value] = at.effects("want-proposal", p1);
+    expect(value, "p1 was shown the polka and needs no new value").to.equal(undefined);
+    for (const id of ids) expect(at.effects("decide", id), id).to.have.length(1);
+  });
+
+  it("are where they were after a restart: the same votes with the same bytes, the same lock", () => {
+    const at = room();
+    at.onTheWay = (_from, _to, message) => (message.type === "precommit" ? undefined : message);
+    propose(at, "a");
+    const before = at.effects("broadcast", p1).map(({ message }) => message);
+    at.onTheWay = () => undefined;
+    for (const id of ids) at.restart(id);
+    const after = at
+      .effects("broadcast", p1)
+      .slice(before.length)
+      .map(({ message }) => message);
+    for (const type of ["prevote", "precommit"]) {
+      expect(after.filter((message) => message.type === type)).to.deep.equal(before.filter((message) => message.type === type));
+    }
+    at.onTheWay = (_from, _to, message) => message;
+    timeOut(at, "retransmit");
+    for (const id of ids) expect(at.effects("decide", id), id).to.have.length(1);
+  });
+});
+
+describe("evidence of Tendermint", () => {
+  const digestOf = (text: string): Hash => text.padStart(64, "0") as Hash;
+
+  function vote(node: NodeId, about: { view: number; digest: Hash; validRound?: number; type: "prevote" | "precommit" }): Prevote {
+    const { view, digest, validRound = -1, type } = about;
+    const nil = digest === ZERO_HASH;
+    const number =
+      type === "prevote" ? (nil ? VOTE_TYPE.tendermintPrevoteNil : VOTE_TYPE.tendermintPrevote) : VOTE_TYPE.tendermintPrecommit;
+    const body = encodeVoteBody({
+      cluster: fromHex(CLUSTER),
+      epoch: 0,
+      height: 1,
+      view,
+      type: number,
+      digest: fromHex(digest),
+      validRound,
+    });
+    const signature = sign(node, signedBytes("vote", body));
+    const message = { type, epoch: 0, height: 1, view, digest, signature };
+    return (type === "prevote" ? { ...message, validRound } : message) as Prevote;
+  }
+
+  function evidenceAt(at: Room, votes: readonly Prevote[]): ReturnType<Room["effects"]> {
+    for (const message of votes) at.feed(p1, { type: "message", from: other, message });
+    return at.effects("evidence", p1);
+  }
+
+  it("names who votes twice in a round, nil or not, and anyone can check it", () => {
+    for (const second of [digestOf("b"), ZERO_HASH]) {
+      const at = room();
+      const found = evidenceAt(at, [
+        vote(other, { type: "prevote", view: 0, digest: digestOf("a") }),
+        vote(other, { type: "prevote", view: 0, digest: second }),
+      ]);
+      expect(found.map((effect) => effect.type === "evidence" && effect.evidence.kind)).to.deep.equal(["double-vote"]);
+      for (const effect of found) {
+        if (effect.type !== "evidence") continue;
+        expect(effect.evidence.offender).to.equal(other);
+        expect(evidenceClaims(effect.evidence, { cluster: CLUSTER, membership })?.every(isGenuine)).to.equal(true);
+      }
+    }
+  });
+
+  it("names who forgot what it precommitted", () => {
+    const at = room();
+    const found = evidenceAt(at, [
+      vote(other, { type: "precommit", view: 1, digest: digestOf("a") }),
+      vote(other, { type: "prevote", view: 3, digest: digestOf("b"), validRound: 0 }),
+    ]);
+    expect(found.map((effect) => effect.type === "evidence" && effect.evidence.kind)).to.deep.equal(["amnesia"]);
+    for (const effect of found)
+      if (effect.type === "evidence")
+        expect(evidenceClaims(effect.evidence, { cluster: CLUSTER, membership })?.every(isGenuine)).to.equal(true);
+  });
+
+  it("blames nobody who was allowed to change its mind, votes nil, or was forged", () => {
+    const allowed = [
+      vote(other, { type: "precommit", view: 1, digest: digestOf("a") }),
+      vote(other, { type: "prevote", view: 3, digest: digestOf("b"), validRound: 1 }),
+    ];
+    const nil = [
+      vote(other, { type: "precommit", view: 1, digest: digestOf("a") }),
+      vote(other, { type: "prevote", view: 3, digest: ZERO_HASH }),
+    ];
+    const forged = [
+      vote(other, { type: "prevote", view: 0, digest: digestOf("a") }),
+      { ...vote(other, { type: "prevote", view: 0, digest: digestOf("b") }), signature: new Uint8Array(64) },
+    ];
+    for (const votes of [allowed, nil, forged]) expect(evidenceAt(room(), votes)).to.deep.equal([]);
+  });
+});
