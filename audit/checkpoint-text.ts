@@ -1,5 +1,7 @@
-import { encodeUtf8, fromBase64, fromHex, type Hash, parseDecimal, QuorumgateError, toBase64, toHash } from "#base";
+import { fromBase64, fromHex, type Hash, parseDecimal, QuorumgateError, toBase64, toHash } from "#base";
 import type { ShardName } from "./shard.ts";
+
+export { logSignatureMessage, witnessSignatureMessage } from "#base";
 
 /** A root of the log that can be signed: what a checkpoint says. */
 export interface Checkpoint {
@@ -29,16 +31,6 @@ export function parseCheckpointText(text: string): Checkpoint {
   } catch (cause) {
     throw malformed("a checkpoint's size is a plain decimal and its root strict base64 of 32 bytes", cause);
   }
-}
-
-/** The bytes that an L key (role `log`) signs: the text itself. */
-export function logSignatureMessage(text: string): Uint8Array {
-  return encodeUtf8(text);
-}
-
-/** The bytes that a W key (role `witness`) signs. Source: C2SP tlog-cosignature, cosignature/v1. */
-export function witnessSignatureMessage(cosigned: { readonly text: string; readonly seconds: number }): Uint8Array {
-  return encodeUtf8(`cosignature/v1\ntime ${cosigned.seconds}\n${cosigned.text}`);
 }
 
 /** The W time of a point: the block's agreed time in whole seconds, so that a cosignature made again has the same bytes. */

@@ -138,6 +138,22 @@ export const ERROR_ROWS = {
     "The membership breaks a rule",
     "Use distinct ids and keys, positive integer weights, and no weight of a third or more unless zero fault tolerance is declared.",
   ],
+  MEMBERSHIP_STALE: [
+    409,
+    "The change was made for another epoch, or its approvals have expired",
+    "List the members again, and have the operators approve a new change: `quorumgate member propose`.",
+  ],
+  MEMBERSHIP_IN_FLIGHT: [
+    409,
+    "Another change of members is committed and not yet active",
+    "Wait some heights, then propose the change against the new epoch.",
+  ],
+  MEMBERSHIP_NODE_UNKNOWN: [404, "The node is neither a member nor a learner, as the change needs it", "See `quorumgate member list`."],
+  MEMBERSHIP_APPROVALS: [
+    403,
+    "Too few operators approved the change",
+    "More than half of the operators of genesis have to approve: `quorumgate member approve`.",
+  ],
   GENESIS_INVALID: [400, "The genesis file is not valid", "Assemble it with `quorumgate cluster genesis`."],
   CONFIG_INVALID: [400, "The configuration is not valid", "Compare with docs/OPERATIONS.md; unknown keys are refused."],
   AUDIT_ENTRY_TOO_LARGE: [413, "The audit entry would exceed 65,535 bytes", "Shorten claims, resources or purpose."],

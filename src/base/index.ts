@@ -67,6 +67,7 @@ export {
   rootFromPath,
   verifyInclusion,
 } from "./merkle.ts";
+export { type NodeStatement, nodeStatementToCanonical, type PerKey, possessionMessages, readNodeStatement } from "./node-statement.ts";
 export {
   type Clock,
   type Entropy,
@@ -111,5 +112,15 @@ export {
   signedCommandOf,
   signedCommandToJson,
 } from "./signed-command.ts";
-export { encodeVoteBody, PURPOSES, type Purpose, signedBytes, VOTE_TYPE, type VoteBody, type VoteType } from "./signing.ts";
+export {
+  encodeVoteBody,
+  logSignatureMessage,
+  PURPOSES,
+  type Purpose,
+  signedBytes,
+  VOTE_TYPE,
+  type VoteBody,
+  type VoteType,
+  witnessSignatureMessage,
+} from "./signing.ts";
 export { decodePortable, decodeUtf8, encodeUtf8, isWellFormed, utf8Length } from "./utf8.ts";

@@ -90,6 +90,10 @@ export const LIMITS = {
   freeTextMax: 512,
   /** Leaves of the state tree whose paths wait for hashing: bounds the pause at a stable checkpoint. */
   stateTreePendingMax: 256,
+  /** Approvals of one governance command: as many as genesis may name operators, and some 200 bytes each beside a node file. */
+  approvalsMax: 128,
+  /** Nodes that replicate without weight: each costs a member bandwidth. */
+  learnersMax: 8,
   /** How long a caller waits for an ordered answer by default. */
   submitTimeoutMs: 10_000,
   /** Body of an HTTP request: a command in base64url with its signature and path. */

@@ -33,6 +33,16 @@ export function signedBytes(purpose: Purpose, body: Uint8Array): Uint8Array {
   return concatBytes(PREFIXES.get(purpose) ?? encodeUtf8(`quorumgate/${purpose}/v1\0`), body);
 }
 
+/** The bytes that an L key (role `log`) signs: the note's text itself. Source: C2SP signed-note. */
+export function logSignatureMessage(text: string): Uint8Array {
+  return encodeUtf8(text);
+}
+
+/** The bytes that a W key (role `witness`) signs. Source: C2SP tlog-cosignature, cosignature/v1. */
+export function witnessSignatureMessage(cosigned: { readonly text: string; readonly seconds: number }): Uint8Array {
+  return encodeUtf8(`cosignature/v1\ntime ${cosigned.seconds}\n${cosigned.text}`);
+}
+
 /** Vote types, numbered once for all engines. Numbers are never used again. */
 export const VOTE_TYPE = {
   pbftPropose: 1,

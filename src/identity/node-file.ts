@@ -1,18 +1,17 @@
 import {
   checkMembership,
   encodeCanonical,
-  FieldReader,
   fromBase64Url,
   LIMITS,
   type Member,
-  memberToCanonical,
+  nodeStatementToCanonical,
   parseCanonicalObject,
-  parseMember,
   QuorumgateError,
+  readNodeStatement,
   toBase64Url,
 } from "#base";
 import { type Ed25519, identifyPeer, parseCertificate } from "#crypto";
-import { failedProofs, type MemberSecrets, type PossessionClaim, type PossessionProofs, provePossession } from "./possession.ts";
+import { failedProofs, type MemberSecrets, provePossession } from "./possession.ts";
 
 /**
  * What an institution gives out about its node: everything that genesis needs, signed by every key that it names.
@@ -27,13 +26,13 @@ export interface NodeFile {
   readonly timeUs: number;
 }
 
-const ROLES = ["vote", "log", "witness", "gateway", "tls"] as const satisfies readonly (keyof PossessionProofs)[];
-
 /** Signs a node file with all its keys. */
 export function encodeNodeFile(ed25519: Ed25519, file: NodeFile, secrets: MemberSecrets): Uint8Array {
-  const claim = claimOf(file);
-  const proofs = provePossession(ed25519, secrets, claim);
-  return encodeCanonical({ ...bodyOf(file), proofs: Object.fromEntries(ROLES.map((role) => [role, toBase64Url(proofs[role])])) });
+  const { trustDomain, member, timeUs } = file;
+  const statement = { trustDomain, member, timeUs, certificate: toBase64Url(file.certificateDer) };
+  const proofs = provePossession(ed25519, secrets, statement);
+  const texts = Object.fromEntries(Object.entries(proofs).map(([role, proof]) => [role, toBase64Url(proof)]));
+  return encodeCanonical({ ...nodeStatementToCanonical(statement), proofs: texts });
 }
 
 /**
@@ -44,18 +43,11 @@ export function encodeNodeFile(ed25519: Ed25519, file: NodeFile, secrets: Member
  */
 export function readNodeFile(ed25519: Ed25519, bytes: Uint8Array, options: { readonly nowMs?: number } = {}): NodeFile {
   if (bytes.length > LIMITS.nodeFileBytesMax) throw new QuorumgateError("FORMAT_TOO_LARGE", "the node file is too large");
-  const reader = new FieldReader(parseCanonicalObject(bytes), "node");
-  reader.integer("v", { min: 1, max: 1 });
-  const file: NodeFile = {
-    trustDomain: reader.text("trustDomain", 255),
-    member: parseMember(reader.value("member")),
-    certificateDer: fromBase64Url(reader.text("certificate", 8_192)),
-    timeUs: reader.decimal("time"),
-  };
-  const proofs = readProofs(reader.object("proofs"));
-  reader.end();
+  const { statement, proofs } = readNodeStatement(parseCanonicalObject(bytes));
+  const { trustDomain, member, timeUs } = statement;
+  const file: NodeFile = { trustDomain, member, certificateDer: fromBase64Url(statement.certificate), timeUs };
   checkNodeFile(file, options.nowMs ?? file.timeUs / 1_000);
-  const failed = failedProofs(ed25519, file.member.keys, claimOf(file), proofs);
+  const failed = failedProofs(ed25519, statement, proofs);
   if (failed.length > 0) throw invalid(`no proof of possession for: ${failed.join(", ")}`);
   return file;
 }
@@ -63,7 +55,6 @@ export function readNodeFile(ed25519: Ed25519, bytes: Uint8Array, options: { rea
 function checkNodeFile(file: NodeFile, nowMs: number): void {
   const { member, trustDomain } = file;
   if (!/^[a-z0-9._-]{1,255}$/.test(trustDomain)) throw invalid("the trust domain breaks its grammar");
-  if (file.timeUs % 1_000_000 !== 0) throw invalid("its time is not in whole seconds");
   const alone = { epoch: 0, members: [member] };
   checkMembership(alone, { zeroFaultTolerance: true });
   try {
@@ -73,29 +64,6 @@ function checkNodeFile(file: NodeFile, nowMs: number): void {
   }
   const authorityKey = toBase64Url(parseCertificate(fromBase64Url(member.tlsAuthority)).publicKey);
   if (authorityKey === member.keys.tls) throw invalid("its authority and its TLS key are one key");
-}
-
-function readProofs(reader: FieldReader): PossessionProofs {
-  const proof = (role: keyof PossessionProofs): Uint8Array => fromBase64Url(reader.text(role, 86));
-  const proofs = { vote: proof("vote"), log: proof("log"), witness: proof("witness"), gateway: proof("gateway"), tls: proof("tls") };
-  reader.end();
-  return proofs;
-}
-
-function claimOf(file: NodeFile): PossessionClaim {
-  const { trustDomain, member, timeUs } = file;
-  return { body: encodeCanonical(bodyOf(file)), trustDomain, nodeId: member.id, seconds: timeUs / 1_000_000 };
-}
-
-function bodyOf(file: NodeFile): {
-  readonly v: number;
-  readonly trustDomain: string;
-  readonly member: ReturnType<typeof memberToCanonical>;
-  readonly certificate: string;
-  readonly time: string;
-} {
-  const { trustDomain, member, certificateDer, timeUs } = file;
-  return { v: 1, trustDomain, member: memberToCanonical(member), certificate: toBase64Url(certificateDer), time: String(timeUs) };
 }
 
 function invalid(reason: string, cause?: unknown): QuorumgateError {

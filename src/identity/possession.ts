@@ -1,25 +1,6 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
-import { logSignatureMessage, witnessSignatureMessage } from "#audit";
-import { fromBase64Url, type Member, type PublicKey, signedBytes, toHex } from "#base";
+import { fromBase64Url, type NodeStatement, type PerKey, possessionMessages } from "#base";
 import { type Ed25519, type KeyPair, nodeHasher } from "#crypto";
-
-/** One signature per role, each 64 bytes, by which the holder of a key shows that it has the secret half. */
-export interface PossessionProofs {
-  readonly vote: Uint8Array;
-  readonly log: Uint8Array;
-  readonly witness: Uint8Array;
-  readonly gateway: Uint8Array;
-  readonly tls: Uint8Array;
-}
-
-/** What is proved: the canonical bytes that hold the keys, and when. */
-export interface PossessionClaim {
-  readonly body: Uint8Array;
-  readonly trustDomain: string;
-  readonly nodeId: string;
-  /** Seconds since 1970. */
-  readonly seconds: number;
-}
 
 /** The secret halves of a member's keys. */
 export interface MemberSecrets {
@@ -31,43 +12,27 @@ export interface MemberSecrets {
   readonly tlsPrivateKeyPem: string;
 }
 
-/**
- * Proves possession of every key, each in the format that it signs anyway: vote and gateway keys under purpose `key-possession`;
- * L the text of a note, and W a cosignature of it, neither of them a checkpoint's; the TLS key by ECDSA with SHA-256.
- */
-export function provePossession(ed25519: Ed25519, secrets: MemberSecrets, claim: PossessionClaim): PossessionProofs {
-  const message = signedBytes("key-possession", claim.body);
+/** Proves possession of every key: Ed25519 over the messages of its statement, the TLS key by ECDSA with SHA-256. */
+export function provePossession(ed25519: Ed25519, secrets: MemberSecrets, statement: NodeStatement): PerKey {
+  const messages = possessionMessages(nodeHasher, statement);
   return {
-    vote: ed25519.sign(secrets.vote.secretKey, message),
-    gateway: ed25519.sign(secrets.gateway.secretKey, message),
-    log: ed25519.sign(secrets.log.secretKey, logSignatureMessage(noteText(claim))),
-    witness: ed25519.sign(secrets.witness.secretKey, witnessSignatureMessage({ text: noteText(claim), seconds: claim.seconds })),
-    tls: sign("sha256", message, { key: createPrivateKey(secrets.tlsPrivateKeyPem), dsaEncoding: "ieee-p1363" }),
+    vote: ed25519.sign(secrets.vote.secretKey, messages.vote),
+    gateway: ed25519.sign(secrets.gateway.secretKey, messages.gateway),
+    log: ed25519.sign(secrets.log.secretKey, messages.log),
+    witness: ed25519.sign(secrets.witness.secretKey, messages.witness),
+    tls: sign("sha256", messages.tls, { key: createPrivateKey(secrets.tlsPrivateKeyPem), dsaEncoding: "ieee-p1363" }),
   };
 }
 
-/** The roles whose proof does not verify; none when all do. */
-export function failedProofs(
-  ed25519: Ed25519,
-  keys: Member["keys"],
-  claim: PossessionClaim,
-  proofs: PossessionProofs,
-): readonly (keyof PossessionProofs)[] {
-  const message = signedBytes("key-possession", claim.body);
-  const holds = (key: PublicKey, bytes: Uint8Array, proof: Uint8Array): boolean => ed25519.verify(fromBase64Url(key), bytes, proof);
-  const verdicts: Readonly<Record<keyof PossessionProofs, boolean>> = {
-    vote: holds(keys.vote, message, proofs.vote),
-    log: holds(keys.log, logSignatureMessage(noteText(claim)), proofs.log),
-    witness: holds(keys.witness, witnessSignatureMessage({ text: noteText(claim), seconds: claim.seconds }), proofs.witness),
-    gateway: holds(keys.gateway, message, proofs.gateway),
-    tls: tlsKeySigned(keys.tls, message, proofs.tls),
-  };
-  return (["vote", "log", "witness", "gateway", "tls"] as const).filter((role) => !verdicts[role]);
-}
-
-/** A checkpoint has a plain number in its second line: this text never passes for one. */
-function noteText(claim: PossessionClaim): string {
-  return `${claim.trustDomain}/key-possession\nkeys of ${claim.nodeId}\nsha256 ${toHex(nodeHasher.sha256(claim.body))}\n`;
+/** The keys whose proof does not verify; none when all do. */
+export function failedProofs(ed25519: Ed25519, statement: NodeStatement, proofs: PerKey): readonly (keyof PerKey)[] {
+  const { keys } = statement.member;
+  const messages = possessionMessages(nodeHasher, statement);
+  const holds = (role: "vote" | "log" | "witness" | "gateway"): boolean =>
+    ed25519.verify(fromBase64Url(keys[role]), messages[role], proofs[role]);
+  return (["vote", "log", "witness", "gateway", "tls"] as const).filter((role) =>
+    role === "tls" ? !tlsKeySigned(keys.tls, messages.tls, proofs.tls) : !holds(role),
+  );
 }
 
 function tlsKeySigned(spki: string, message: Uint8Array, proof: Uint8Array): boolean {
