@@ -38,6 +38,11 @@ export class Ballot {
     return new Set([...this.#votes.values()].map((vote) => vote.digest));
   }
 
+  /** A member's vote. */
+  of(node: NodeId): BallotVote | undefined {
+    return this.#votes.get(node);
+  }
+
   /** Votes for a digest, or for any when it does not matter. */
   for(digest: Hash | undefined): BallotVote[] {
     return [...this.#votes.values()].filter((vote) => digest === undefined || vote.digest === digest);

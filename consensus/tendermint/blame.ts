@@ -1,5 +1,4 @@
 import { type Hash, type NodeId, VOTE_TYPE, type VoteType } from "#base";
-import type { BallotVote } from "../ballot.ts";
 import { voteBodyOf, votePurpose } from "../certificates.ts";
 import type { SignedVote } from "../evidence.ts";
 import { isNil, type TendermintState, typeOf } from "./state.ts";
@@ -25,19 +24,30 @@ export function accuse(state: TendermintState, slot: Slot, [first, second]: read
 
 /**
  * Amnesia: whoever precommitted a value in round r is locked on it, and prevotes another one later only when a polka of round r or later
- * makes that one valid, which its prevote names. A prevote for another value that names an older round, or none, contradicts the precommit.
- * Source: accountable Tendermint, the valid round in the prevote.
+ * makes that one valid, which its prevote names. A prevote for another value that names an older round, or none, contradicts the precommit,
+ * in whatever order the two came. Source: accountable Tendermint, the valid round in the prevote.
  */
-export function suspectAmnesia(state: TendermintState, round: number, prevote: BallotVote & { readonly validRound: number }): void {
-  const { node, digest, validRound } = prevote;
-  if (isNil(digest)) return;
-  for (const [earlier, { precommits }] of state.rounds()) {
-    if (earlier >= round || earlier <= validRound) continue;
-    const precommit = precommits.for(undefined).find((vote) => vote.node === node);
-    if (precommit === undefined || isNil(precommit.digest) || precommit.digest === digest) continue;
-    const before = signed(state, { node, round: earlier, type: VOTE_TYPE.tendermintPrecommit }, { ...precommit, validRound: -1 });
-    const after = signed(state, { node, round, type: VOTE_TYPE.tendermintPrevote }, prevote);
-    blame(state, "amnesia", node, [before, after]);
+export function suspectAmnesia(
+  state: TendermintState,
+  news: { readonly node: NodeId; readonly round: number; readonly isPrevote: boolean },
+): void {
+  const { node, isPrevote } = news;
+  const rounds = state.rounds();
+  const early = isPrevote ? rounds.filter(([round]) => round < news.round) : rounds.filter(([round]) => round === news.round);
+  const late = isPrevote ? rounds.filter(([round]) => round === news.round) : rounds.filter(([round]) => round > news.round);
+  for (const [before, { precommits }] of early) {
+    const precommit = precommits.of(node);
+    if (precommit === undefined || isNil(precommit.digest)) continue;
+    for (const [after, { prevotes }] of late) {
+      const prevote = prevotes.of(node);
+      if (prevote === undefined || isNil(prevote.digest) || prevote.digest === precommit.digest) continue;
+      const { validRound = -1 } = prevote;
+      if (validRound >= before) continue;
+      blame(state, "amnesia", node, [
+        signed(state, { node, round: before, type: VOTE_TYPE.tendermintPrecommit }, { ...precommit, validRound: -1 }),
+        signed(state, { node, round: after, type: VOTE_TYPE.tendermintPrevote }, { ...prevote, validRound }),
+      ]);
+    }
   }
 }
 

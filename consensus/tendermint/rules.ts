@@ -23,8 +23,8 @@ export const TENDERMINT_TIMING: TendermintTiming = {
 
 /** What a member that is locked knows when it answers a proposal. */
 export interface LockView {
+  /** −1 when nothing is locked. */
   readonly lockedRound: number;
-  readonly isLockedOn: boolean;
   /** The proposal's valid round, whose polka was verified; −1 for a new value. */
   readonly validRound: number;
 }
@@ -47,8 +47,7 @@ export interface TendermintRules {
 export const tendermintRules: TendermintRules = {
   isQuorum: isByzantineQuorum,
   verifiesVotes: true,
-  mayPrevote: ({ lockedRound, isLockedOn, validRound }) =>
-    isLockedOn || lockedRound === -1 || (validRound >= 0 && lockedRound <= validRound),
+  mayPrevote: ({ lockedRound, validRound }) => lockedRound <= validRound,
   locks: true,
   needsPolka: true,
 };

@@ -130,7 +130,7 @@ export class Voting {
         { validRound: -1, ...conflicting },
         { digest, signature, validRound },
       ]);
-    if (isPrevote) suspectAmnesia(state, view, { ...vote, validRound });
+    suspectAmnesia(state, { node: from, round: view, isPrevote });
     this.evaluate();
   }
 
@@ -241,9 +241,7 @@ export class Voting {
     if (verdict === "invalid") return this.#speaker.prevote(ZERO_HASH, -1);
     const { digest } = proposal;
     if (validRound >= 0 && state.settings.rules.needsPolka && state.at(validRound)?.polka?.digest !== digest) return;
-    const { locked } = state;
-    const isLockedOn = locked?.digest === digest;
-    const may = state.settings.rules.mayPrevote({ lockedRound: locked?.round ?? -1, isLockedOn, validRound });
+    const may = state.settings.rules.mayPrevote({ lockedRound: state.locked?.round ?? -1, validRound });
     return may ? this.#speaker.prevote(digest, validRound) : this.#speaker.prevote(ZERO_HASH, -1);
   }
 

@@ -217,6 +217,20 @@ describe("evidence of Tendermint", () => {
         expect(evidenceClaims(effect.evidence, { cluster: CLUSTER, membership })?.every(isGenuine)).to.equal(true);
   });
 
+  it("names who forgot also when the precommit is learned of later", () => {
+    const found = evidenceAt(room(), [
+      vote(other, { type: "prevote", view: 3, digest: digestOf("b"), validRound: 0 }),
+      vote(other, { type: "precommit", view: 1, digest: digestOf("a") }),
+    ]);
+    expect(found.map((effect) => effect.type === "evidence" && effect.evidence.kind)).to.deep.equal(["amnesia"]);
+  });
+
+  it("has no honest member to blame: nobody prevotes even for its own lock on an older polka", () => {
+    expect(tendermintRules.mayPrevote({ lockedRound: 2, validRound: 0 })).to.equal(false);
+    expect(tendermintRules.mayPrevote({ lockedRound: 2, validRound: 2 })).to.equal(true);
+    expect(tendermintRules.mayPrevote({ lockedRound: -1, validRound: -1 })).to.equal(true);
+  });
+
   it("blames nobody who was allowed to change its mind, votes nil, or was forged", () => {
     const allowed = [
       vote(other, { type: "precommit", view: 1, digest: digestOf("a") }),
