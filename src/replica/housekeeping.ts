@@ -1,4 +1,4 @@
-import { LIMITS, type TimerHandle } from "#base";
+import { LIMITS, type NodeId, type TimerHandle } from "#base";
 import type { Parts } from "./assembly.ts";
 import type { Participation } from "./participation.ts";
 import type { PeerProtocol } from "./peer-protocol.ts";
@@ -18,6 +18,8 @@ export class Housekeeping {
   #timer: TimerHandle | undefined;
   #lastTipHeight = -1;
   #ticks = 0;
+  /** Peers without a link, since when. */
+  readonly #awaySinceUs = new Map<NodeId, number>();
   #stopped = false;
 
   constructor(
@@ -54,11 +56,26 @@ export class Housekeeping {
     const idleMs = (nowUs - ledger.tip.timeUs) / 1_000;
     if (idleMs >= timing.heartbeatMs) this.#proposer.propose();
     this.#proposer.setPending(this.#proposer.isPending || idleMs >= timing.heartbeatMs + timing.heartbeatGraceMs);
+    this.#watchLinks(nowUs);
     this.#watchLeader(nowUs);
     if (this.#ticks % GOSSIP_TICKS === 0) this.#gossip();
     const highest = peers.highest();
     if (highest.height > ledger.tip.height && ledger.tip.height === this.#lastTipHeight) catchUp.want(highest.height, highest.peer);
     this.#lastTipHeight = ledger.tip.height;
+  }
+
+  /** A leader whose link has been away for a while need not be waited for: where leaders take turns, its turn may come long after the link broke. */
+  #watchLinks(nowUs: number): void {
+    const { peers, driver, timing } = this.#parts;
+    const connected = new Set(peers.connected());
+    for (const peer of peers.others) {
+      if (connected.has(peer)) this.#awaySinceUs.delete(peer);
+      else if (!this.#awaySinceUs.has(peer)) this.#awaySinceUs.set(peer, nowUs);
+    }
+    const { view, leader } = driver.snapshot();
+    const awaySinceUs = leader === undefined ? undefined : this.#awaySinceUs.get(leader);
+    if (awaySinceUs === undefined || !this.#proposer.isPending || !this.#participation.isParticipating) return;
+    if (nowUs - awaySinceUs > timing.leaderGraceMs * 1_000) driver.step({ type: "suspect", view });
   }
 
   /** Tells who is behind, and repeats what a lost frame may have kept from somebody. */
