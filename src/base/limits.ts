@@ -90,7 +90,7 @@ export const LIMITS = {
   freeTextMax: 512,
   /** Leaves of the state tree whose paths wait for hashing: bounds the pause at a stable checkpoint. */
   stateTreePendingMax: 256,
-  /** Approvals of one governance command: as many as genesis may name operators, and some 200 bytes each beside a node file. */
+  /** Approvals of one governance command: with its issuer a majority of 256 operators, who are as many as genesis may name; some 130 bytes each. */
   approvalsMax: 128,
   /** Nodes that replicate without weight: each costs a member bandwidth. */
   learnersMax: 8,

@@ -8,19 +8,21 @@ import {
   hashLeaf,
   type Issuer,
   LIMITS,
+  type Operator,
   QuorumgateError,
   type SignatureClaim,
   type SignatureVerifier,
   type SignedCommand,
   signatureClaim,
 } from "#base";
-import { checkCommandShape, commandClaims } from "#state";
+import { checkCommandShape, commandClaims, isGovernanceKind } from "#state";
 import type { Mempool, PooledCommand } from "./mempool.ts";
 
 /** What admission stands on. */
 export interface AdmissionOptions {
   readonly cluster: Hash;
   readonly issuers: readonly Issuer[];
+  readonly operators: readonly Operator[];
   readonly hasher: Hasher;
   readonly verifier: SignatureVerifier;
   readonly clock: Clock;
@@ -57,7 +59,7 @@ export class Admission {
     this.#options.verifier.verify(claims, (verdicts) => {
       const bad = verdicts.indexOf(false);
       if (bad === 0) done({ code: "COMMAND_SIGNATURE_INVALID", message: "the signature does not verify under the command's key" });
-      else if (bad > 0) done({ code: "IDENTITY_ATTESTATION_INVALID", message: "a signature inside the command does not verify" });
+      else if (bad > 0) done(innerRefusal(signed));
       else done(this.#pool(signed, form));
     });
   }
@@ -65,8 +67,7 @@ export class Admission {
   /** Every signature that the command's bytes ask for. @throws {QuorumgateError} when the shape is wrong */
   claimsOf(signed: SignedCommand): SignatureClaim[] {
     checkCommandShape(signed.command, { cluster: this.#options.cluster });
-    const { hasher, issuers } = this.#options;
-    return [signatureClaim(hasher, signed), ...commandClaims(signed.command, issuers)];
+    return [signatureClaim(this.#options.hasher, signed), ...commandClaims(signed.command, this.#options)];
   }
 
   #pool(signed: SignedCommand, form: CommandForm = this.#formOf(signed)): AdmissionRefusal | undefined {
@@ -90,4 +91,11 @@ export class Admission {
     if (expiresAtUs < now) throw new QuorumgateError("COMMAND_EXPIRED", "the command has expired");
     if (issuedAtUs > now + LIMITS.clockSkewMaxUs) throw new QuorumgateError("COMMAND_EXPIRED", "the command is not yet valid");
   }
+}
+
+/** A signature inside the command does not verify: of an approval or of a new node's keys, or else of the attestation. */
+function innerRefusal({ command }: SignedCommand): AdmissionRefusal {
+  return isGovernanceKind(command.kind)
+    ? { code: "MEMBERSHIP_APPROVALS", message: "an approval or a proof of possession does not verify" }
+    : { code: "IDENTITY_ATTESTATION_INVALID", message: "a signature inside the command does not verify" };
 }

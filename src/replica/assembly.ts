@@ -89,7 +89,7 @@ export function assemble(options: ReplicaOptions, hooks: PartHooks, done: (error
 
 function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored: RestoredLog): Parts {
   const { self, hasher, verifier, store, clock, timers, transport, telemetry } = options;
-  const { issuers, engine } = ledger.genesis;
+  const { issuers, operators, engine } = ledger.genesis;
   const { cluster } = ledger;
   const timing = { ...DEFAULT_TIMING, ...options.timing };
   const guardCurrent = isGuardCurrent(options);
@@ -103,7 +103,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
     onFailure: (error) => hooks.halt(`the disk refused a write: ${error.message}`),
   });
   const mempool = new Mempool();
-  const admission = new Admission({ cluster, issuers, hasher, verifier, clock, mempool });
+  const admission = new Admission({ cluster, issuers, operators, hasher, verifier, clock, mempool });
   const certifier = makeCertifier(options, hooks, ledger);
   const heights = { epochFirstHeight: (): number => ledger.state.epochFirstHeight(), tipHeight: (): number => ledger.tip.height };
   const proposals = new Proposals({

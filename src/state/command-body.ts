@@ -15,6 +15,7 @@ import {
 } from "#base";
 import { type Attestation, attestationToCanonical, readAttestation } from "./attestation.ts";
 import { type Capability, type CapabilityPattern, capabilityToCanonical, readCapability, readCapabilityPattern } from "./capability.ts";
+import { GOVERNANCE_KINDS, type GovernanceBody, isGovernanceKind, readGovernanceBody } from "./governance.ts";
 import { type OpenFields, optional, readOpenFields, readWord, shapeError } from "./vocabulary.ts";
 
 /** What a service says of itself when it registers, vouched for by an issuer. */
@@ -51,10 +52,18 @@ export type CommandBody =
   | { readonly kind: "service.revoke"; readonly service: SubjectId; readonly reason: string }
   | { readonly kind: "grant.create"; readonly grant: GrantDraft }
   | { readonly kind: "grant.revoke"; readonly grant: Hash; readonly reason: string }
-  | { readonly kind: "authorize"; readonly request: AuthorizationRequest };
+  | { readonly kind: "authorize"; readonly request: AuthorizationRequest }
+  | GovernanceBody;
 
 /** Every kind of command that this version applies. */
-export const COMMAND_KINDS = ["service.register", "service.revoke", "grant.create", "grant.revoke", "authorize"] as const;
+export const COMMAND_KINDS: readonly string[] = [
+  "service.register",
+  "service.revoke",
+  "grant.create",
+  "grant.revoke",
+  "authorize",
+  ...GOVERNANCE_KINDS,
+];
 
 /** A body is read once per command object, though gateway, pre-vote check and apply all need it. Holds nothing alive. */
 const READ_BODIES = new WeakMap<Command, CommandBody>();
@@ -120,6 +129,7 @@ function readBody(command: Command): CommandBody {
     case "authorize":
       return { kind: "authorize", request: readAuthorizationRequest(reader) };
     default:
+      if (isGovernanceKind(command.kind)) return readGovernanceBody(reader, { kind: command.kind, cluster: command.cluster });
       throw new QuorumgateError("COMMAND_KIND_UNKNOWN", "the kind is not known to this version");
   }
 }

@@ -12,7 +12,9 @@ import {
 import { measure } from "./capability.ts";
 import type { AuthorizationRequest, CommandBody, GrantDraft, ServiceRegistration } from "./command-body.ts";
 import { decide, decisionToCanonical } from "./decision.ts";
+import type { GovernanceBody, GovernanceKind } from "./governance.ts";
 import type { LedgerStore } from "./ledger-store.ts";
+import { applyChange } from "./membership-rules.ts";
 import type { Revocation, ServiceRecord } from "./records.ts";
 
 /** Where a command runs. */
@@ -34,6 +36,13 @@ interface Written {
   readonly code: ErrorCode | "OK";
   readonly capability?: CanonicalObject;
 }
+
+/** How an entry says that a change was made. */
+const DONE = {
+  "membership.change": "membership.changed",
+  "learner.add": "learner.added",
+  "learner.remove": "learner.removed",
+} as const satisfies Record<GovernanceKind, string>;
 
 /**
  * Whether the command's key belongs to its issuer, as far as the state knows; the code where it does not. A registration is
@@ -61,6 +70,10 @@ export function execute(execution: Execution, body: CommandBody): EntryDraft {
       return written(execution, onGrantRevoke(execution, body));
     case "authorize":
       return onAuthorize(execution, body.request);
+    case "membership.change":
+    case "learner.add":
+    case "learner.remove":
+      return written(execution, onChange(execution, body));
     default:
       return unreachable(body);
   }
@@ -146,6 +159,14 @@ function onGrantRevoke(execution: Execution, body: { readonly grant: string; rea
   if (grant.revoked !== undefined) return { ...result, action: "grant.revoke", code: "AUTHZ_GRANT_REVOKED" };
   store.grants.put(grant.id, { ...grant, revoked: revocation(execution, body.reason) });
   return { ...result, action: "grant.revoked", code: "OK" };
+}
+
+function onChange({ store, height, timeUs, signed }: Execution, body: GovernanceBody): Written {
+  const code = applyChange({ store, height, timeUs, issuer: signed.command.issuer }, body);
+  const action = code === "OK" ? DONE[body.kind] : body.kind;
+  const subject =
+    body.change.kind === "learner.add" ? body.change.node.member.id : body.change.kind === "learner.remove" ? body.change.id : "cluster";
+  return { kind: "membership", subject, action, code };
 }
 
 function onAuthorize({ store, timeUs, bearsLies, signed }: Execution, request: AuthorizationRequest): EntryDraft {

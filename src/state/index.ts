@@ -28,9 +28,22 @@ export {
   type FailedCheck,
   type Hint,
 } from "./decision.ts";
+export {
+  approvalBytes,
+  type Change,
+  type ChangeDraft,
+  changeToCanonical,
+  GOVERNANCE_KINDS,
+  type GovernanceKind,
+  isGovernanceKind,
+  type MembershipChange,
+  readChange,
+  type WeightChange,
+} from "./governance.ts";
 export { type LedgerOptions, LedgerState, type PendingChange, type ServicePage } from "./ledger-state.ts";
 export type { Totals } from "./meta.ts";
-export { checkCommandShape, commandClaims } from "./pre-vote.ts";
+export type { NodeRecord } from "./nodes.ts";
+export { type ClaimContext, checkCommandShape, commandClaims } from "./pre-vote.ts";
 export { parseDataVolume, parseRateLimit } from "./quantities.ts";
 export { type RecordedEntry, resultOfEntry } from "./recorded.ts";
 export { type GrantRecord, grantToCanonical, type Revocation, type ServiceRecord, serviceToCanonical } from "./records.ts";

@@ -28,6 +28,7 @@ import { type DecisionOutcome, decide, type EvaluationRequest } from "./decision
 import { authenticationFailure, checkCommandTime, type Execution, execute } from "./execution.ts";
 import { LedgerStore } from "./ledger-store.ts";
 import { EMPTY_TOTALS, type Meta, nextStateHash, readMeta, STATE_HASH_KEY, type Totals, writeMeta } from "./meta.ts";
+import type { NodeRecord } from "./nodes.ts";
 import { checkCommandShape } from "./pre-vote.ts";
 import { resultOfEntry } from "./recorded.ts";
 import type { GrantRecord, ServiceRecord } from "./records.ts";
@@ -70,7 +71,7 @@ export class LedgerState {
   readonly #store: LedgerStore;
   readonly #used = new UsedIds();
   readonly #tree: StateTree;
-  readonly #membershipHash: Hash;
+  readonly #membershipHashes = new Map<number, Hash>();
   #meta: Meta;
 
   private constructor(options: LedgerOptions) {
@@ -78,7 +79,6 @@ export class LedgerState {
     this.#options = options;
     this.#store = new LedgerStore(genesis);
     this.#tree = new StateTree(hasher);
-    this.#membershipHash = toHash(membershipHash(hasher, genesis.membership));
     const stateHash = toHash(hashInDomain(hasher, "quorumgate/state/v1\0", fromHex(cluster)));
     const { protocol, timeUs, membership } = genesis;
     this.#meta = { protocol, height: 0, timeUs, epoch: membership.epoch, totals: EMPTY_TOTALS, stateHash };
@@ -103,6 +103,7 @@ export class LedgerState {
         count++;
       }
       if (count > 0) state.#meta = readMeta(meta);
+      state.#store.nodes.check();
       state.#tree.root();
     } catch (cause) {
       throw new QuorumgateError("STORAGE_CORRUPT", "the stored state does not parse", { cause });
@@ -145,23 +146,29 @@ export class LedgerState {
   }
 
   /** Members of the epoch that a height belongs to; heights to come belong to the newest that is known. */
-  membershipAt(_height: number): Membership {
-    return this.#options.genesis.membership;
+  membershipAt(height: number): Membership {
+    return this.#store.nodes.epochAt(height).membership;
   }
 
   /** The first height of the epoch of the next height. */
   epochFirstHeight(): number {
-    return 1;
+    return this.#store.nodes.epochAt(this.height + 1).firstHeight;
   }
 
   /** A change that is committed and not yet active: its epoch begins after `lastHeight`. */
   pendingChange(): PendingChange | undefined {
-    return undefined;
+    const { firstHeight, membership } = this.#store.nodes.newest;
+    return firstHeight > this.height + 1 ? { lastHeight: firstHeight - 1, next: membership } : undefined;
   }
 
   /** Nodes that replicate and have no weight. */
   learners(): readonly Member[] {
-    return [];
+    return this.#store.nodes.learners();
+  }
+
+  /** Nodes that came or left by a command, in ascending id; those of genesis only once they left. */
+  nodeRecords(): readonly NodeRecord[] {
+    return this.#store.nodes.records();
   }
 
   /** Root of the state tree over all stored keys but the state hash. */
@@ -218,6 +225,7 @@ export class LedgerState {
   *entries(): IterableIterator<readonly [string, Uint8Array]> {
     yield* this.#store.services.entries();
     yield* this.#store.grants.entries();
+    yield* this.#store.nodes.entries();
     yield* this.#used.entries();
     if (this.height > 0) yield* writeMeta(this.#meta);
   }
@@ -230,6 +238,7 @@ export class LedgerState {
     const { header } = block;
     invariant(header.height === this.height + 1, "blocks are applied in order");
     invariant(header.timeUs > this.timeUs, "agreed time goes forward");
+    invariant(header.epoch === this.membership().epoch, "a block is of the epoch of its height");
     invariant(header.protocol === this.protocol, "the block follows rules that this version has");
     this.#used.forgetBefore(header.timeUs);
     const counts: BlockCounts = { totals: { ...EMPTY_TOTALS }, refusals: new Map() };
@@ -312,11 +321,19 @@ export class LedgerState {
         epoch,
         stateHash,
         ...(stable ? { stateRoot: this.stateRoot() } : {}),
-        membershipHash: this.#membershipHash,
-        nextMembershipHash: this.#membershipHash,
+        membershipHash: this.#hashOf(this.membershipAt(height)),
+        nextMembershipHash: this.#hashOf(this.membershipAt(height + 1)),
         counts: { ...counts.totals, refusals: Object.fromEntries(counts.refusals) },
       },
     };
+  }
+
+  #hashOf(membership: Membership): Hash {
+    const known = this.#membershipHashes.get(membership.epoch);
+    if (known !== undefined) return known;
+    const hash = toHash(membershipHash(this.#options.hasher, membership));
+    this.#membershipHashes.set(membership.epoch, hash);
+    return hash;
   }
 
   #view(timeUs: number): Parameters<typeof decide>[0] {
@@ -336,7 +353,9 @@ export class LedgerState {
     if (bucket === this.#store.services.name) this.#store.services.load(rest, value);
     else if (bucket === this.#store.grants.name) this.#store.grants.load(rest, value);
     else if (bucket === this.#used.name) this.#used.load(rest, value);
-    else if (bucket === "meta") meta.set(key, value);
+    else if (this.#store.nodes.load(bucket, { key: rest, value })) {
+      // Loaded by the condition itself.
+    } else if (bucket === "meta") meta.set(key, value);
     else throw new QuorumgateError("FORMAT_SHAPE_INVALID", "a stored key of no known bucket");
     if (key !== STATE_HASH_KEY) this.#tree.apply({ key, value });
   }

@@ -1,22 +1,26 @@
-import { type Genesis, LIMITS, type Operator, type PublicKey, type StateChange, type SubjectId } from "#base";
+import { type Genesis, LIMITS, type Operator, type StateChange, type SubjectId } from "#base";
 import { Bucket } from "./bucket.ts";
 import { GrantIndex } from "./grant-index.ts";
+import { Nodes } from "./nodes.ts";
 import { GRANT_CODEC, type GrantRecord, SERVICE_CODEC, type ServiceRecord } from "./records.ts";
 
 /** The buckets that commands write, the indexes that follow them, and what genesis fixes. */
 export class LedgerStore {
   readonly services: Bucket<ServiceRecord>;
   readonly grants: Bucket<GrantRecord>;
+  readonly nodes: Nodes;
+  readonly genesis: Genesis;
   #grantSequence = 0;
   readonly #grantIndex = new GrantIndex();
   readonly #operators: ReadonlyMap<string, Operator>;
   readonly #issuers: ReadonlySet<string>;
-  readonly #reservedIds: ReadonlySet<string>;
+  readonly #reservedIds: Set<string>;
   readonly #keys: Set<string>;
   #sortedIds: string[] | undefined;
 
   constructor(genesis: Genesis) {
     const { members } = genesis.membership;
+    this.genesis = genesis;
     const people = [...genesis.operators, ...genesis.issuers];
     this.#operators = new Map(genesis.operators.map((operator) => [operator.id, operator]));
     this.#issuers = new Set(genesis.issuers.map(({ id }) => id));
@@ -25,6 +29,10 @@ export class LedgerStore {
     this.services = new Bucket(SERVICE_CODEC, ({ before, after }) => {
       if (after !== undefined) this.#keys.add(after.publicKey);
       if (before === undefined) this.#sortedIds = undefined;
+    });
+    this.nodes = new Nodes(genesis, ({ id, keys }) => {
+      this.#reservedIds.add(id);
+      for (const key of Object.values(keys)) this.#keys.add(key);
     });
     this.grants = new Bucket(GRANT_CODEC, (row) => {
       this.#grantIndex.observe(row);
@@ -40,13 +48,13 @@ export class LedgerStore {
     return this.#issuers.has(id);
   }
 
-  /** Ids of members, operators and issuers: no service may be mistaken for one. */
+  /** Ids of nodes present and past, operators and issuers: no service may be mistaken for one. */
   isReserved(id: string): boolean {
     return this.#reservedIds.has(id);
   }
 
-  /** True for a key that has or had a role: of a member, operator, issuer or service. */
-  isKeyUsed(key: PublicKey): boolean {
+  /** True for a key that has or had a role: of a node, operator, issuer or service. */
+  isKeyUsed(key: string): boolean {
     return this.#keys.has(key);
   }
 
@@ -91,14 +99,16 @@ export class LedgerStore {
   commit(): void {
     this.services.commit();
     this.grants.commit();
+    this.nodes.commit();
   }
 
   drop(): void {
     this.services.drop();
     this.grants.drop();
+    this.nodes.drop();
   }
 
   takeChanges(): StateChange[] {
-    return [...this.services.takeChanges(), ...this.grants.takeChanges()];
+    return [...this.services.takeChanges(), ...this.grants.takeChanges(), ...this.nodes.takeChanges()];
   }
 }

@@ -1,6 +1,19 @@
-import { type Command, fromBase64Url, type Hash, type Issuer, LIMITS, QuorumgateError, type SignatureClaim, signedBytes } from "#base";
+import {
+  type Command,
+  fromBase64Url,
+  type Hash,
+  type Hasher,
+  type Issuer,
+  LIMITS,
+  type Operator,
+  possessionMessages,
+  QuorumgateError,
+  type SignatureClaim,
+  signedBytes,
+} from "#base";
 import { attestationBytes } from "./attestation.ts";
 import { readCommandBody } from "./command-body.ts";
+import { approvalBytes, isGovernanceKind, type LearnerAddition } from "./governance.ts";
 
 /**
  * What can be said of a command from its bytes alone: cluster, lifetime, kind, shape and bounds of the body. A gateway asks
@@ -16,17 +29,28 @@ export function checkCommandShape(command: Command, context: { readonly cluster:
   readCommandBody(command);
 }
 
+/** Whom genesis names, and how to hash. */
+export interface ClaimContext {
+  readonly issuers: readonly Issuer[];
+  readonly operators: readonly Operator[];
+  readonly hasher: Hasher;
+}
+
 /**
- * Signatures inside a command that have to verify besides its own: a registration's attestation, under the key that genesis
- * names for the issuer.
+ * Signatures inside a command that have to verify besides its own: a registration's attestation, under the key that genesis names for the
+ * issuer; the approvals of a change of members, under the operators' keys; and the proofs by which a new node shows that its keys are its own.
  *
  * apply() is pure and cannot verify Ed25519 by libsodium's predicate. It need not: which claims a command makes follows from
  * its bytes and from genesis, so every honest replica verifies the same claims before it votes, and a decided block holds none
- * that failed. An issuer that genesis does not name gives no claim: nothing can be verified, and apply() refuses the command.
+ * that failed. An issuer or operator that genesis does not name gives no claim: nothing can be verified, and apply() refuses the command.
  * @throws {QuorumgateError} what checkCommandShape throws for the body
  */
-export function commandClaims(command: Command, issuers: readonly Issuer[]): readonly SignatureClaim[] {
-  if (command.kind !== "service.register") return [];
+export function commandClaims(command: Command, context: ClaimContext): readonly SignatureClaim[] {
+  if (command.kind === "service.register") return attestationClaims(command, context);
+  return isGovernanceKind(command.kind) ? governanceClaims(command, context) : [];
+}
+
+function attestationClaims(command: Command, { issuers }: ClaimContext): readonly SignatureClaim[] {
   const body = readCommandBody(command);
   if (body.kind !== "service.register") return [];
   const { attestation } = body.service;
@@ -40,4 +64,29 @@ export function commandClaims(command: Command, issuers: readonly Issuer[]): rea
       signature: fromBase64Url(attestation.signature),
     },
   ];
+}
+
+function governanceClaims(command: Command, { operators, hasher }: ClaimContext): readonly SignatureClaim[] {
+  const body = readCommandBody(command);
+  if (!("approvals" in body)) return [];
+  const { change, canonical, approvals, kind } = body;
+  const message = signedBytes("approval", approvalBytes(hasher, { cluster: command.cluster, kind, change: canonical }));
+  const approved = approvals.flatMap(({ operator, signature }) => {
+    const key = operators.find(({ id }) => id === operator)?.key;
+    return key === undefined ? [] : [{ publicKey: fromBase64Url(key), message, signature }];
+  });
+  return change.kind === "learner.add" ? [...approved, ...possessionClaims(hasher, change)] : approved;
+}
+
+/**
+ * Of the Ed25519 keys. The TLS key is ECDSA and no libsodium's: operators' tools check its proof before they approve, and whoever names
+ * another's gains nothing, since a link needs the secret half.
+ */
+function possessionClaims(hasher: Hasher, { node, proofs }: LearnerAddition): readonly SignatureClaim[] {
+  const messages = possessionMessages(hasher, node);
+  return (["vote", "log", "witness", "gateway"] as const).map((role) => ({
+    publicKey: fromBase64Url(node.member.keys[role]),
+    message: messages[role],
+    signature: proofs[role],
+  }));
 }

@@ -199,7 +199,7 @@ export class LedgerKit {
       header: {
         protocol: 1,
         cluster: this.cluster,
-        epoch: 0,
+        epoch: this.state.membership().epoch,
         height,
         originView: 0,
         proposer: parseNodeId("node-1"),

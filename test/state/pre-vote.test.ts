@@ -14,7 +14,7 @@ import {
   parseDataVolume,
   parseRateLimit,
 } from "#state";
-import { ISSUER, keyOf, LedgerKit, SECOND } from "./ledger-kit.ts";
+import { hasher, ISSUER, keyOf, LedgerKit, SECOND } from "./ledger-kit.ts";
 
 const kit = new LedgerKit();
 
@@ -100,8 +100,10 @@ describe("state: what a command's bytes must be before a vote", () => {
     const signature = toBase64Url(sign(null, signedBytes("attestation", bytes), privateKey));
     const signed = changed(register, "service.attestation.signature", signature);
     const verifies = (command: SignedCommand): boolean =>
-      commandClaims(command.command, issuers).every((claim) => verify(null, claim.message, publicKey, claim.signature));
-    expect(commandClaims(signed.command, issuers)[0]?.publicKey).to.deep.equal(fromBase64Url(raw));
+      commandClaims(command.command, { issuers, operators: [], hasher }).every((claim) =>
+        verify(null, claim.message, publicKey, claim.signature),
+      );
+    expect(commandClaims(signed.command, { issuers, operators: [], hasher })[0]?.publicKey).to.deep.equal(fromBase64Url(raw));
     expect(verifies(signed)).to.equal(true);
     const tampered = [
       ["service.meshRole", "validator"],
@@ -115,8 +117,8 @@ describe("state: what a command's bytes must be before a vote", () => {
   });
 
   it("makes no claim for an issuer that genesis does not name, nor for other kinds", () => {
-    expect(commandClaims(register.command, [])).to.deep.equal([]);
-    expect(commandClaims(authorize.command, [ISSUER])).to.deep.equal([]);
+    expect(commandClaims(register.command, { issuers: [], operators: [], hasher })).to.deep.equal([]);
+    expect(commandClaims(authorize.command, { issuers: [ISSUER], operators: [], hasher })).to.deep.equal([]);
   });
 });
 

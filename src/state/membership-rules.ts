@@ -1,0 +1,116 @@
+import { checkMembership, type ErrorCode, errorCode, type Genesis, LIMITS, type Member, type Membership } from "#base";
+import type { Change, GovernanceBody, LearnerAddition, LearnerRemoval, MembershipChange } from "./governance.ts";
+import type { LedgerStore } from "./ledger-store.ts";
+import { inOrder, withWeight } from "./nodes.ts";
+
+/** Where a change runs. */
+export interface ChangeContext {
+  readonly store: LedgerStore;
+  readonly height: number;
+  readonly timeUs: number;
+  /** Id of the operator whose command it is. */
+  readonly issuer: string;
+}
+
+/**
+ * Applies a change of who takes part, or says why not (docs/protocols/membership.md). Signatures of approvals and proofs of possession were
+ * verified before the vote (see commandClaims); here counts whose they are.
+ */
+export function applyChange(context: ChangeContext, body: GovernanceBody): ErrorCode | "OK" {
+  const { store, timeUs, height } = context;
+  const { change } = body;
+  const unapproved = approvalFailure(context, body);
+  if (unapproved !== "OK") return unapproved;
+  if (timeUs >= change.expiresAtUs || change.epoch !== store.nodes.epochAt(height).membership.epoch) return "MEMBERSHIP_STALE";
+  return applyByKind(context, change);
+}
+
+function applyByKind(context: ChangeContext, change: Change): ErrorCode | "OK" {
+  switch (change.kind) {
+    case "membership.change":
+      return changeMembers(context, change);
+    case "learner.add":
+      return addLearner(context, change);
+    default:
+      return removeLearner(context, change);
+  }
+}
+
+/** More than half of genesis's operators, the issuer among them. */
+function approvalFailure({ store, issuer }: ChangeContext, { approvals }: GovernanceBody): ErrorCode | "OK" {
+  const isOperator = (id: string): boolean => store.operator(id)?.roles.includes("operator") === true;
+  if (!isOperator(issuer)) return "IDENTITY_ROLE_MISSING";
+  // An id that genesis does not name gave no signature to verify, so nothing is known of it.
+  if (approvals.some(({ operator }) => !isOperator(operator))) return "IDENTITY_ROLE_MISSING";
+  const approving = new Set([issuer, ...approvals.map(({ operator }) => operator as string)]);
+  return 2 * approving.size > operatorCount(store.genesis) ? "OK" : "MEMBERSHIP_APPROVALS";
+}
+
+function operatorCount({ operators }: Genesis): number {
+  return operators.filter(({ roles }) => roles.includes("operator")).length;
+}
+
+function addLearner({ store, height }: ChangeContext, { node }: LearnerAddition): ErrorCode | "OK" {
+  const { member, trustDomain } = node;
+  const { nodes, genesis } = store;
+  if (trustDomain !== genesis.trustDomain) return "MEMBERSHIP_INVALID";
+  if (store.isReserved(member.id) || store.service(member.id) !== undefined) return "IDENTITY_EXISTS";
+  if (Object.values(member.keys).some((key: string) => store.isKeyUsed(key))) return "IDENTITY_KEY_REUSED";
+  // Two roles with one key: found by the rules of a membership of one.
+  const failure = membershipFailure({ epoch: 0, members: [member] }, { ...genesis, zeroFaultTolerance: true });
+  if (failure !== "OK") return failure;
+  if (nodes.learners().length >= LIMITS.learnersMax) return "MEMBERSHIP_INVALID";
+  nodes.put({ member, standing: "learner", height });
+  return "OK";
+}
+
+function removeLearner({ store, height }: ChangeContext, { id }: LearnerRemoval): ErrorCode | "OK" {
+  const record = store.nodes.get(id);
+  if (record?.standing !== "learner") return "MEMBERSHIP_NODE_UNKNOWN";
+  store.nodes.put({ ...record, standing: "retired", height });
+  return "OK";
+}
+
+function changeMembers({ store, height }: ChangeContext, change: MembershipChange): ErrorCode | "OK" {
+  const { nodes, genesis } = store;
+  const { firstHeight, membership } = nodes.newest;
+  if (firstHeight > height) return "MEMBERSHIP_IN_FLIGHT";
+  const next = nextMembers(store, membership, change);
+  if (next === undefined) return "MEMBERSHIP_NODE_UNKNOWN";
+  if (next.length > LIMITS.membersMax) return "MEMBERSHIP_INVALID";
+  const nextMembership = { epoch: membership.epoch + 1, members: next };
+  const failure = membershipFailure(nextMembership, genesis);
+  if (failure !== "OK") return failure;
+  for (const member of next) if (nodes.get(member.id)?.standing === "learner") nodes.put({ member, standing: "member", height });
+  for (const member of membership.members) {
+    if (change.remove.includes(member.id)) nodes.put({ member, standing: "retired", height });
+  }
+  nodes.begin({ firstHeight: height + genesis.activationDelay, membership: nextMembership });
+  return "OK";
+}
+
+/** The members after the change in ascending id; undefined when it removes or weighs no member, or adds no learner. */
+function nextMembers(store: LedgerStore, before: Membership, change: MembershipChange): readonly Member[] | undefined {
+  const members = new Map<string, Member>(before.members.map((member) => [member.id, member]));
+  for (const id of change.remove) if (!members.delete(id)) return undefined;
+  for (const { id, weight } of change.reweight) {
+    const member = members.get(id);
+    if (member === undefined) return undefined;
+    members.set(id, withWeight(member, weight));
+  }
+  for (const { id, weight } of change.add) {
+    const record = store.nodes.get(id);
+    if (record?.standing !== "learner") return undefined;
+    members.set(id, withWeight(record.member, weight));
+  }
+  return inOrder(members.values());
+}
+
+function membershipFailure(membership: Membership, genesis: Parameters<typeof checkMembership>[1]): ErrorCode | "OK" {
+  try {
+    checkMembership(membership, genesis);
+    return "OK";
+  } catch (error) {
+    return errorCode(error);
+  }
+}
