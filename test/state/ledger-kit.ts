@@ -84,8 +84,8 @@ export class LedgerKit {
   readonly applied: AppliedBlock[] = [];
   #commands = 0;
 
-  constructor(engine: EngineName = "pbft") {
-    this.genesis = makeGenesis(ISSUER.key, engine);
+  constructor(engine: EngineName = "pbft", genesis: Genesis = makeGenesis(ISSUER.key, engine)) {
+    this.genesis = genesis;
     this.cluster = clusterIdOf(hasher, encodeGenesis(this.genesis));
     this.state = LedgerState.fromGenesis(this.options());
   }
