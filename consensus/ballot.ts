@@ -67,9 +67,27 @@ export class Ballot {
     return chosen;
   }
 
+  /** True when nothing but `nil` can get a quorum any more, whatever those say whose votes do not count yet. */
+  isSplit(nil: Hash): boolean {
+    const good = this.for(undefined).filter((vote) => vote.verdict === "good");
+    const open = totalWeight(this.#membership) - this.#weight(good);
+    const heaviest = Math.max(
+      0,
+      ...[...this.digests()].map((digest) => this.#weight(good.filter((vote) => vote.digest === digest && digest !== nil))),
+    );
+    return !this.#isQuorum(open + heaviest, totalWeight(this.#membership));
+  }
+
   /** Members that voted, whatever they said. */
   voters(): NodeId[] {
     return [...this.#votes.keys()];
+  }
+
+  #weight(votes: readonly BallotVote[]): number {
+    return weightOf(
+      this.#membership,
+      votes.map(({ node }) => node),
+    );
   }
 
   #reaches(votes: readonly BallotVote[], extra: NodeId | undefined): boolean {

@@ -1,10 +1,12 @@
 import { ByteReader, ByteWriter, LIMITS, parseNodeId, QuorumgateError } from "#base";
 import { type MessageCodec, readBody, readHash, readList, readSlot, SIGNATURE_BYTES, writeBody } from "../wire.ts";
-import type { TendermintMessage } from "./messages.ts";
+import type { RoundVote, TendermintMessage } from "./messages.ts";
+
+const STEPS = ["prevote", "precommit"] as const;
 
 /** Tendermint's messages on the wire. */
 export const tendermintCodec: MessageCodec<TendermintMessage> = {
-  types: ["round-proposal", "prevote", "precommit", "polka"],
+  types: ["round-proposal", "prevote", "precommit", "polka", "round-certificate"],
   write(writer, message) {
     writer.u64(message.epoch).u64(message.height).u64(message.view);
     switch (message.type) {
@@ -17,6 +19,12 @@ export const tendermintCodec: MessageCodec<TendermintMessage> = {
       case "polka":
         writer.text(message.digest).u32(message.votes.length);
         for (const { node, validRound, signature } of message.votes) writer.text(node).i64(validRound).raw(signature);
+        return writer;
+      case "round-certificate":
+        writer.u32(message.votes.length);
+        for (const { node, round, step, digest, validRound, signature } of message.votes) {
+          writer.text(node).u64(round).u8(STEPS.indexOf(step)).text(digest).i64(validRound).raw(signature);
+        }
         return writer;
     }
   },
@@ -40,6 +48,8 @@ export const tendermintCodec: MessageCodec<TendermintMessage> = {
         }));
         return { type, ...slot, digest, votes };
       }
+      case "round-certificate":
+        return { type, ...slot, votes: readList(reader, LIMITS.membersMax, () => readRoundVote(reader)) };
     }
   },
 };
@@ -57,6 +67,12 @@ export function decodeRecord(bytes: Uint8Array): TendermintMessage {
   const message = tendermintCodec.read(reader, type);
   reader.end();
   return message;
+}
+
+function readRoundVote(reader: ByteReader): RoundVote {
+  const [node, round, step] = [parseNodeId(reader.text(63)), reader.u64(), STEPS[reader.u8()]];
+  if (step === undefined) throw new QuorumgateError("CONSENSUS_MESSAGE_INVALID", "a vote is a prevote or a precommit");
+  return { node, round, step, digest: readHash(reader), validRound: readRound(reader), signature: reader.raw(SIGNATURE_BYTES) };
 }
 
 function readRound(reader: ByteReader): number {

@@ -56,5 +56,26 @@ export interface Polka {
   readonly votes: readonly PolkaVote[];
 }
 
+/** A vote as the proof of a round holds it. */
+export interface RoundVote {
+  readonly node: NodeId;
+  readonly round: number;
+  readonly step: "prevote" | "precommit";
+  readonly digest: Hash;
+  readonly validRound: number;
+  readonly signature: Uint8Array;
+}
+
+/** Why a node is in its round: a quorum of precommits of the round before, or votes of one honest weight in this round or later. */
+export interface RoundCertificate {
+  readonly type: "round-certificate";
+  readonly epoch: number;
+  readonly height: number;
+  /** The round that may be entered. */
+  readonly view: number;
+  /** In ascending id. */
+  readonly votes: readonly RoundVote[];
+}
+
 /** Every message of Tendermint. */
-export type TendermintMessage = RoundProposal | Prevote | Precommit | Polka;
+export type TendermintMessage = RoundProposal | Prevote | Precommit | Polka | RoundCertificate;

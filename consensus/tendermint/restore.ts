@@ -4,6 +4,7 @@ import { readProposal } from "../proposing.ts";
 import { VoteGuard } from "../vote-guard.ts";
 import { decodeRecord } from "./codec.ts";
 import type { TendermintMessage } from "./messages.ts";
+import { ROUND_KEY } from "./records.ts";
 import type { TendermintState } from "./state.ts";
 
 /**
@@ -35,7 +36,12 @@ function restoreMessage(state: TendermintState, key: string, message: Tendermint
     if (round !== undefined) round.polka = message;
     return undefined;
   }
-  if (kind !== "sent" || message.type === "polka") {
+  if (kind === ROUND_KEY && message.type === "round-certificate") {
+    state.entry = message;
+    state.round = Math.max(state.round, message.view);
+    return undefined;
+  }
+  if (kind !== "sent" || message.type === "polka" || message.type === "round-certificate") {
     throw new QuorumgateError("STORAGE_CORRUPT", "a record of the consensus core is of the wrong kind");
   }
   if (message.type === "round-proposal") {

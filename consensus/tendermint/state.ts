@@ -16,7 +16,7 @@ import { voteClaim } from "../certificates.ts";
 import type { CoreOptions, Effect } from "../core.ts";
 import type { ConsensusMessage } from "../messages.ts";
 import type { SignIntent } from "../vote-guard.ts";
-import type { Polka, Precommit, Prevote, RoundProposal } from "./messages.ts";
+import type { Polka, Precommit, Prevote, RoundCertificate, RoundProposal } from "./messages.ts";
 import { proposerOf, type TendermintRules, type TendermintTiming } from "./rules.ts";
 
 /** Messages of one sender kept for later heights. */
@@ -67,6 +67,8 @@ export class TendermintState {
   valid: Polka | undefined;
   /** Values that were validated, by digest. */
   readonly bodies: Map<Hash, Proposal> = new Map();
+  /** Why this node is in its round; undefined in round 0. */
+  entry: RoundCertificate | undefined;
   sent: { proposal?: RoundProposal; prevote?: Prevote; precommit?: Precommit } = {};
   readonly records: Set<string> = new Set();
   lastHeight: number = Number.MAX_SAFE_INTEGER;
@@ -222,6 +224,7 @@ export class TendermintState {
     this.step = "propose";
     this.locked = undefined;
     this.valid = undefined;
+    this.entry = undefined;
     this.begun = false;
     this.bodies.clear();
     this.#rounds.clear();

@@ -6,6 +6,7 @@ import type { ConsensusMessage, DecidedBlockMessage, FetchProposal, ProposalBody
 import { readProposal } from "../proposing.ts";
 import { tendermintCodec } from "./codec.ts";
 import type { TendermintMessage } from "./messages.ts";
+import { LOCK_KEY, ROUND_KEY } from "./records.ts";
 import { restoreRecords } from "./restore.ts";
 import { TENDERMINT_TIMING, type TendermintRules, type TendermintTiming, tendermintRules } from "./rules.ts";
 import { TendermintState } from "./state.ts";
@@ -130,11 +131,13 @@ class TendermintCore implements Core {
     }
     if (message.height < state.height) {
       // Late votes of a height just decided are the normal case; whoever is in a later round there has missed the decision.
-      if (message.view > 0 && message.type !== "polka") state.emit({ type: "send-block", to: from, height: message.height });
+      if (message.view > 0 && (message.type === "prevote" || message.type === "precommit"))
+        state.emit({ type: "send-block", to: from, height: message.height });
       return undefined;
     }
     if (message.type === "round-proposal") return this.#voting.onProposal(from, message);
     if (message.type === "polka") return this.#voting.onPolka(message);
+    if (message.type === "round-certificate") return this.#voting.onRoundCertificate(message);
     return this.#voting.onVote(from, message);
   }
 
@@ -197,14 +200,15 @@ class TendermintCore implements Core {
   }
 
   #onTimer(name: TimerName): void {
-    this.#timers.delete(name);
+    // One that was cancelled meanwhile says nothing any more.
+    if (!this.#timers.delete(name)) return undefined;
     switch (name) {
       case "propose":
         return this.#voting.giveUpProposal();
       case "prevote":
         return this.#voting.giveUpPrevotes();
       case "precommit":
-        return this.#voting.enter(this.#state.round + 1);
+        return this.#voting.enterNext();
       case "retransmit":
         this.#retransmits += 1;
         return this.#sendAgain();
@@ -217,7 +221,7 @@ class TendermintCore implements Core {
   #sendAgain(): void {
     const state = this.#state;
     const { proposal, prevote, precommit } = state.sent;
-    for (const message of [state.valid, proposal, prevote, precommit]) if (message !== undefined) state.broadcast(message);
+    for (const message of [state.entry, state.valid, proposal, prevote, precommit]) if (message !== undefined) state.broadcast(message);
     if (state.valid !== undefined && !state.bodies.has(state.valid.digest)) {
       state.broadcast({ type: "fetch-proposal", height: state.height, digest: state.valid.digest });
     }
@@ -229,9 +233,14 @@ class TendermintCore implements Core {
     if (height !== state.tip.height) return;
     const current = `body/${state.height}/`;
     const isOfPresent = (key: string): boolean => key.startsWith(current) || (key.startsWith("sent/") && this.#isSaid(key));
-    const keys = [...state.records].filter((key) => !isOfPresent(key) && !(key === "lock" && state.locked !== undefined));
+    const keys = [...state.records].filter((key) => !isOfPresent(key) && !this.#isOfLockOrRound(key));
     for (const key of keys) state.records.delete(key);
     if (keys.length > 0) state.emit({ type: "forget", keys });
+  }
+
+  #isOfLockOrRound(key: string): boolean {
+    const { locked, entry } = this.#state;
+    return (key === LOCK_KEY && locked !== undefined) || (key === ROUND_KEY && entry !== undefined);
   }
 
   #isSaid(key: string): boolean {

@@ -1,12 +1,13 @@
-import { type Hash, holdsOneHonest, LIMITS, type NodeId, VOTE_TYPE, type VoteType, weightOf, ZERO_HASH } from "#base";
+import { type Hash, LIMITS, type NodeId, VOTE_TYPE, type VoteType, ZERO_HASH } from "#base";
 import type { Ballot, BallotVote } from "../ballot.ts";
 import type { CommitCertificate, Proposal, ProposalDraft } from "../block.ts";
 import { minimalVotes } from "../certificates.ts";
 import { proposalFromDraft, readProposal } from "../proposing.ts";
 import { accuse, suspectAmnesia } from "./blame.ts";
 import { encodeRecord } from "./codec.ts";
-import type { Polka, PolkaVote, Precommit, Prevote, RoundProposal } from "./messages.ts";
-import { bodyKey, LOCK_KEY } from "./records.ts";
+import type { Polka, PolkaVote, Precommit, Prevote, RoundCertificate, RoundProposal } from "./messages.ts";
+import { bodyKey, LOCK_KEY, ROUND_KEY } from "./records.ts";
+import { RoundSkip } from "./round-skip.ts";
 import { Speaker } from "./speaker.ts";
 import { isNil, type ReceivedProposal, type Round, type TendermintState } from "./state.ts";
 
@@ -23,12 +24,14 @@ export class Voting {
   readonly #state: TendermintState;
   readonly #hooks: VotingHooks;
   readonly #speaker: Speaker;
+  readonly #skip: RoundSkip;
   #offered = "";
   #asked = "";
 
   constructor(state: TendermintState, hooks: VotingHooks) {
     this.#state = state;
     this.#hooks = hooks;
+    this.#skip = new RoundSkip(state, (...about) => this.#verifyVotes(...about));
     this.#speaker = new Speaker(state, {
       onOwnProposal: (received, message) => this.#accept(received, message),
       onVote: () => this.evaluate(),
@@ -45,19 +48,31 @@ export class Voting {
       this.#countPrevotes(number, round);
     }
     if (!state.mayVote) return;
-    const ahead = this.#roundToSkipTo();
-    if (ahead !== undefined) return this.enter(ahead);
+    const ahead = this.#skip.find();
+    if (ahead !== undefined) return this.#enter(ahead);
     this.#propose();
     this.#answerProposal();
     this.#lockOrPass();
     this.#waitForVotes();
   }
 
-  /** Enters a round (T1, T9, T10). */
-  enter(round: number): void {
+  /** The wait for precommits is over, or they can agree no more (T10, T15). */
+  enterNext(): void {
+    if (this.#state.mayVote) this.#enter(this.#skip.next());
+  }
+
+  /** A proof that somebody is in a later round (T14). */
+  onRoundCertificate(message: RoundCertificate): void {
+    this.#skip.check(message, () => this.#enter(message));
+  }
+
+  /** Enters a round (T1, T9, T10, T14). */
+  #enter(entry: RoundCertificate): void {
     const state = this.#state;
-    if (round <= state.round) return;
-    state.round = round;
+    if (entry.view <= state.round) return;
+    state.round = entry.view;
+    state.entry = entry;
+    state.append(ROUND_KEY, encodeRecord(entry));
     state.step = "propose";
     state.begun = true;
     this.#hooks.onRound();
@@ -258,40 +273,17 @@ export class Voting {
     if (prevotes.quorum(ZERO_HASH) !== undefined) this.#speaker.precommit(ZERO_HASH);
   }
 
-  /** T4 and T7: a quorum voted, but not alike; and T9, which needs no quorum. */
+  /** T4 and T7: a quorum voted, but not alike. T15: no value can get a quorum any more, so there is nothing to wait for. */
   #waitForVotes(): void {
     const state = this.#state;
     const { prevotes, precommits } = state.current();
-    if (state.step === "prevote" && this.#hasQuorum(prevotes, VOTE_TYPE.tendermintPrevote)) this.#hooks.onWait("prevote");
-    if (this.#hasQuorum(precommits, VOTE_TYPE.tendermintPrecommit)) this.#hooks.onWait("precommit");
-  }
-
-  /** T9: the highest round that members of one honest weight are in, or above it. */
-  #roundToSkipTo(): number | undefined {
-    const state = this.#state;
-    const ahead = state
-      .rounds()
-      .filter(([number]) => number > state.round)
-      .reverse();
-    const seen = new Set<NodeId>();
-    const genuine = new Set<NodeId>();
-    for (const [number, { prevotes, precommits }] of ahead) {
-      for (const vote of [...prevotes.for(undefined), ...precommits.for(undefined)]) {
-        seen.add(vote.node);
-        if (vote.verdict === "good") genuine.add(vote.node);
-      }
-      if (this.#holdsOneHonest(genuine)) return number;
+    if (state.step === "prevote" && this.#hasQuorum(prevotes, VOTE_TYPE.tendermintPrevote)) {
+      this.#hooks.onWait("prevote");
+      if (prevotes.isSplit(ZERO_HASH)) this.giveUpPrevotes();
     }
-    if (!this.#holdsOneHonest(seen)) return undefined;
-    for (const [number, { prevotes, precommits }] of ahead) {
-      this.#verifyVotes(prevotes, VOTE_TYPE.tendermintPrevote, number, unknownOf(prevotes));
-      this.#verifyVotes(precommits, VOTE_TYPE.tendermintPrecommit, number, unknownOf(precommits));
-    }
-    return undefined;
-  }
-
-  #holdsOneHonest(nodes: ReadonlySet<NodeId>): boolean {
-    return holdsOneHonest(weightOf(this.#state.settings.membership, nodes), this.#state.total);
+    if (!this.#hasQuorum(precommits, VOTE_TYPE.tendermintPrecommit)) return undefined;
+    this.#hooks.onWait("precommit");
+    return precommits.isSplit(ZERO_HASH) ? this.enterNext() : undefined;
   }
 
   #hasQuorum(ballot: Ballot, type: VoteType): boolean {
@@ -371,8 +363,4 @@ export class Voting {
     this.#asked = key;
     send();
   }
-}
-
-function unknownOf(ballot: Ballot): readonly BallotVote[] {
-  return ballot.for(undefined).filter(({ verdict }) => verdict === "unknown");
 }
