@@ -1,12 +1,13 @@
 import { decodeUtf8, equalBytes, hashLeaf, toHash } from "#base";
 import type { Checkpoint } from "./checkpoint-text.ts";
 import { Findings, type VerificationResult } from "./findings.ts";
+import { policyFor } from "./handover.ts";
 import { type Policy, parsePolicy } from "./policy.ts";
 import { shardAt } from "./shard.ts";
 import { decodeEntryBundle, rowLength, TILE_WIDTH, tilePath } from "./tile.ts";
 import { GrowingTree } from "./tree.ts";
 import { type ChainFault, ChainWalk } from "./verify-chain.ts";
-import { checkNote, type Primitives, primitivesOf, type VerifyOptions } from "./verify-note.ts";
+import { type CheckedNote, checkNote, type Primitives, primitivesOf, type VerifyOptions } from "./verify-note.ts";
 import { notePolicy } from "./verify-receipt.ts";
 
 /** Files of an export by path; a Map is one. */
@@ -25,6 +26,8 @@ export interface BundleOptions extends VerifyOptions {
 /** Faults remembered before they are judged; the lowest ones come first. */
 const FAULTS_KEPT = 32;
 const HASH_BYTES = 32;
+/** Epochs looked for in vain before an export is taken to hold no further ones. */
+const EPOCH_GAP_MAX = 8;
 
 /**
  * Checks an export of one shard offline: its checkpoint, every entry, the chain, the whole tree and the tiles. Names the first bad index.
@@ -37,9 +40,9 @@ export function verifyBundle(files: BundleReader, policy: string, options: Bundl
   const parsedPolicy = findings.attempt(() => parsePolicy(policy, primitives.hasher));
   if (parsedPolicy === undefined) return findings.result();
   notePolicy(parsedPolicy, findings);
-  const context = { policy: parsedPolicy, primitives, findings };
+  const context = { pinned: parsedPolicy, epochs: options.epochs ?? epochsOf(files, parsedPolicy), primitives, findings };
   const note = readText(files, "checkpoint", findings);
-  const checked = note === undefined ? undefined : checkNote(note, { ...context, strict: false });
+  const checked = note === undefined ? undefined : checkNoteOfItsEpoch(note, context);
   if (checked === undefined) return findings.result();
   if (findings.clean) findings.checked("a quorum signed the checkpoint, by distinct log keys and by distinct witness keys");
   const { checkpoint, signers } = checked;
@@ -240,12 +243,32 @@ function readText(files: BundleReader, path: string, findings: Findings): string
   return bytes === undefined ? undefined : findings.attempt(() => decodeUtf8(bytes));
 }
 
+interface EpochContext {
+  readonly pinned: Policy;
+  readonly epochs: readonly Uint8Array[];
+  readonly primitives: Primitives;
+  readonly findings: Findings;
+}
+
+function checkNoteOfItsEpoch(note: string, { pinned, epochs, primitives, findings }: EpochContext): CheckedNote | undefined {
+  const policy = policyFor(note, pinned, epochs, { primitives, findings });
+  return checkNote(note, { policy, primitives, findings, strict: false });
+}
+
+/** The handovers inside the export. They prove themselves; one that is missing before a later one is found by looking a little further. */
+function epochsOf(files: BundleReader, { epoch }: Policy): readonly Uint8Array[] {
+  const found: Uint8Array[] = [];
+  for (let next = epoch + 1, missing = 0; missing < EPOCH_GAP_MAX; next++) {
+    const file = files.get(`epochs/${next}`);
+    if (file === undefined) missing += 1;
+    else found.push(file);
+  }
+  return found;
+}
+
 /** The auditor's own checkpoints count only if a quorum signed them; they are the auditor's, so a bad one is a finding too. */
-function knownCheckpoints(
-  notes: readonly string[],
-  context: { readonly policy: Policy; readonly primitives: Primitives; readonly findings: Findings },
-): Checkpoint[] {
-  return notes.flatMap((note) => checkNote(note, { ...context, strict: false })?.checkpoint ?? []);
+function knownCheckpoints(notes: readonly string[], context: EpochContext): Checkpoint[] {
+  return notes.flatMap((note) => checkNoteOfItsEpoch(note, context)?.checkpoint ?? []);
 }
 
 function compareWithKnown(known: readonly Checkpoint[], audit: BundleAudit, findings: Findings): void {

@@ -9,6 +9,8 @@ import { shardOfOrigin } from "./shard.ts";
 
 /** What a caller of the verifier may replace. */
 export interface VerifyOptions {
+  /** Files `epochs/<e>`, which lead from the policy's epoch to later ones. */
+  readonly epochs?: readonly Uint8Array[];
   /** A faster SHA-256. */
   readonly hasher?: Hasher;
   /** A faster implementation of libsodium's predicate. */

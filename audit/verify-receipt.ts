@@ -1,6 +1,7 @@
 import { fromHex, hashLeaf, verifyInclusion } from "#base";
 import { type AuditEntry, parseEntry } from "./entry.ts";
 import { Findings, type VerificationResult } from "./findings.ts";
+import { policyFor } from "./handover.ts";
 import { type Policy, parsePolicy } from "./policy.ts";
 import { parseReceipt, type Receipt } from "./receipt.ts";
 import { shardAt } from "./shard.ts";
@@ -20,7 +21,8 @@ export function verifyReceipt(receipt: string, policy: string, options: VerifyOp
   const parsed = findings.attempt(() => parseReceipt(receipt));
   if (parsedPolicy === undefined || parsed === undefined) return findings.result();
   notePolicy(parsedPolicy, findings);
-  const note = checkNote(parsed.checkpoint, { policy: parsedPolicy, primitives, findings, strict: true });
+  const policyThen = policyFor(parsed.checkpoint, parsedPolicy, options.epochs ?? [], { primitives, findings });
+  const note = checkNote(parsed.checkpoint, { policy: policyThen, primitives, findings, strict: true });
   const entry = findings.attempt(() => parseEntry(parsed.entry));
   if (note !== undefined) checkPlace(parsed, note, primitives, findings);
   if (entry !== undefined) checkEntry(entry, parsed, note, findings);
@@ -41,7 +43,8 @@ export function verifyCheckpoint(note: string, policy: string, options: VerifyOp
   const parsedPolicy = findings.attempt(() => parsePolicy(policy, primitives.hasher));
   if (parsedPolicy === undefined) return findings.result();
   notePolicy(parsedPolicy, findings);
-  const checked = checkNote(note, { policy: parsedPolicy, primitives, findings, strict: false });
+  const policyThen = policyFor(note, parsedPolicy, options.epochs ?? [], { primitives, findings });
+  const checked = checkNote(note, { policy: policyThen, primitives, findings, strict: false });
   if (findings.clean) findings.checked("a quorum signed the checkpoint, by distinct log keys and by distinct witness keys");
   findings.notChecked("the entries under the checkpoint's root");
   return findings.result(checked === undefined ? {} : { checkpoint: checked.checkpoint, signers: checked.signers });

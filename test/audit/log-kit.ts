@@ -123,9 +123,13 @@ export class Ledger {
   height = 0;
 
   append(drafts: readonly EntryDraft[], timeUs = START + this.height * 5_000_000): AppendedBlock {
+    return this.appendSealed(drafts, sealedDraft(this.height + 1, timeUs), timeUs);
+  }
+
+  appendSealed(drafts: readonly EntryDraft[], sealed: EntryDraft, timeUs: number): AppendedBlock {
     this.height += 1;
     const block = { height: this.height, timeUs, proposer: parseNodeId("node-1"), digest: DIGEST, originView: 0, algorithm: "pbft" };
-    const appended = this.log.append(block, [...drafts, sealedDraft(this.height, timeUs)]);
+    const appended = this.log.append(block, [...drafts, sealed]);
     for (const { key, value } of appended.writes) if (value !== undefined) this.store.set(key, value);
     if (appended.opening !== undefined) this.leaves.splice(0, this.leaves.length, appended.opening.leafHash);
     this.leaves.push(...appended.entries.map(({ leafHash }) => leafHash));

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, normalize } from "node:path";
 import type { Command } from "commander";
 import { type BundleReader, formatVerification, type VerificationResult, verifyBundle, verifyCheckpoint, verifyReceipt } from "#audit";
@@ -12,6 +12,7 @@ interface VerifyCommandOptions {
   readonly json?: boolean;
   readonly policy?: string;
   readonly known?: readonly string[];
+  readonly epochs?: string;
   readonly data: string;
 }
 
@@ -32,6 +33,7 @@ export function addVerifyCommand(program: Command): void {
   addCommand(program, "verify <file|dir>", text)
     .option("--policy <file>", "the cluster's policy, got by another way than the evidence")
     .option("--known <checkpoint>", "a checkpoint that you kept: shows a log that was cut or rewritten; may be given several times", gather)
+    .option("--epochs <dir>", "handovers, when the policy is of an earlier epoch; an export has its own")
     .option("--data <dir>", "the development cluster of `verify last`", DEV_FOLDER)
     .addHelpText("after", EXIT_CODES)
     .action((path: string, options: VerifyCommandOptions) => perform(options, async (output) => verify(path, { options, output })));
@@ -51,16 +53,24 @@ function verify(path: string, { options, output }: { readonly options: VerifyCom
   if (!existsSync(evidence.path)) throw new UsageError(`there is no file or folder ${evidence.path}`);
   const result = statSync(evidence.path).isDirectory()
     ? verifyFolder(evidence.path, policy, { options, output })
-    : verifyFile(readBytes(evidence.path), policy);
+    : verifyFile(readBytes(evidence.path), policy, epochsIn(options));
   output.result(asJson(result), () => formatVerification(result));
   return result.exitCode;
 }
 
-function verifyFile(bytes: Uint8Array, policy: string): VerificationResult {
+function verifyFile(bytes: Uint8Array, policy: string, epochs: readonly Uint8Array[]): VerificationResult {
   const text = strictText(bytes);
   // A damaged receipt is still judged as a receipt, whichever of its marks is left.
   const isReceipt = text === "" || text.startsWith(RECEIPT_HEADER) || text.includes("\nextra ");
-  return isReceipt ? verifyReceipt(text, policy) : verifyCheckpoint(text, policy);
+  return isReceipt ? verifyReceipt(text, policy, { epochs }) : verifyCheckpoint(text, policy, { epochs });
+}
+
+/** Files named by an epoch's number. */
+function epochsIn({ epochs }: VerifyCommandOptions): readonly Uint8Array[] {
+  if (epochs === undefined) return [];
+  if (!existsSync(epochs) || !statSync(epochs).isDirectory()) throw new UsageError(`there is no folder ${epochs}`);
+  const names = readdirSync(epochs).filter((name) => /^[1-9][0-9]{0,15}$/.test(name));
+  return names.map((name) => readBytes(join(epochs, name)));
 }
 
 /** Bytes that are not strict UTF-8 cannot be what was written: they are handed on as a text that no format accepts. */
@@ -85,6 +95,7 @@ function verifyFolder(
   };
   let shown = performance.now();
   return verifyBundle(files, policy, {
+    ...(options.epochs === undefined ? {} : { epochs: epochsIn(options) }),
     knownCheckpoints: (options.known ?? []).map(readText),
     onProgress: (entries, size) => {
       if (performance.now() - shown < 1_000) return;
