@@ -30,6 +30,8 @@ export interface NodeStatus {
   readonly haltReason?: string;
   readonly participatesAbove?: number;
   readonly height: number;
+  /** Counts the changes of members. */
+  readonly epoch: number;
   readonly view: number;
   /** Absent while nobody leads. */
   readonly leader?: string;

@@ -1,16 +1,27 @@
-import { type Genesis, isByzantineQuorum, type NodeId, tolerableWeight, totalWeight, weightOf } from "#base";
+import { faultModelOf, type Genesis, isQuorum, type NodeId, tolerableWeight, totalWeight, weightOf } from "#base";
 import type { ReplicaStatus } from "#replica";
 import type { Health, NodeStatus } from "./backend.ts";
 
+const PREFIXES: Readonly<Partial<Record<ReplicaStatus["mode"], string>>> = {
+  recovering: "catching up, does not vote yet; ",
+  following: "follows without a vote; ",
+};
+
 /** Health in words: what a person on call wants to read first. */
 export function describeHealth(genesis: Genesis, status: ReplicaStatus): Health {
-  const { membership } = genesis;
+  const { membership } = status;
+  const model = faultModelOf(genesis.engine);
   const total = totalWeight(membership);
   const present = weightOf(membership, [status.node, ...status.connected]);
-  const canDecide = status.mode !== "halted" && isByzantineQuorum(present, total);
-  const spare = present - (Math.floor((2 * total) / 3) + 1);
-  const tolerates = canDecide ? Math.min(spare, tolerableWeight(total)) : 0;
-  return { canDecide, tolerates, summary: summarize(status, { canDecide, tolerates, members: membership.members.length, present, total }) };
+  const canDecide = status.mode !== "halted" && isQuorum(present, total, model);
+  const needed = total - tolerableWeight(total, model);
+  const spare = present - needed;
+  const tolerates = canDecide ? Math.min(spare, tolerableWeight(total, model)) : 0;
+  return {
+    canDecide,
+    tolerates,
+    summary: summarize(status, { canDecide, tolerates, members: membership.members.length, present, needed }),
+  };
 }
 
 /** A node's status as callers see it. */
@@ -26,6 +37,7 @@ export function describeStatus(genesis: Genesis, status: ReplicaStatus): NodeSta
     ...(haltReason === undefined ? {} : { haltReason }),
     ...(participatesAbove === undefined ? {} : { participatesAbove }),
     height: tip.height,
+    epoch: status.membership.epoch,
     view: consensus.view,
     ...(consensus.leader === undefined ? {} : { leader: consensus.leader }),
     phase: consensus.phase,
@@ -35,7 +47,7 @@ export function describeStatus(genesis: Genesis, status: ReplicaStatus): NodeSta
     stateHash: tip.stateHash,
     agreedTimeMs: Math.floor(tip.timeUs / 1_000),
     mempool: status.mempool,
-    members: genesis.membership.members.map(({ id, weight, httpUrl }) => ({ id, weight, connected: connected.has(id), httpUrl })),
+    members: status.membership.members.map(({ id, weight, httpUrl }) => ({ id, weight, connected: connected.has(id), httpUrl })),
     health: describeHealth(genesis, status),
     evidence: status.evidence.length,
   };
@@ -43,13 +55,12 @@ export function describeStatus(genesis: Genesis, status: ReplicaStatus): NodeSta
 
 function summarize(
   status: ReplicaStatus,
-  figures: { canDecide: boolean; tolerates: number; members: number; present: number; total: number },
+  figures: { canDecide: boolean; tolerates: number; members: number; present: number; needed: number },
 ): string {
-  const { canDecide, tolerates, members, present, total } = figures;
+  const { canDecide, tolerates, members, present, needed } = figures;
   if (status.mode === "halted") return `halted: ${status.haltReason ?? "unknown"}`;
-  const needed = Math.floor((2 * total) / 3) + 1;
   if (!canDecide) return `cannot decide: ${present} of ${needed} needed votes; waiting for ${status.consensus.waitingFor.join(", ")}`;
-  const prefix = status.mode === "recovering" ? "catching up, does not vote yet; " : "";
+  const prefix = PREFIXES[status.mode] ?? "";
   if (members === 1) return `${prefix}one node decides alone; survives no faulty node`;
   if (tolerates === 0) return `${prefix}decides, but survives no further faulty node${missing(status)}`;
   return `${prefix}survives ${tolerates} faulty ${tolerates === 1 ? "node" : "nodes"}${missing(status)}`;

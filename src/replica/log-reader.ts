@@ -87,8 +87,10 @@ export class LogReader {
 
   /** The policy file that a verifier of this cluster needs. */
   policy(): string {
-    const { genesis, ledger } = this.#options;
-    return policyText(policyOf({ genesis, cluster: ledger.cluster }), ledger.log.point.shard);
+    const { genesis, ledger, certifier } = this.#options;
+    // Of the epoch that the newest checkpoint, and so every receipt that is given out now, is signed in.
+    const membership = ledger.state.membershipAt(Math.max(1, certifier.certifiedHeight));
+    return policyText(policyOf({ genesis, cluster: ledger.cluster, membership }), ledger.log.point.shard);
   }
 
   /** What to write so that receipts can be served right after a restart. */

@@ -179,6 +179,7 @@ export class Replica {
       ...(this.#haltReason === undefined ? {} : { haltReason: this.#haltReason }),
       ...(mode === "recovering" && floor !== undefined ? { participatesAbove: floor } : {}),
       consensus: { ...consensus, waitingFor: this.#waitingFor() },
+      membership: ledger.membership,
       tip: { height, timeUs, digest, stateHash: ledger.state.stateHash },
       certified: certifier.certified?.point ?? { height: 0, size: 0, root: ledger.log.point.root },
       mempool: mempool.size,

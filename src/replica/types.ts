@@ -10,6 +10,7 @@ import {
   type Hasher,
   type KeyValueStore,
   LIMITS,
+  type Membership,
   type NodeId,
   type NodeSigner,
   type SignatureVerifier,
@@ -121,6 +122,8 @@ export interface ReplicaStatus {
   /** While recovering: it takes part above this height. */
   readonly participatesAbove?: number;
   readonly consensus: CoreSnapshot;
+  /** Members of the epoch of the next height. */
+  readonly membership: Membership;
   readonly tip: { readonly height: number; readonly timeUs: number; readonly digest: Hash; readonly stateHash: Hash };
   readonly certified: CertifiedPoint;
   readonly mempool: number;

@@ -1,0 +1,78 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "chai";
+import { verifyReceipt } from "#audit";
+import { type EngineName, parseSubjectId } from "#base";
+import { signCommand } from "#crypto";
+import { createDevCluster, type DevCluster, type Submission } from "#gateway";
+import { changeToCanonical } from "#state";
+
+const PATIENCE_MS = 10_000;
+
+/** Has the operator change the members, through a node. */
+async function change(
+  cluster: DevCluster,
+  at: number,
+  what: { remove?: string[]; reweight?: { id: string; weight: number }[] },
+): Promise<Submission> {
+  const gateway = cluster.gateway(at);
+  const { epoch } = await gateway.status();
+  const nowUs = Date.now() * 1_000;
+  const draft = { kind: "membership.change", epoch, expiresAtUs: nowUs + 60_000_000, add: [], remove: [], reweight: [], ...what };
+  const signer = cluster.signers.get("operator-1");
+  if (signer === undefined) throw new Error("no operator");
+  const signed = await signCommand(signer, {
+    cluster: cluster.cluster,
+    kind: "membership.change",
+    issuer: parseSubjectId("operator-1"),
+    issuedAtUs: nowUs,
+    expiresAtUs: nowUs + 60_000_000,
+    body: { change: changeToCanonical(cluster.cluster, draft as never), approvals: [] },
+  });
+  return gateway.backend.submit(signed, PATIENCE_MS);
+}
+
+/** Waits until a node stands in the epoch and takes its part there. */
+async function reaches(cluster: DevCluster, node: number, epoch: number, mode: string): Promise<void> {
+  const end = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const status = await cluster.gateway(node).status();
+    if (status.epoch === epoch && status.mode === mode) return;
+    if (Date.now() > end) throw new Error(`node ${node}: ${JSON.stringify(status)}`);
+    await sleep(50);
+  }
+}
+
+describe("a change of members", function () {
+  this.timeout(60_000);
+
+  for (const engine of ["pbft", "tendermint", "raft"] satisfies EngineName[]) {
+    it(`is active everywhere after the epoch's last height, and decisions go on: ${engine}`, async () => {
+      const cluster = await createDevCluster({ nodes: 5, engine });
+      try {
+        const removed = await change(cluster, 1, { remove: ["node-5"], reweight: [] });
+        expect(removed.kind === "ordered" && removed.outcome.outcome, JSON.stringify(removed)).to.equal("applied");
+        for (const node of [1, 2, 3, 4]) await reaches(cluster, node, 1, "participating");
+        const members = (await cluster.gateway(1).status()).members.map(({ id }) => id);
+        expect(members).to.deep.equal(["node-1", "node-2", "node-3", "node-4"]);
+        const stale = await change(cluster, 2, { remove: ["node-5"] });
+        expect(stale.kind === "ordered" && stale.outcome.outcome, "a node that has gone cannot go again").to.equal("refused");
+        // Ordered in the new epoch, and proved by its members alone.
+        const denied = await cluster.gateway(3).authorizeOperation({
+          serviceId: "operator-1",
+          capability: { domain: "compute", operation: "execute", scope: "system", temporal: "immediate", riskLevel: "safe", resources: [] },
+        });
+        expect(denied.outcome).to.equal("denied");
+        const receipt = await cluster
+          .gateway(3)
+          .receipt(denied.consensusId as never)
+          .catch(() => denied.receipt);
+        if (receipt !== undefined) expect(verifyReceipt(receipt, await cluster.gateway(3).policy()).exitCode).to.equal(0);
+        // The one that left hears nothing more and counts nowhere.
+        expect((await cluster.gateway(5).status()).mode).to.be.oneOf(["following", "participating", "recovering"]);
+        expect((await cluster.gateway(1).status()).members.map(({ id }) => id)).not.to.include("node-5");
+      } finally {
+        await cluster.stop();
+      }
+    });
+  }
+});
