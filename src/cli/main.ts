@@ -7,6 +7,7 @@ import { addClusterCommands } from "./commands/cluster.ts";
 import { addDevCommand } from "./commands/dev.ts";
 import { addExplainCommand } from "./commands/explain.ts";
 import { addGrantCommands } from "./commands/grant.ts";
+import { addMemberCommands } from "./commands/member.ts";
 import { addNodeCommands } from "./commands/node.ts";
 import { addServiceCommands } from "./commands/service.ts";
 import { addSimulateCommand } from "./commands/simulate.ts";
@@ -24,6 +25,7 @@ function createProgram(): Command {
     .exitOverride()
     .addHelpText("after", "\nExit codes: 0 done, 1 refused or failed, 2 usage; those of `verify` are in its help.");
   addDevCommand(program);
+  addMemberCommands(program);
   addNodeCommands(program);
   addClusterCommands(program);
   addStatusCommands(program);

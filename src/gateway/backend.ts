@@ -78,6 +78,8 @@ export interface Backend {
   status(): Promise<NodeStatus>;
   service(id: string): Promise<JsonValue | undefined>;
   services(page: { readonly after?: string; readonly limit: number }): Promise<JsonValue>;
+  /** Members of the epoch, learners, a change that waits, and nodes that left. */
+  members(): Promise<JsonValue>;
   /** Entries' bytes by global sequence. */
   entries(range: { readonly from: number; readonly to: number }): Promise<readonly Uint8Array[]>;
   proof(seq: number): Promise<EntryProofAnswer | undefined>;

@@ -16,6 +16,7 @@ import {
   ZERO_HASH,
 } from "#base";
 import { type Signer, signCommand } from "#crypto";
+import { isGovernanceKind } from "#state";
 import type { Backend, CommandOutcome, EntryProofAnswer, NodeStatus, Submission } from "./backend.ts";
 
 /** Who reads: an operator, auditor or registered service. */
@@ -102,6 +103,10 @@ export class HttpBackend implements Backend {
   async services(page: { readonly after?: string; readonly limit: number }): Promise<JsonValue> {
     const after = page.after === undefined ? "" : `&after=${encodeURIComponent(page.after)}`;
     return parse(await this.#read(`/v1/services?limit=${page.limit}${after}`));
+  }
+
+  async members(): Promise<JsonValue> {
+    return parse(await this.#read("/v1/members"));
   }
 
   async entries(range: { readonly from: number; readonly to: number }): Promise<readonly Uint8Array[]> {
@@ -244,6 +249,7 @@ function pathOf(signed: SignedCommand): string {
   if (kind === "service.revoke") return `/v1/services/${textOf(body["service"])}/revoke`;
   if (kind === "grant.create") return "/v1/grants";
   if (kind === "grant.revoke") return `/v1/grants/${textOf(body["grant"])}/revoke`;
+  if (isGovernanceKind(kind)) return "/v1/members/changes";
   return "/v1/authorize";
 }
 

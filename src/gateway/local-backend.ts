@@ -3,6 +3,7 @@ import type { OrderedRecord, Replica } from "#replica";
 import { grantToCanonical, serviceToCanonical } from "#state";
 import type { Backend, CommandOutcome, EntryProofAnswer, NodeStatus, Submission } from "./backend.ts";
 import { describeStatus } from "./health.ts";
+import { membersView } from "./members.ts";
 
 /** The node in this process. */
 export class LocalBackend implements Backend {
@@ -52,6 +53,10 @@ export class LocalBackend implements Backend {
   services(page: { readonly after?: string; readonly limit: number }): Promise<JsonValue> {
     const { items, next } = this.#replica.state.services(page);
     return Promise.resolve({ items: items.map(serviceToCanonical), ...(next === undefined ? {} : { next }) });
+  }
+
+  members(): Promise<JsonValue> {
+    return Promise.resolve(membersView(this.#replica.state));
   }
 
   entries(range: { readonly from: number; readonly to: number }): Promise<readonly Uint8Array[]> {

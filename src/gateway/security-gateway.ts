@@ -1,5 +1,5 @@
 import { EventEmitter } from "eventemitter3";
-import { type Command, type Hash, LIMITS, parseHash, parseSubjectId, QuorumgateError } from "#base";
+import { type Command, type Hash, type JsonValue, LIMITS, parseHash, parseSubjectId, QuorumgateError } from "#base";
 import { type Signer, signCommand, signCommandBatch } from "#crypto";
 import type { BlockEvent, ReplicaEvents } from "#replica";
 import { authorizeBody, grantCreateBody, serviceRegisterBody } from "#state";
@@ -7,6 +7,7 @@ import type { Backend, CommandOutcome, NodeStatus, Submission } from "./backend.
 import type { EntryEvent, GatewayEvents } from "./events.ts";
 import { HttpBackend, type HttpBackendOptions } from "./http-backend.ts";
 import { LocalBackend } from "./local-backend.ts";
+import type { ApprovedChange } from "./members.ts";
 import { type NodeOptions, startNode } from "./node.ts";
 import { authorizationResponse, questionOf, registrationOf, writeResult } from "./requests.ts";
 import type { AuthorizationQuestion, AuthorizationResponse, GrantRequest, ServiceIdentity, Signers, WriteResult } from "./types.ts";
@@ -86,6 +87,16 @@ export class SecurityGateway extends EventEmitter<GatewayEvents> {
 
   revokeGrant(grant: string, revocation: { readonly by: string; readonly reason: string }): Promise<WriteResult> {
     return this.#write(revocation.by, "grant.revoke", { grant, reason: revocation.reason });
+  }
+
+  /** Changes who takes part: a change that other operators approved, sent by one of them. */
+  changeMembers(approved: ApprovedChange, by: string): Promise<WriteResult> {
+    return this.#write(by, approved.kind, { change: approved.change, approvals: approved.approvals.map((approval) => ({ ...approval })) });
+  }
+
+  /** Members of the epoch, learners, a change that waits, and nodes that left. */
+  members(): Promise<JsonValue> {
+    return this.#parts.backend.members();
   }
 
   /** Asks for one authorization, ordered and with its receipt. @throws {QuorumgateError} when the question is malformed */

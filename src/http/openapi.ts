@@ -52,6 +52,8 @@ export const OPENAPI: object = {
     "/v1/services/{id}/revoke": write("Revoke a service"),
     "/v1/grants": write("Grant a capability"),
     "/v1/grants/{id}/revoke": write("Revoke a grant"),
+    "/v1/members": read("Members, learners and a change that waits", json("The members of the epoch.")),
+    "/v1/members/changes": write("Change who takes part, approved by more than half of the operators"),
     "/v1/authorize": write("Ask for authorization"),
     "/v1/commands": write("Submit up to 256 signed commands at once: {commands: [SignedCommand]}"),
     "/v1/decisions/{id}": read("What became of a command", json("The recorded outcome; 202 while it waits.")),

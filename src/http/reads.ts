@@ -12,6 +12,7 @@ const SERVICES_MAX = 200;
 export function registerReads(app: FastifyInstance, context: HttpContext): void {
   registerDecisions(app, context);
   registerServices(app, context);
+  registerMembers(app, context);
   registerLog(app, context);
   registerHealth(app, context);
 }
@@ -66,6 +67,13 @@ function registerServices(app: FastifyInstance, context: HttpContext): void {
     const service = await context.backend.service(id);
     if (service === undefined) throw new QuorumgateError("IDENTITY_UNKNOWN", "the service is not registered");
     return service;
+  });
+}
+
+function registerMembers(app: FastifyInstance, context: HttpContext): void {
+  app.get("/v1/members", async (request) => {
+    context.caller(request);
+    return context.backend.members();
   });
 }
 

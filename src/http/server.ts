@@ -4,6 +4,7 @@ import rateLimit from "@fastify/rate-limit";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { type JsonValue, LIMITS, parseJson, QuorumgateError, type SignedCommand, signedCommandFromJson, type Telemetry } from "#base";
 import type { Submission } from "#gateway";
+import { GOVERNANCE_KINDS } from "#state";
 import { Access } from "./access.ts";
 import { type HttpContext, type HttpOptions, outcomeBody } from "./context.ts";
 import { OPENAPI } from "./openapi.ts";
@@ -131,6 +132,7 @@ const WRITES: Readonly<Record<string, readonly string[]>> = {
   "/v1/services/:id/revoke": ["service.revoke"],
   "/v1/grants": ["grant.create"],
   "/v1/grants/:id/revoke": ["grant.revoke"],
+  "/v1/members/changes": GOVERNANCE_KINDS,
   "/v1/authorize": ["authorize"],
 };
 

@@ -1,0 +1,22 @@
+import { type CanonicalObject, type JsonValue, membershipToCanonical, memberToCanonical } from "#base";
+import type { GovernanceKind, LedgerState } from "#state";
+
+/** A change with the words of those who approved it. */
+export interface ApprovedChange {
+  readonly kind: GovernanceKind;
+  /** Canonical form, as `changeToCanonical` gives it. */
+  readonly change: CanonicalObject;
+  readonly approvals: readonly { readonly operator: string; readonly signature: string }[];
+}
+
+/** Who takes part, as callers see it. */
+export function membersView(state: LedgerState): JsonValue {
+  const pending = state.pendingChange();
+  return {
+    ...membershipToCanonical(state.membership()),
+    firstHeight: state.epochFirstHeight(),
+    learners: state.learners().map((member) => ({ ...memberToCanonical(member) })),
+    retired: state.nodeRecords().flatMap(({ member, standing, height }) => (standing === "retired" ? [{ id: member.id, height }] : [])),
+    ...(pending === undefined ? {} : { pending: { lastHeight: pending.lastHeight, next: membershipToCanonical(pending.next) } }),
+  } as JsonValue;
+}
