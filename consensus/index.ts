@@ -21,7 +21,7 @@ export type { RaftMessage } from "./raft/messages.ts";
 export { createRaftCore, type RaftOptions } from "./raft/raft-core.ts";
 export { type RaftRules, type RaftTiming, raftRules } from "./raft/rules.ts";
 export { type SeenVote, seenVoteOf } from "./seen-vote.ts";
-export type { Polka, Precommit, Prevote, RoundProposal, TendermintMessage } from "./tendermint/messages.ts";
+export type { Polka, Precommit, Prevote, RoundProposal, RoundVote, TendermintMessage } from "./tendermint/messages.ts";
 export {
   proposerOf,
   TENDERMINT_TIMING,

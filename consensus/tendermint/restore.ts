@@ -1,15 +1,14 @@
-import { QuorumgateError } from "#base";
+import { QuorumgateError, VOTE_TYPE } from "#base";
 import type { RestoredLog } from "../core.ts";
 import { readProposal } from "../proposing.ts";
-import { VoteGuard } from "../vote-guard.ts";
+import { type GuardRecord, VoteGuard } from "../vote-guard.ts";
 import { decodeRecord } from "./codec.ts";
-import type { TendermintMessage } from "./messages.ts";
+import type { Precommit, Prevote, TendermintMessage } from "./messages.ts";
 import { ROUND_KEY } from "./records.ts";
-import type { TendermintState } from "./state.ts";
+import { isNil, type TendermintState } from "./state.ts";
 
 /**
- * Puts a core back where it stood: round, step, lock, newest valid value, and what it said. A vote whose record was lost while the guard's was
- * kept is not given again in that round: the guard refuses any other, and the round passes without it.
+ * Puts a core back where it stood: round, step, lock, newest valid value, and what it said.
  * @throws {QuorumgateError} STORAGE_CORRUPT and format errors
  */
 export function restoreRecords(state: TendermintState, restored: RestoredLog): void {
@@ -20,10 +19,30 @@ export function restoreRecords(state: TendermintState, restored: RestoredLog): v
     const message = decodeRecord(bytes);
     if (message.height === height && message.epoch === epoch) restoreMessage(state, key, message);
   }
+  for (const record of restored.guard) restoreVote(state, record);
   const { prevote, precommit } = state.sent;
   if (precommit?.view === state.round) state.step = "precommit";
   else if (prevote?.view === state.round) state.step = "prevote";
   state.begun = state.round > 0 || state.sent.prevote !== undefined;
+}
+
+/**
+ * A crash may have left the guard's record of a vote without the core's: the vote is the guard's then. Nobody else can give it again, and a
+ * round may need it. The guard knows no valid round; that of a prevote is the one of the proposal that it answered.
+ */
+function restoreVote(state: TendermintState, { intent, signature }: GuardRecord): void {
+  const { epoch, height, view, phase, digest, purpose } = intent;
+  const isPresent = epoch === state.epoch && height === state.height && view === state.round;
+  if (!isPresent || purpose !== "vote" || signature.length === 0) return;
+  if (phase === VOTE_TYPE.tendermintPrecommit && state.sent.precommit?.view !== view) {
+    restoreSaid(state, { type: "precommit", epoch, height, view, digest, signature });
+  }
+  if (phase !== VOTE_TYPE.tendermintPrevote || state.sent.prevote?.view === view) return;
+  const answered = state.at(view)?.proposal;
+  if (isNil(digest)) restoreSaid(state, { type: "prevote", epoch, height, view, digest, validRound: -1, signature });
+  else if (answered?.proposal.digest === digest) {
+    restoreSaid(state, { type: "prevote", epoch, height, view, digest, validRound: answered.validRound, signature });
+  }
 }
 
 function restoreMessage(state: TendermintState, key: string, message: TendermintMessage): void {
@@ -48,6 +67,10 @@ function restoreMessage(state: TendermintState, key: string, message: Tendermint
     state.sent.proposal = message;
     return restoreBody(state, message);
   }
+  return restoreSaid(state, message);
+}
+
+function restoreSaid(state: TendermintState, message: Prevote | Precommit): void {
   const { digest, signature, view } = message;
   const own = { node: state.settings.self, digest, signature, verdict: "good" as const };
   if (message.type === "prevote") {
@@ -57,7 +80,6 @@ function restoreMessage(state: TendermintState, key: string, message: Tendermint
     state.sent.precommit = message;
     state.at(view)?.precommits.add({ ...own, validRound: -1 });
   }
-  return undefined;
 }
 
 function restoreBody(state: TendermintState, message: Extract<TendermintMessage, { type: "round-proposal" }>): void {

@@ -4,6 +4,7 @@ import { checkCommitCertificate, commitCertificateClaims } from "../certificates
 import type { Core, CoreOptions, CoreSnapshot, Effect, Input, TimerName } from "../core.ts";
 import type { ConsensusMessage, DecidedBlockMessage, FetchProposal, ProposalBody } from "../messages.ts";
 import { readProposal } from "../proposing.ts";
+import { accuseBoth } from "./blame.ts";
 import { tendermintCodec } from "./codec.ts";
 import type { TendermintMessage } from "./messages.ts";
 import { LOCK_KEY, ROUND_KEY } from "./records.ts";
@@ -164,7 +165,11 @@ class TendermintCore implements Core {
     if (!checkCommitCertificate(certificate, state.settings)) return;
     const claims = commitCertificateClaims(certificate, state.settings);
     if (certificate.height === state.tip.height && certificate.digest !== state.tip.digest) {
-      state.verify(claims, (valid) => valid && state.emit({ type: "halt", reason: "two certificates decide one height differently" }));
+      state.verify(claims, (valid) => {
+        if (!valid) return;
+        accuseBoth(state, certificate);
+        state.emit({ type: "halt", reason: "two certificates decide one height differently" });
+      });
       return;
     }
     if (certificate.height !== state.height || proposal.header.parent !== state.tip.digest || this.#checkingBlock) return;

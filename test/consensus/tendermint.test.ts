@@ -1,6 +1,16 @@
 import { expect } from "chai";
 import { encodeVoteBody, fromHex, type Hash, type NodeId, signedBytes, VOTE_TYPE, ZERO_HASH } from "#base";
-import { checkCommitCertificate, commitCertificateClaims, evidenceClaims, type Prevote, proposerOf, tendermintRules } from "#consensus";
+import {
+  checkCommitCertificate,
+  commitCertificateClaims,
+  decodeMessage,
+  encodeMessage,
+  evidenceClaims,
+  type Prevote,
+  proposerOf,
+  type RoundVote,
+  tendermintRules,
+} from "#consensus";
 import { CLUSTER, isGenuine, membershipOf, nodeId, Room, sign } from "./core-kit.ts";
 
 const EQUAL = [1, 1, 1, 1];
@@ -25,6 +35,13 @@ function timeOut(at: Room, name: "propose" | "prevote" | "precommit" | "retransm
     at.feed(id, { type: "timer", name });
   }
   at.settle();
+}
+
+/** A nil precommit as a round certificate holds it. */
+function nilVote(node: NodeId, round: number): RoundVote {
+  const slot = { cluster: fromHex(CLUSTER), epoch: 0, height: 1, view: round, digest: fromHex(ZERO_HASH), validRound: -1 };
+  const body = encodeVoteBody({ ...slot, type: VOTE_TYPE.tendermintPrecommitNil });
+  return { node, round, step: "precommit", digest: ZERO_HASH, validRound: -1, signature: sign(node, signedBytes("vote", body)) };
 }
 
 describe("a round of Tendermint", () => {
@@ -160,6 +177,53 @@ describe("the rounds of Tendermint", () => {
     for (const id of ids) expect(at.effects("decide", id), id).to.have.length(1);
   });
 
+  it("wait for the polka of a value that is proposed again, and prevote once it is shown", () => {
+    const first = room();
+    first.onTheWay = (_from, _to, message) => (message.type === "precommit" ? undefined : message);
+    propose(first, "a");
+    timeOut(first, "retransmit", [p1]);
+    const said = first.effects("broadcast").map(({ message }) => message);
+    const proposal = said.find((message) => message.type === "round-proposal");
+    const polka = said.find((message) => message.type === "polka");
+    const digest = first.effects("validate")[0]?.proposal.digest;
+    if (proposal?.type !== "round-proposal" || polka === undefined || digest === undefined) throw new Error("a value with a polka");
+    const slot = { cluster: fromHex(CLUSTER), epoch: 0, height: 1, view: 1, digest: fromHex(digest), validRound: 0 };
+    const body = encodeVoteBody({ ...slot, type: VOTE_TYPE.tendermintPropose });
+    const again = { ...proposal, view: 1, validRound: 0, signature: sign(p1, signedBytes("proposal", body)) };
+    const at = room();
+    at.onTheWay = () => undefined;
+    at.feed(p2, {
+      type: "message",
+      from: p0,
+      message: { type: "round-certificate", epoch: 0, height: 1, view: 1, votes: [nilVote(nodeId(1), 1), nilVote(nodeId(2), 1)] },
+    });
+    at.feed(p2, { type: "message", from: p1, message: again });
+    expect(at.effects("broadcast", p2).filter(({ message }) => message.type === "prevote")).to.deep.equal([]);
+    at.feed(p2, { type: "message", from: p1, message: polka });
+    const [prevote] = at.effects("broadcast", p2).map(({ message }) => message);
+    expect(prevote).to.include({ type: "prevote", view: 1, digest, validRound: 0 });
+    expect(at.effects("validate", p2).map(({ check }) => check)).to.deep.equal(["re-proposal"]);
+  });
+
+  it("go nowhere on a round certificate that is forged, short, doubled or of another round", () => {
+    const at = room();
+    const [a, b, c] = ["node-1", "node-2", "node-3"].map((id) => nilVote(id as NodeId, 4)) as [RoundVote, RoundVote, RoundVote];
+    const show = (view: number, votes: readonly RoundVote[]): number => {
+      const message = { type: "round-certificate", epoch: 0, height: 1, view, votes } as const;
+      expect(decodeMessage(encodeMessage(message))).to.deep.equal(message);
+      at.feed(other, { type: "message", from: p0, message });
+      return at.node(other).core.snapshot().view;
+    };
+    expect(show(5, [a, b]), "short").to.equal(0);
+    expect(show(5, [a, b, b]), "doubled").to.equal(0);
+    expect(show(5, [b, a, c]), "out of order").to.equal(0);
+    expect(show(6, [a, b, c]), "of another round").to.equal(0);
+    expect(show(5, [a, b, { ...c, signature: new Uint8Array(64) }]), "forged").to.equal(0);
+    expect(show(4, [a]), "one liar").to.equal(0);
+    expect(show(4, [a, b]), "one honest member is there").to.equal(4);
+    expect(show(5, [a, b, c]), "the round is over").to.equal(5);
+  });
+
   it("are where they were after a restart: the same votes with the same bytes, the same lock", () => {
     const at = room();
     at.onTheWay = (_from, _to, message) => (message.type === "precommit" ? undefined : message);
@@ -177,6 +241,45 @@ describe("the rounds of Tendermint", () => {
     at.onTheWay = (_from, _to, message) => message;
     timeOut(at, "retransmit");
     for (const id of ids) expect(at.effects("decide", id), id).to.have.length(1);
+  });
+});
+
+describe("a restart of Tendermint", () => {
+  it("gives a vote again of which the guard alone has a record", () => {
+    for (const [kind, name] of [
+      ["prevote", "propose"],
+      ["precommit", "prevote"],
+    ] as const) {
+      const at = room();
+      at.onTheWay = (_from, _to, message) => (message.type === "precommit" ? undefined : message);
+      if (kind === "prevote") timeOut(at, name, [p1]);
+      else propose(at, "a");
+      const said = at.effects("broadcast", p1).find(({ message }) => message.type === kind)?.message;
+      at.node(p1).records.delete(`sent/${kind}`);
+      at.happenings.length = 0;
+      at.onTheWay = () => undefined;
+      at.restart(p1);
+      expect(said, kind).to.not.equal(undefined);
+      expect(at.effects("broadcast", p1).map(({ message }) => message)).to.deep.include(said);
+    }
+  });
+
+  it("keeps the lock: nothing else gets its prevote, and what was locked is decided", () => {
+    const at = room();
+    at.onTheWay = (_from, _to, message) => (message.type === "precommit" ? undefined : message);
+    propose(at, "a");
+    const [locked] = at.effects("append", p1).filter(({ record }) => record.key === "lock");
+    expect(locked).to.not.equal(undefined);
+    for (const id of ids) at.restart(id);
+    const digest = at.effects("validate")[0]?.proposal.digest;
+    const before = at.happenings.length;
+    at.onTheWay = (_from, _to, message) => message;
+    timeOut(at, "retransmit");
+    const prevotes = at.happenings
+      .slice(before)
+      .flatMap(({ effect }) => (effect.type === "broadcast" && effect.message.type === "prevote" ? [effect.message] : []));
+    expect(prevotes.every((prevote) => prevote.digest === digest)).to.equal(true);
+    expect(new Set(at.effects("decide").map(({ proposal }) => proposal.digest))).to.deep.equal(new Set([digest]));
   });
 });
 
