@@ -31,6 +31,7 @@ describe("state: members", () => {
     expect(kit.state.height).to.equal(committed + 2);
     expect(ids(kit)).to.deep.equal(["node-1 1", "node-2 1", "node-3 1", "node-4 1", "node-5 1"]);
     expect(kit.state.epochFirstHeight()).to.equal(committed + 3);
+    expect([0, 1].map((height) => kit.state.membershipAt(height).epoch)).to.deep.equal([0, 0]);
     expect(kit.state.membershipAt(committed + 2).epoch).to.equal(0);
     expect(kit.state.membershipAt(committed + 3).epoch).to.equal(1);
   });
