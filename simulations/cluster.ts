@@ -8,6 +8,7 @@ import {
   type Hasher,
   LIMITS,
   type Member,
+  type Membership,
   type NodeId,
   type NodeSigner,
   type PublicKey,
@@ -106,6 +107,30 @@ export class SimulatedCluster {
       halted: undefined,
     }));
     this.#byId = new Map(this.nodes.map((node) => [node.id, node]));
+  }
+
+  /** Members of an epoch, by whichever running node knows of it. */
+  membershipOf(epoch: number): Membership | undefined {
+    for (const { replica } of this.nodes) {
+      if (replica === undefined) continue;
+      for (let { height } = replica.state; height > 0; height = replica.state.membershipAt(height).epoch <= epoch ? 0 : height - 1) {
+        const membership = replica.state.membershipAt(height);
+        if (membership.epoch === epoch) return membership;
+      }
+      const next = replica.state.membership();
+      if (next.epoch === epoch) return next;
+    }
+    return epoch === 0 ? { epoch: 0, members: this.members } : undefined;
+  }
+
+  /** The newest members that any running node knows of. */
+  newestMembership(): Membership | undefined {
+    let newest: Membership | undefined;
+    for (const { replica } of this.nodes) {
+      const known = replica?.state.membership();
+      if (known !== undefined && known.epoch >= (newest?.epoch ?? 0)) newest = known;
+    }
+    return newest;
   }
 
   node(id: NodeId): SimulatedNode {

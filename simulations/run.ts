@@ -142,7 +142,7 @@ class Run {
     this.#workload = new Workload({ cluster: this.#cluster, clusterId: this.#clusterId, random: this.#random, keys, hasher });
     this.#checker = new Checker({
       cluster: this.#cluster,
-      certificates: { cluster: this.#clusterId, membership: this.#membership, engine, keys },
+      certificates: { cluster: this.#clusterId, membershipOf: (epoch) => this.#cluster.membershipOf(epoch), engine, keys },
       hasher,
       random: new SeededRandom(seed, "samples"),
       honest: (node) => !this.#byzantine.has(node),

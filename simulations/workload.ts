@@ -16,7 +16,15 @@ import {
   toBase64Url,
 } from "#base";
 import type { OrderedRecord, SubmitAnswer } from "#replica";
-import { attestationBytes, authorizeBody, type Capability, type CapabilityPattern, grantCreateBody, serviceRegisterBody } from "#state";
+import {
+  attestationBytes,
+  authorizeBody,
+  type Capability,
+  type CapabilityPattern,
+  changeToCanonical,
+  grantCreateBody,
+  serviceRegisterBody,
+} from "#state";
 import { COMMAND_LIFETIME_US, type SimulatedCluster } from "./cluster.ts";
 import type { KeyMill } from "./keys.ts";
 
@@ -32,7 +40,7 @@ export interface Operation {
 
 /** What a command asks for, in the few words that the model of authority needs. */
 export interface Intent {
-  readonly kind: "register" | "grant" | "authorize";
+  readonly kind: "register" | "grant" | "authorize" | "govern";
   readonly service: SubjectId;
   readonly operation?: string;
   readonly risk?: string;
@@ -100,6 +108,20 @@ export class Workload {
   forged(random: SeededRandom): SignedCommand {
     const { signed } = this.#signed(this.#authorize(random.pick(SERVICES), random), { id: toBase64Url(random.bytes(16)) });
     return { ...signed, signature: random.bytes(64) };
+  }
+
+  /**
+   * The operator gives every member a multiple of the weight that genesis gave it: shares stay as they are, and a new epoch begins. Undefined
+   * while nobody can say which epoch it is.
+   */
+  reweight(factor: number): SignedCommand | undefined {
+    const epoch = this.#cluster.newestMembership()?.epoch;
+    if (epoch === undefined) return undefined;
+    const reweight = this.#cluster.members.map(({ id, weight }) => ({ id, weight: weight * factor }));
+    const expiresAtUs = this.#cluster.scheduler.nowUs() + COMMAND_LIFETIME_US;
+    const change = { kind: "membership.change", epoch, expiresAtUs, add: [], remove: [], reweight } as const;
+    const body = { change: changeToCanonical(this.#clusterId, change), approvals: [] };
+    return this.#sign({ kind: "govern", service: OPERATOR, body, commandKind: "membership.change" });
   }
 
   /** Requests of one service under one signature over their tree. */

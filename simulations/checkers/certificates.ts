@@ -12,7 +12,8 @@ import type { KeyMill } from "../keys.ts";
 /** What certificates are checked against. */
 export interface CertificateContext {
   readonly cluster: Hash;
-  readonly membership: Membership;
+  /** Members of an epoch, as far as any node knows of it. */
+  readonly membershipOf: (epoch: number) => Membership | undefined;
   readonly engine: EngineName;
   readonly keys: KeyMill;
 }
@@ -33,8 +34,12 @@ export class CertificateChecker {
     if (proved.some((known) => equalBytes(known, stored))) return undefined;
     const message = decodeMessage(stored);
     if (message.type !== "block" || message.certificate.height !== height) return "unreadable";
-    const claims = commitCertificateClaims(message.certificate, this.#context);
-    if (!checkCommitCertificate(message.certificate, this.#context) || !this.#verifies(claims)) return "unproved";
+    const { certificate } = message;
+    const membership = this.#context.membershipOf(certificate.epoch);
+    if (membership === undefined) return "unproved";
+    const context = { ...this.#context, membership };
+    const claims = commitCertificateClaims(certificate, context);
+    if (!checkCommitCertificate(certificate, context) || !this.#verifies(claims)) return "unproved";
     this.#proved.set(height, [...proved, stored]);
     return undefined;
   }
@@ -42,8 +47,10 @@ export class CertificateChecker {
   /** Whether everything that a view change offers as prepared is proved. */
   provesPrepared({ prepared }: ViewChange): boolean {
     return prepared.every((certificate) => {
-      const claims = preparedCertificateClaims(certificate, this.#context);
-      return checkPreparedCertificate(certificate, this.#context.membership) && this.#verifies(claims);
+      const membership = this.#context.membershipOf(certificate.epoch);
+      if (membership === undefined) return false;
+      const claims = preparedCertificateClaims(certificate, { ...this.#context, membership });
+      return checkPreparedCertificate(certificate, membership) && this.#verifies(claims);
     });
   }
 

@@ -6,6 +6,8 @@ function client<Key extends keyof FaultParameters>(row: FaultRow<Key>): FaultDef
 }
 
 const SECOND_US = 1_000_000;
+/** Between two changes of members. */
+const REWEIGHT_PAUSE_MS = 700;
 /** Commands that expire within milliseconds. */
 const SHORT_LIVED = 4;
 
@@ -24,6 +26,22 @@ export const CLIENT_FAULTS: readonly FaultDefinition[] = [
         lab.later(turn * fault.periodMs, () => {
           for (const { id } of lab.cluster.nodes) lab.clients.submit(id, signed);
         });
+    },
+  }),
+  client({
+    kind: "reweight",
+    about: "the operator changes every weight alike, so that new epochs begin under whatever else happens",
+    where: "the gateway of a node",
+    must: "one epoch ends before the next begins, certified by its own members; decisions go on (C15, A1, A3, A7)",
+    parameters: ["atMs", "node", "count"],
+    draw: ({ random, atMs, node }) => ({ atMs, node, count: random.between(1, 3) }),
+    inject: (lab, fault) => {
+      for (let turn = 0; turn < fault.count; turn++) {
+        lab.later(turn * REWEIGHT_PAUSE_MS, () => {
+          const signed = lab.clients.reweight(turn + 2);
+          if (signed !== undefined) lab.clients.submit(lab.id(fault.node), signed);
+        });
+      }
     },
   }),
   client({

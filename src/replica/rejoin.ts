@@ -36,7 +36,10 @@ export interface ProbeOptions {
   readonly cluster: Hash;
   readonly self: NodeId;
   readonly engine: EngineName;
-  readonly membership: Membership;
+  /** Members of the epoch that a height belongs to, as far as this node knows: its memory may end in an earlier epoch than the others stand in. */
+  readonly membershipAt: (height: number) => Membership;
+  /** Members of the epoch of the next height. */
+  readonly membership: () => Membership;
   readonly window: number;
   readonly entropy: Entropy;
   readonly verifier: SignatureVerifier;
@@ -73,7 +76,9 @@ export class Probe {
   /** Members whose answer is still awaited. */
   get waitingFor(): readonly NodeId[] {
     const { membership, self } = this.#options;
-    return membership.members.map((member) => member.id).filter((id) => id !== self && !this.#answered.has(id));
+    return membership()
+      .members.map((member) => member.id)
+      .filter((id) => id !== self && !this.#answered.has(id));
   }
 
   /** Gives the verdict when nobody else is needed: a cluster of one. */
@@ -83,8 +88,10 @@ export class Probe {
 
   onReply(from: NodeId, reply: ProbeReplyFrame): void {
     if (this.#closed || this.#answered.has(from) || !equalBytes(reply.nonce, this.#nonce)) return;
-    const { membership, engine, cluster, self, verifier } = this.#options;
-    const member = findMember(membership, from);
+    const { engine, cluster, self, verifier } = this.#options;
+    const member = findMember(this.#options.membership(), from);
+    // A tip of an epoch that this node has not reached proves nothing yet: it catches up, asks again, and then it does.
+    const membership = this.#options.membershipAt(reply.height);
     if (member === undefined) return;
     const publicKey = fromBase64Url(member.keys.vote);
     const message = probeReplyMessage({ cluster, responder: from, prober: self }, reply);
@@ -103,8 +110,8 @@ export class Probe {
 
   /** A vote that the guard does not remember counts only when this node's key did sign it. */
   #checkSeen(seen: SeenVote): void {
-    const { cluster, self, membership, verifier } = this.#options;
-    const own = findMember(membership, self);
+    const { cluster, self, membershipAt, verifier } = this.#options;
+    const own = findMember(membershipAt(seen.height), self);
     if (own === undefined) return;
     const claim = seenVoteClaim({ cluster, publicKey: fromBase64Url(own.keys.vote) }, seen);
     verifier.verify([claim], ([genuine]) => {
@@ -115,7 +122,8 @@ export class Probe {
 
   #decide(): void {
     if (this.#closed) return;
-    const { membership, engine, self, guardCurrent, window } = this.#options;
+    const { engine, self, guardCurrent, window } = this.#options;
+    const membership = this.#options.membership();
     const total = totalWeight(membership);
     const current = guardCurrent && !this.#forgotten;
     const voters = current ? [self, ...this.#answered.keys()] : [...this.#answered.keys()];
