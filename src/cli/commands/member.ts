@@ -14,6 +14,7 @@ import {
   QuorumgateError,
   signedBytes,
   toBase64Url,
+  toHex,
 } from "#base";
 import { type Ed25519, loadSodium, nodeHasher } from "#crypto";
 import type { ApprovedChange } from "#gateway";
@@ -208,9 +209,15 @@ function readFile(path: string): Uint8Array {
   return bytes;
 }
 
+/** The hash is the one that `node init` printed: compare it with what the institution says by another way. */
+function nodeText(node: CanonicalObject, { id, peerAddress, httpUrl }: CanonicalObject): string {
+  const sha256 = toHex(nodeHasher.sha256(encodeCanonical(node)));
+  return ` ${JSON.stringify({ id, peerAddress, httpUrl })} node.json sha256 ${sha256}`;
+}
+
 function changeText(kind: GovernanceKind, change: CanonicalObject): string {
   const { node, expiresAt, cluster, v: _version, ...rest } = change;
-  const member = isObject(node) && isObject(node["member"]) ? ` ${JSON.stringify(node["member"])}` : "";
+  const member = isObject(node) && isObject(node["member"]) ? nodeText(node, node["member"]) : "";
   return printable(
     `${kind}${member} ${JSON.stringify(rest)}   cluster ${String(cluster).slice(0, 8)}   until ${new Date(Number(expiresAt) / 1_000).toISOString()}`,
   );
