@@ -4,7 +4,8 @@ export { FAULT_CATALOGUE, FAULT_KINDS, type FaultDraw, type FaultKind, faultsOf,
 export type { Fault, FaultDefinition } from "./faults/fault.ts";
 export { ed25519Keys, type KeyMill, type SimulatedKey, standInKeys } from "./keys.ts";
 export { MARKS } from "./marks.ts";
-export { PLANTED_BUGS, type PlantedBug } from "./planted/planted.ts";
+export type { PlantedBug } from "./planted/bug.ts";
+export { PLANTED_BUGS } from "./planted/planted.ts";
 export { type ReplayOptions, replayTranscript, shrinkFaults, type Transcript } from "./replay.ts";
 export { type RunOptions, type RunResult, runSchedule } from "./run.ts";
 export { type ScheduleSettings, SIMULATED_ENGINES } from "./schedule.ts";

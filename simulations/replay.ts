@@ -55,7 +55,8 @@ export async function shrinkFaults(options: ReplayOptions): Promise<readonly Fau
 async function replayer(options: ReplayOptions): Promise<(faults: readonly Fault[], log?: (line: string) => void) => RunResult> {
   const { seed = 1, nodes, realCrypto = false, engine = "pbft", weights, window } = options;
   const crypto = { hasher: nodeHasher, ed25519: await loadSodium() };
-  const planted = options.planted === undefined ? {} : { planted: plantedBug(options.planted) };
+  const bug = options.planted === undefined ? undefined : plantedBug(options.planted);
+  const planted = { ...(bug && { planted: bug }), ...(bug?.engine && { engine: bug.engine }) };
   return (faults, log) => {
     const keys = keysFor(crypto, { seed, realCrypto });
     const cluster = { seed, engine, nodes, ...(weights === undefined ? {} : { weights }), ...(window === undefined ? {} : { window }) };

@@ -19,7 +19,7 @@ import type { KeyMill } from "./keys.ts";
 import { describeNodes, drawCore, isDrained, type LivenessReport, livenessBounds, waitedFor } from "./liveness.ts";
 import { Coverage } from "./marks.ts";
 import { Observer } from "./observer.ts";
-import type { PlantedBug } from "./planted/planted.ts";
+import type { PlantedBug } from "./planted/bug.ts";
 import { Scheduler } from "./scheduler.ts";
 import { weightsOf, windowOf } from "./shape.ts";
 import { TraceHash } from "./trace.ts";

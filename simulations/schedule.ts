@@ -2,7 +2,8 @@ import type { EngineName, Hasher } from "#base";
 import { createVerifier, type Ed25519 } from "#crypto";
 import type { FaultKind } from "./faults/catalogue.ts";
 import { ed25519Keys, type KeyMill, standInKeys } from "./keys.ts";
-import { PLANTED_BUGS, type PlantedBug } from "./planted/planted.ts";
+import type { PlantedBug } from "./planted/bug.ts";
+import { PLANTED_BUGS } from "./planted/planted.ts";
 import { drawFaults, type RunResult, runSchedule } from "./run.ts";
 import { weightsOf } from "./shape.ts";
 
@@ -55,8 +56,9 @@ export function keysFor(crypto: ScheduleCrypto, about: { readonly seed: number; 
 
 /** Runs one seed of a campaign. A schedule that throws broke S1, and is reported as every other failure is. */
 export function runSeed(settings: ScheduleSettings, seed: number, crypto: ScheduleCrypto): RunResult {
-  const { engine, nodes, kinds, realCrypto = false } = settings;
+  const { nodes, kinds, realCrypto = false } = settings;
   const planted = settings.planted === undefined ? undefined : plantedBug(settings.planted);
+  const engine = planted?.engine ?? settings.engine;
   const keys = keysFor(crypto, { seed, realCrypto });
   try {
     return runSchedule({

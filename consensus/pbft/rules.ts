@@ -23,8 +23,6 @@ export interface PbftRules {
   readonly verifiesVotes: boolean;
   /** Whether prepares must be for the accepted digest to count (P3). */
   readonly matchesDigest: boolean;
-  /** Whether a node that promised a view stays silent in lower ones (V3). */
-  readonly keepsPromise: boolean;
   /** Whether a commit waits until every lower height in flight is prepared in the same view (P3). */
   readonly commitsInOrder: boolean;
   /** What a new-view demands, from its height upwards (V6). */
@@ -38,7 +36,6 @@ export const pbftRules: PbftRules = {
   isQuorum: isByzantineQuorum,
   verifiesVotes: true,
   matchesDigest: true,
-  keepsPromise: true,
   commitsInOrder: true,
   demandedChain: (viewChanges) => preparedChain(viewChanges, (best, other) => other.view > best.view),
   verifiesNewViews: true,

@@ -1,64 +1,10 @@
-import type { Hash } from "#base";
-import { type CoreRules, pbftRules, preparedChain, type ViewChange } from "#consensus";
-import type { ClusterOptions } from "../cluster.ts";
-import type { FaultKind } from "../faults/catalogue.ts";
+import type { PlantedBug } from "./bug.ts";
+import { PBFT_BUGS } from "./pbft.ts";
+import { RAFT_BUGS } from "./raft.ts";
+import { TENDERMINT_BUGS } from "./tendermint.ts";
 
-/** A bug that is planted on purpose, to see that the laboratory finds it. */
-export interface PlantedBug {
-  readonly name: string;
-  /** What is wrong, in a line. */
-  readonly about: string;
-  /** Invariants of which at least one must be seen to break. */
-  readonly breaks: readonly string[];
-  readonly overrides: Pick<ClusterOptions, "acknowledgesEarly" | "forgetsGuard"> & { readonly window?: number; readonly rules?: CoreRules };
-  /** Kinds of faults under which it shows soonest. */
-  readonly kinds: readonly FaultKind[];
-}
-
-/** Every planted bug. Each overrides one rule. */
-export const PLANTED_BUGS: readonly PlantedBug[] = [
-  {
-    name: "quorum-of-half",
-    about: "half of the weight decides, so two halves decide apart",
-    breaks: ["A1", "A3"],
-    overrides: { rules: { pbft: { ...pbftRules, isQuorum: (weight, total) => 2 * weight >= total } } },
-    kinds: ["partition", "equivocate"],
-  },
-  {
-    name: "votes-not-verified",
-    about: "votes count before their signature is checked",
-    breaks: ["A3", "A1"],
-    overrides: { rules: { pbft: { ...pbftRules, verifiesVotes: false } } },
-    kinds: ["forge"],
-  },
-  {
-    name: "prepares-of-any-digest",
-    about: "prepares for another digest count for the accepted one",
-    breaks: ["A1", "A3", "A7", "S1"],
-    overrides: { rules: { pbft: { ...pbftRules, matchesDigest: false } } },
-    kinds: ["equivocate", "targeted-loss"],
-  },
-  {
-    name: "prepared-value-dropped",
-    about: "a new-view demands nothing although a value was prepared",
-    breaks: ["A1", "S1"],
-    overrides: { rules: { pbft: { ...pbftRules, demandedChain: () => [] } } },
-    kinds: ["targeted-loss", "crash", "loss"],
-  },
-  {
-    name: "oldest-prepared-wins",
-    about: "a new-view demands the prepared certificate of the lowest view",
-    breaks: ["A1", "A7", "S1"],
-    overrides: { rules: { pbft: { ...pbftRules, demandedChain: lowestPrepared } } },
-    kinds: ["targeted-loss"],
-  },
-  {
-    name: "commits-out-of-order",
-    about: "a height is committed before the ones below it are prepared in the same view",
-    breaks: ["A1", "S1", "A7"],
-    overrides: { window: 4, rules: { pbft: { ...pbftRules, commitsInOrder: false } } },
-    kinds: ["targeted-loss", "slow-links", "loss"],
-  },
+/** Bugs in what every engine stands on. */
+const NODE_BUGS: readonly PlantedBug[] = [
   {
     name: "acknowledged-before-durable",
     about: "the store says durable before it is",
@@ -75,6 +21,5 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
 ];
 
-function lowestPrepared(viewChanges: readonly ViewChange[]): readonly Hash[] {
-  return preparedChain(viewChanges, (best, other) => other.view < best.view);
-}
+/** Every planted bug. Each overrides one rule. */
+export const PLANTED_BUGS: readonly PlantedBug[] = [...PBFT_BUGS, ...TENDERMINT_BUGS, ...RAFT_BUGS, ...NODE_BUGS];

@@ -219,7 +219,7 @@ function changeText(kind: GovernanceKind, change: CanonicalObject): string {
   const { node, expiresAt, cluster, v: _version, ...rest } = change;
   const member = isObject(node) && isObject(node["member"]) ? nodeText(node, node["member"]) : "";
   return printable(
-    `${kind}${member} ${JSON.stringify(rest)}   cluster ${String(cluster).slice(0, 8)}   until ${new Date(Number(expiresAt) / 1_000).toISOString()}`,
+    `${kind}${member} ${JSON.stringify(rest)}   cluster ${typeof cluster === "string" ? cluster.slice(0, 8) : "?"}   until ${new Date(Number(expiresAt) / 1_000).toISOString()}`,
   );
 }
 

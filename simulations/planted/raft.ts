@@ -1,0 +1,38 @@
+import { type RaftRules, raftRules } from "#consensus";
+import type { PlantedBug } from "./bug.ts";
+
+function bug(about: Omit<PlantedBug, "engine" | "overrides">, override: Partial<RaftRules>, window = 1): PlantedBug {
+  return { ...about, engine: "raft", overrides: { window, rules: { raft: { ...raftRules, ...override } } } };
+}
+
+/** Bugs in the rules of Raft (docs/protocols/raft.md). */
+export const RAFT_BUGS: readonly PlantedBug[] = [
+  bug(
+    {
+      name: "raft-half-elects",
+      about: "half of the weight elects and commits, so two halves do",
+      breaks: ["A1", "S1", "A7"],
+      kinds: ["partition", "leader-crash"],
+    },
+    { isQuorum: (weight, total) => 2 * weight >= total },
+  ),
+  bug(
+    {
+      name: "raft-votes-twice",
+      about: "a node votes for two candidates in one term",
+      breaks: ["A1", "S1"],
+      kinds: ["leader-crash", "partition", "loss", "isolate-leader"],
+    },
+    { votesOnce: false, isSticky: false, asksBeforeCampaign: false },
+  ),
+  bug(
+    {
+      name: "raft-ignores-the-gap",
+      about: "an append is taken although it does not follow what is held",
+      breaks: ["A1", "S1", "A7"],
+      kinds: ["loss", "partition", "leader-crash", "crash"],
+    },
+    { matchesPrevious: false },
+    4,
+  ),
+];
