@@ -119,6 +119,13 @@ export class AuditLog {
     return { shard: record.shard, index: seq - record.firstSeq };
   }
 
+  /** The global sequence of an entry that is known by its place in a shard. @throws {QuorumgateError} AUDIT_RANGE */
+  seqOf(shard: string, index: number): number {
+    const record = this.#shards.find((known) => known.shard === shard);
+    if (record === undefined || record.firstSeq + index >= this.#nextSeq) throw rangeError();
+    return record.firstSeq + index;
+  }
+
   /** An entry's bytes. @throws {QuorumgateError} AUDIT_RANGE, STORAGE_CORRUPT */
   entry(seq: number, read: StoreReader): Uint8Array {
     if (!(Number.isSafeInteger(seq) && seq >= 0 && seq < this.#nextSeq)) throw rangeError();

@@ -85,7 +85,7 @@ export interface Backend {
   proof(seq: number): Promise<EntryProofAnswer | undefined>;
   policy(): Promise<string>;
   checkpoint(): Promise<string | undefined>;
-  /** A file of the tiled log: `<shard>/tile/…` or `<shard>/checkpoint`. */
+  /** A file of the tiled log: `<shard>/tile/…`, `<shard>/checkpoint`, or `epochs/<e>`, the handover by which an epoch began. */
   logFile(path: string): Promise<Uint8Array | undefined>;
   close(): Promise<void>;
 }

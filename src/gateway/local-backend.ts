@@ -1,4 +1,4 @@
-import { type Genesis, type Hash, type JsonValue, QuorumgateError, type SignedCommand, toBase64 } from "#base";
+import { type Genesis, type Hash, type JsonValue, parseDecimal, QuorumgateError, type SignedCommand, toBase64 } from "#base";
 import type { OrderedRecord, Replica } from "#replica";
 import { grantToCanonical, serviceToCanonical } from "#state";
 import type { Backend, CommandOutcome, EntryProofAnswer, NodeStatus, Submission } from "./backend.ts";
@@ -82,6 +82,7 @@ export class LocalBackend implements Backend {
   logFile(path: string): Promise<Uint8Array | undefined> {
     const at = path.indexOf("/");
     const [shard, rest] = [path.slice(0, at), path.slice(at + 1)];
+    if (shard === "epochs") return Promise.resolve(this.#replica.reader.handover(parseDecimal(rest, "epoch")));
     if (rest !== "checkpoint") return Promise.resolve(this.#replica.reader.tile(shard, rest));
     const note = this.#replica.reader.checkpoint(shard);
     return Promise.resolve(note === undefined ? undefined : new TextEncoder().encode(note));

@@ -6,6 +6,7 @@ export const STORE_KEYS = {
   record: (command: string): string => `r/${command}`,
   certifiedOfShard: (shard: string): string => `c/${shard}`,
   statePrefix: "s/",
+  handover: (epoch: number): string => `e/${String(epoch).padStart(16, "0")}`,
   walPrefix: "w/",
   walOfEpoch: (epoch: number): string => `w/${String(epoch).padStart(16, "0")}/`,
   guardPrefix: "g/",

@@ -1,4 +1,4 @@
-import { policyOf, policyText, receiptText } from "#audit";
+import { encodeHandover, policyOf, policyText, receiptText, shardAt } from "#audit";
 import {
   encodeCanonical,
   FieldReader,
@@ -90,7 +90,9 @@ export class LogReader {
     const { genesis, ledger, certifier } = this.#options;
     // Of the epoch that the newest checkpoint, and so every receipt that is given out now, is signed in.
     const membership = ledger.state.membershipAt(Math.max(1, certifier.certifiedHeight));
-    return policyText(policyOf({ genesis, cluster: ledger.cluster, membership }), ledger.log.point.shard);
+    // An empty log has no shard yet: it opens with the first block.
+    const shard = ledger.tip.height === 0 ? shardAt(ledger.tip.timeUs) : ledger.log.point.shard;
+    return policyText(policyOf({ genesis, cluster: ledger.cluster, membership }), shard);
   }
 
   /** What to write so that receipts can be served right after a restart. */
@@ -100,7 +102,26 @@ export class LogReader {
     return [
       { key: STORE_KEYS.certified, value },
       { key: STORE_KEYS.certifiedOfShard(shard), value },
+      ...this.#handoverOperations(certified),
     ];
+  }
+
+  /** The handover by which an epoch began, canonical bytes; undefined where this node did not see the epoch before it certified. */
+  handover(epoch: number): Uint8Array | undefined {
+    return this.#options.store.get(STORE_KEYS.handover(epoch));
+  }
+
+  /** Where the certified height is its epoch's last: the proof by which an auditor of the old members comes to know the new ones. */
+  #handoverOperations({ point, shard, note }: Certified): WriteOperation[] {
+    const { ledger, store } = this.#options;
+    const next = ledger.state.membershipAt(point.height + 1);
+    const key = STORE_KEYS.handover(next.epoch);
+    if (next.epoch === ledger.state.membershipAt(point.height).epoch || store.get(key) !== undefined) return [];
+    const read = (name: string): Uint8Array | undefined => store.get(name);
+    const index = point.size - 1;
+    const seq = ledger.log.seqOf(shard, index);
+    const proof = ledger.log.inclusionProof({ shard, index, size: point.size }, read);
+    return [{ key, value: encodeHandover({ next, sealed: { entry: ledger.log.entry(seq, read), index, proof, checkpoint: note } }) }];
   }
 
   #certifiedSize(shard: string): number | undefined {
