@@ -18,6 +18,7 @@ export class Housekeeping {
   #timer: TimerHandle | undefined;
   #lastTipHeight = -1;
   #ticks = 0;
+  #lastUs = 0;
   /** Peers without a link, since when. */
   readonly #awaySinceUs = new Map<NodeId, number>();
   #stopped = false;
@@ -52,6 +53,8 @@ export class Housekeeping {
     const { mempool, ledger, timing, catchUp, peers } = this.#parts;
     const nowUs = this.#options.clock.nowUs();
     this.#ticks += 1;
+    if (nowUs < this.#lastUs) this.#onClockSetBack(nowUs);
+    this.#lastUs = nowUs;
     mempool.dropExpired(nowUs);
     const idleMs = (nowUs - ledger.tip.timeUs) / 1_000;
     if (idleMs >= timing.heartbeatMs) this.#proposer.propose();
@@ -62,6 +65,12 @@ export class Housekeeping {
     const highest = peers.highest();
     if (highest.height > ledger.tip.height && ledger.tip.height === this.#lastTipHeight) catchUp.want(highest.height, highest.peer);
     this.#lastTipHeight = ledger.tip.height;
+  }
+
+  #onClockSetBack(nowUs: number): void {
+    this.#parts.mempool.onClockSetBack(nowUs);
+    this.#parts.watch.relayAgain();
+    this.#awaySinceUs.clear();
   }
 
   /** A leader whose link has been away for a while need not be waited for: where leaders take turns, its turn may come long after the link broke. */

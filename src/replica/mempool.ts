@@ -7,7 +7,8 @@ export interface PooledCommand {
   readonly encoded: Uint8Array;
   /** Leaf hash of the binary form, the command's place in a block's commandsRoot. */
   readonly leaf: Uint8Array;
-  readonly arrivedUs: number;
+  /** By this node's clock, which may be set back: see `onClockSetBack`. */
+  arrivedUs: number;
 }
 
 const NOTHING_UNDERWAY: ReadonlySet<string> = new Set();
@@ -102,6 +103,11 @@ export class Mempool {
     for (const { signed } of this.#byHash.values()) if (signed.command.expiresAtUs < nowUs) dropped.push(signed);
     for (const signed of dropped) this.remove(signed.hash);
     return dropped;
+  }
+
+  /** The clock was set back: what arrived by the old one in the future counts as arriving now, or nobody would be told of it until then. */
+  onClockSetBack(nowUs: number): void {
+    for (const pooled of this.#byHash.values()) pooled.arrivedUs = Math.min(pooled.arrivedUs, nowUs);
   }
 
   /** The commands that have waited since before the given time, oldest first, at most so many. */

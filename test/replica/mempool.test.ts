@@ -73,4 +73,13 @@ describe("the mempool", () => {
     expect(pool.waitingSince(20, 10)).to.deep.equal(items.slice(0, 2));
     expect(pool.waitingSince(30, 1)).to.deep.equal(items.slice(0, 1));
   });
+
+  it("takes what arrived by a clock that was set back since as arriving now", () => {
+    const pool = new Mempool();
+    const late = pooled("quiet-001", { arrivedUs: 90 });
+    pool.add(late);
+    expect(pool.waitingSince(20, 10)).to.deep.equal([]);
+    pool.onClockSetBack(10);
+    expect(pool.waitingSince(20, 10)).to.deep.equal([late]);
+  });
 });
