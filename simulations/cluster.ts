@@ -18,9 +18,8 @@ import {
   type Telemetry,
   toBase64Url,
 } from "#base";
-import type { CoreRules } from "#consensus";
-import { type BlockEvent, initializeGuard, Replica, type ReplicaTiming } from "#replica";
-import { type Platter, platterOf, SimulatedAnchor, SimulatedStore, type Survival } from "./disk.ts";
+import { type BlockEvent, initializeGuard, Replica, type ReplicaOptions, type ReplicaTiming } from "#replica";
+import { type DiskRules, type Platter, platterOf, SimulatedAnchor, SimulatedStore, type Survival } from "./disk.ts";
 import { type KeyMill, nodeSigner } from "./keys.ts";
 import { SimulatedNetwork } from "./network.ts";
 import { NodeTime, type Scheduler, START_US } from "./scheduler.ts";
@@ -39,7 +38,8 @@ export interface ClusterOptions {
   readonly hasher: Hasher;
   readonly keys: KeyMill;
   readonly scheduler: Scheduler;
-  readonly rules?: CoreRules;
+  readonly rules?: ReplicaOptions["rules"];
+  readonly disk?: DiskRules;
   readonly acknowledgesEarly?: boolean;
   /** Planted bug: a node that lost its memory takes itself for a new one. */
   readonly forgetsGuard?: boolean;
@@ -152,12 +152,12 @@ export class SimulatedCluster {
   start(id: NodeId): void {
     const node = this.node(id);
     if (node.time !== undefined) return;
-    const { keys, acknowledgesEarly, forgetsGuard } = this.#options;
+    const { keys, acknowledgesEarly, forgetsGuard, disk } = this.#options;
     const time: NodeTime = new NodeTime(this.scheduler, {
       alive: () => node.time === time,
       onThrow: (cause) => this.#onThrow(node, cause),
     });
-    const store = new SimulatedStore({ platter: node.platter, time, random: this.#diskRandom });
+    const store = new SimulatedStore({ platter: node.platter, time, random: this.#diskRandom, ...(disk && { rules: disk }) });
     store.acknowledgesEarly = acknowledgesEarly ?? false;
     Object.assign(node, { time, store, halted: undefined });
     const anchor = new SimulatedAnchor(node.platter, time);

@@ -1,6 +1,6 @@
 import type { KeyValueStore, SeededRandom, WriteOperation } from "#base";
 import type { GuardAnchor } from "#replica";
-import { openValue, sealValue } from "#storage";
+import { openValue, sealedValue, sealValue } from "#storage";
 import type { NodeTime } from "./scheduler.ts";
 
 interface PendingWrite {
@@ -19,6 +19,19 @@ export interface Platter {
 export function platterOf(content: ReadonlyMap<string, Uint8Array> = new Map(), anchor?: Uint8Array): Platter {
   return { durable: new Map(content), damaged: new Map(), anchor };
 }
+
+/** What a disk promises: a planted bug breaks one promise. */
+export interface DiskRules {
+  /** Whether of a batch that was being written at a crash all survives, or nothing. */
+  readonly keepsBatchesWhole: boolean;
+  /** Whether of the writes under way at a crash the oldest survive. */
+  readonly keepsOrder: boolean;
+  /** Whether stored bytes are compared with their checksum when they are read. */
+  readonly checksSums: boolean;
+}
+
+/** A disk as the store relies on it. */
+export const diskRules: DiskRules = { keepsBatchesWhole: true, keepsOrder: true, checksSums: true };
 
 /** How much of the writes under way survives a crash: a random prefix, none, or all. */
 export type Survival = "some" | "none" | "all";
@@ -41,6 +54,7 @@ export class SimulatedStore implements KeyValueStore {
   readonly #time: NodeTime;
   readonly #random: SeededRandom;
   readonly #pending: PendingWrite[] = [];
+  readonly #rules: DiskRules;
   /** Delay of a synced write, microseconds. */
   syncUs: number = SYNC_US;
   /** No write completes before this time. */
@@ -57,7 +71,8 @@ export class SimulatedStore implements KeyValueStore {
   #dead = false;
   #busyUntilUs = 0;
 
-  constructor(options: { platter: Platter; time: NodeTime; random: SeededRandom }) {
+  constructor(options: { platter: Platter; time: NodeTime; random: SeededRandom; rules?: DiskRules }) {
+    this.#rules = options.rules ?? diskRules;
     this.#platter = options.platter;
     this.#view = new Map(options.platter.durable);
     this.#time = options.time;
@@ -117,7 +132,11 @@ export class SimulatedStore implements KeyValueStore {
     this.#dead = true;
     const { length } = this.#pending;
     const kept = survival === "none" || length === 0 ? 0 : survival === "all" ? length : this.#random.below(length + 1);
-    for (const write of this.#pending.slice(0, kept)) this.#persist(write);
+    const { keepsOrder, keepsBatchesWhole } = this.#rules;
+    const survivors = keepsOrder ? this.#pending.slice(0, kept) : this.#pending.slice(length - kept);
+    for (const write of survivors) this.#persist(write);
+    const torn = keepsBatchesWhole ? undefined : this.#pending[kept];
+    if (torn !== undefined) this.#persist({ operations: torn.operations.slice(0, Math.ceil(torn.operations.length / 2)) });
     return length - kept;
   }
 
@@ -149,7 +168,8 @@ export class SimulatedStore implements KeyValueStore {
   #checked(key: string, value: Uint8Array | undefined): Uint8Array | undefined {
     const stored = this.#platter.damaged.get(key);
     const isPending = value !== this.#platter.durable.get(key);
-    return stored === undefined || isPending ? value : openValue(key, stored);
+    if (stored === undefined || isPending) return value;
+    return this.#rules.checksSums ? openValue(key, stored) : sealedValue(stored);
   }
 
   #misread(key: string): Uint8Array {

@@ -56,7 +56,12 @@ async function replayer(options: ReplayOptions): Promise<(faults: readonly Fault
   const { seed = 1, nodes, realCrypto = false, engine = "pbft", weights, window } = options;
   const crypto = { hasher: nodeHasher, ed25519: await loadSodium() };
   const bug = options.planted === undefined ? undefined : plantedBug(options.planted);
-  const planted = { ...(bug && { planted: bug }), ...(bug?.engine && { engine: bug.engine }) };
+  const planted = {
+    ...(bug && { planted: bug }),
+    ...(bug?.engine && { engine: bug.engine }),
+    ...(bug?.nodes && { nodes: bug.nodes }),
+    ...(bug?.weights && { weights: bug.weights }),
+  };
   return (faults, log) => {
     const keys = keysFor(crypto, { seed, realCrypto });
     const cluster = { seed, engine, nodes, ...(weights === undefined ? {} : { weights }), ...(window === undefined ? {} : { window }) };

@@ -56,8 +56,9 @@ export function keysFor(crypto: ScheduleCrypto, about: { readonly seed: number; 
 
 /** Runs one seed of a campaign. A schedule that throws broke S1, and is reported as every other failure is. */
 export function runSeed(settings: ScheduleSettings, seed: number, crypto: ScheduleCrypto): RunResult {
-  const { nodes, kinds, realCrypto = false } = settings;
+  const { kinds, realCrypto = false } = settings;
   const planted = settings.planted === undefined ? undefined : plantedBug(settings.planted);
+  const nodes = planted?.nodes ?? settings.nodes;
   const engine = planted?.engine ?? settings.engine;
   const keys = keysFor(crypto, { seed, realCrypto });
   try {
@@ -69,9 +70,13 @@ export function runSeed(settings: ScheduleSettings, seed: number, crypto: Schedu
       keys,
       ...(kinds === undefined ? {} : { kinds }),
       ...(planted === undefined ? {} : { planted }),
+      ...(planted?.weights && { weights: planted.weights }),
     });
   } catch (cause) {
-    const faults = drawFaults({ seed, engine, ...(kinds && { kinds }), ...(planted && { planted }) }, weightsOf({ seed, nodes, engine }));
+    const faults = drawFaults(
+      { seed, engine, ...(kinds && { kinds }), ...(planted && { planted }) },
+      planted?.weights ?? weightsOf({ seed, nodes, engine }),
+    );
     const detail = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
     const liveness = { core: [], coreMs: undefined, allMs: undefined, waitedFor: [] };
     const counts = { hits: {}, marks: {}, messages: {}, signatures: 0, receipts: 0, liveness };

@@ -1,5 +1,4 @@
 import type { EngineName } from "#base";
-import type { CoreRules } from "#consensus";
 import type { ClusterOptions } from "../cluster.ts";
 import type { FaultKind } from "../faults/catalogue.ts";
 
@@ -12,7 +11,11 @@ export interface PlantedBug {
   readonly engine?: EngineName;
   /** Invariants of which at least one must be seen to break. */
   readonly breaks: readonly string[];
-  readonly overrides: Pick<ClusterOptions, "acknowledgesEarly" | "forgetsGuard"> & { readonly window?: number; readonly rules?: CoreRules };
+  /** Members that it needs; as many as the campaign names when absent. */
+  readonly nodes?: number;
+  /** One weight each; drawn from the seed when absent. */
+  readonly weights?: readonly number[];
+  readonly overrides: Pick<ClusterOptions, "acknowledgesEarly" | "forgetsGuard" | "window" | "rules" | "disk">;
   /** Kinds of faults under which it shows soonest. */
   readonly kinds: readonly FaultKind[];
 }

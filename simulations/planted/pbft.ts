@@ -45,6 +45,38 @@ const PBFT_BUGS_OF_RULES: readonly Omit<PlantedBug, "engine">[] = [
     overrides: { window: 4, rules: { pbft: { ...pbftRules, commitsInOrder: false } } },
     kinds: ["targeted-loss", "slow-links", "loss"],
   },
+  {
+    name: "two-thirds-of-five",
+    about: "2f + 1 of five decide, so two quorums meet in the one that lies",
+    breaks: ["A1", "A3"],
+    nodes: 5,
+    weights: [1, 1, 1, 1, 1],
+    overrides: { rules: { pbft: { ...pbftRules, isQuorum: (weight, total) => weight >= 2 * Math.floor((total - 1) / 3) + 1 } } },
+    kinds: ["equivocate", "partition"],
+  },
+  {
+    name: "two-thirds-of-six",
+    about: "2f + 1 of six decide, so two quorums need not meet",
+    breaks: ["A1", "A3"],
+    nodes: 6,
+    weights: [1, 1, 1, 1, 1, 1],
+    overrides: { rules: { pbft: { ...pbftRules, isQuorum: (weight, total) => weight >= 2 * Math.floor((total - 1) / 3) + 1 } } },
+    kinds: ["partition", "equivocate"],
+  },
+  {
+    name: "one-view-change-masks-the-rest",
+    about: "of the view changes that make a new-view only the first one's certificates count",
+    breaks: ["A1", "A7", "S1"],
+    overrides: { rules: { pbft: { ...pbftRules, demandedChain: (viewChanges) => pbftRules.demandedChain(viewChanges.slice(0, 1)) } } },
+    kinds: ["targeted-loss", "crash", "loss"],
+  },
+  {
+    name: "new-view-omits-a-slot",
+    about: "a new-view demands the prepared values but the last",
+    breaks: ["A1", "A7", "S1"],
+    overrides: { rules: { pbft: { ...pbftRules, demandedChain: (viewChanges) => pbftRules.demandedChain(viewChanges).slice(0, -1) } } },
+    kinds: ["targeted-loss", "crash", "loss"],
+  },
 ];
 
 /** Bugs in the rules of PBFT (docs/protocols/pbft.md). */

@@ -1,6 +1,8 @@
 import type { PlantedBug } from "./bug.ts";
 import { PBFT_BUGS } from "./pbft.ts";
 import { RAFT_BUGS } from "./raft.ts";
+import { REPLICA_BUGS } from "./replica.ts";
+import { STORAGE_BUGS } from "./storage.ts";
 import { TENDERMINT_BUGS } from "./tendermint.ts";
 
 /** Bugs in what every engine stands on. */
@@ -22,4 +24,11 @@ const NODE_BUGS: readonly PlantedBug[] = [
 ];
 
 /** Every planted bug. Each overrides one rule. */
-export const PLANTED_BUGS: readonly PlantedBug[] = [...PBFT_BUGS, ...TENDERMINT_BUGS, ...RAFT_BUGS, ...NODE_BUGS];
+export const PLANTED_BUGS: readonly PlantedBug[] = [
+  ...PBFT_BUGS,
+  ...TENDERMINT_BUGS,
+  ...RAFT_BUGS,
+  ...NODE_BUGS,
+  ...REPLICA_BUGS,
+  ...STORAGE_BUGS,
+];

@@ -35,4 +35,13 @@ export const RAFT_BUGS: readonly PlantedBug[] = [
     { matchesPrevious: false },
     4,
   ),
+  bug(
+    {
+      name: "raft-elects-a-short-log",
+      about: "a candidate whose log ends in an older term may lead",
+      breaks: ["A1", "S1", "A7"],
+      kinds: ["leader-crash", "partition", "loss", "isolate-leader"],
+    },
+    { isUpToDate: () => true },
+  ),
 ];

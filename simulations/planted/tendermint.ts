@@ -25,4 +25,22 @@ export const TENDERMINT_BUGS: readonly PlantedBug[] = [
     },
     { verifiesVotes: false },
   ),
+  bug(
+    {
+      name: "tendermint-votes-against-its-lock",
+      about: "a member prevotes for another value than the one it is locked on",
+      breaks: ["A1", "A8"],
+      kinds: ["targeted-loss", "equivocate", "loss", "kind-loss"],
+    },
+    { mayPrevote: () => true },
+  ),
+  bug(
+    {
+      name: "tendermint-never-locks",
+      about: "a precommit does not lock",
+      breaks: ["A1", "A8"],
+      kinds: ["targeted-loss", "equivocate", "loss", "kind-loss"],
+    },
+    { locks: false },
+  ),
 ];

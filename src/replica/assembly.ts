@@ -26,6 +26,7 @@ import { Mempool } from "./mempool.ts";
 import { Peers } from "./peers.ts";
 import { type ProposalSlot, Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
+import { replicaRules } from "./rules.ts";
 import { loadRecords } from "./startup.ts";
 import { DEFAULT_TIMING, type ReplicaOptions, type ReplicaTiming } from "./types.ts";
 import { Waiters } from "./waiters.ts";
@@ -92,7 +93,8 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
   const { issuers, operators, engine } = ledger.genesis;
   const { cluster } = ledger;
   const timing = { ...DEFAULT_TIMING, ...options.timing };
-  const guardCurrent = isGuardCurrent(options);
+  const rules = options.rules?.replica ?? replicaRules;
+  const guardCurrent = !rules.checksGuard || isGuardCurrent(options);
   // What an old copy remembers is not memory: it is deleted when the floor is known, and not used before.
   const restored: RestoredLog = guardCurrent ? stored : { records: [], guard: [] };
   const guard = new VoteGuard(restored.guard, guardScopeOf(engine));
@@ -100,6 +102,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
     store,
     anchor: options.anchor,
     votes: votesCounted(options),
+    rules,
     onFailure: (error) => hooks.halt(`the disk refused a write: ${error.message}`),
   });
   const mempool = new Mempool();

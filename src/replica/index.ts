@@ -7,6 +7,7 @@ export { Mempool } from "./mempool.ts";
 export type { ProposalSlot } from "./proposals.ts";
 export { probeReplyMessage } from "./rejoin.ts";
 export { Replica } from "./replica.ts";
+export { type ReplicaRules, replicaRules } from "./rules.ts";
 export {
   type BlockEvent,
   DEFAULT_TIMING,

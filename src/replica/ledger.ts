@@ -25,6 +25,7 @@ import {
 import { type CommitCertificate, decodeMessage, encodeMessage, type Proposal, type Tip } from "#consensus";
 import { LedgerState, resultOfEntry } from "#state";
 import { prefixRange, STORE_KEYS } from "./keys.ts";
+import { type ReplicaRules, replicaRules } from "./rules.ts";
 import type { BlockEvent, OrderedRecord } from "./types.ts";
 
 /** Points of the log that are kept over a restart: what a proposal may name as certified, and as many again. */
@@ -47,6 +48,7 @@ export interface LedgerOptions {
   readonly genesisBytes: Uint8Array;
   readonly hasher: Hasher;
   readonly store: KeyValueStore;
+  readonly rules?: { readonly replica?: ReplicaRules };
 }
 
 /**
@@ -59,15 +61,25 @@ export class Ledger {
   readonly #store: KeyValueStore;
   #state: LedgerState;
   #log: AuditLog;
+  readonly #keepsFirstAnswer: boolean;
   #tip: Tip;
 
-  private constructor(parts: { genesis: Genesis; cluster: Hash; store: KeyValueStore; state: LedgerState; log: AuditLog; tip: Tip }) {
+  private constructor(parts: {
+    genesis: Genesis;
+    cluster: Hash;
+    store: KeyValueStore;
+    state: LedgerState;
+    log: AuditLog;
+    tip: Tip;
+    rules: ReplicaRules;
+  }) {
     this.genesis = parts.genesis;
     this.cluster = parts.cluster;
     this.#store = parts.store;
     this.#state = parts.state;
     this.#log = parts.log;
     this.#tip = parts.tip;
+    this.#keepsFirstAnswer = parts.rules.keepsFirstAnswer;
   }
 
   /** Loads what the store holds, or begins at genesis. Errors: STORAGE_CORRUPT, GENESIS_INVALID. */
@@ -92,6 +104,7 @@ export class Ledger {
 
   static #fromEntries(options: LedgerOptions, entries: readonly (readonly [string, Uint8Array])[]): Ledger {
     const { genesisBytes, hasher, store } = options;
+    const rules = options.rules?.replica ?? replicaRules;
     const genesis = parseGenesis(genesisBytes);
     const cluster = clusterIdOf(hasher, genesisBytes);
     const base = { genesis, cluster, hasher };
@@ -100,13 +113,13 @@ export class Ledger {
     if (stored === undefined) {
       const state = LedgerState.fromGenesis(base);
       const tip = { height: 0, digest: ZERO_HASH, timeUs: genesis.timeUs, view: 0 };
-      return new Ledger({ genesis, cluster, store, state, log: AuditLog.empty(logOptions), tip });
+      return new Ledger({ genesis, cluster, store, state, log: AuditLog.empty(logOptions), tip, rules });
     }
     const state = LedgerState.restore(base, entries);
     const tip = readTip(stored, store);
     if (state.height !== tip.height) throw new QuorumgateError("STORAGE_CORRUPT", "state and tip name different heights");
     const log = AuditLog.restore(logOptions, (key) => store.get(key));
-    return new Ledger({ genesis, cluster, store, state, log, tip });
+    return new Ledger({ genesis, cluster, store, state, log, tip, rules });
   }
 
   get state(): LedgerState {
@@ -208,7 +221,7 @@ export class Ledger {
    * waits. That answer may have been a refusal itself: an id that other bytes had spent is refused as often as it is tried.
    */
   #firstAnswer(record: OrderedRecord): OrderedRecord {
-    return record.outcome === "refused" ? (this.find(record.command) ?? record) : record;
+    return record.outcome === "refused" && this.#keepsFirstAnswer ? (this.find(record.command) ?? record) : record;
   }
 }
 

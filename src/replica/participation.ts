@@ -5,6 +5,7 @@ import type { ProbeReplyFrame } from "./frames.ts";
 import { countOperation, votesCounted } from "./guard-count.ts";
 import { STORE_KEYS } from "./keys.ts";
 import { answerProbe, Probe, type ProbeVerdict } from "./rejoin.ts";
+import { replicaRules } from "./rules.ts";
 import { forgetRecords } from "./startup.ts";
 import type { ReplicaOptions } from "./types.ts";
 
@@ -63,6 +64,7 @@ export class Participation {
       membership: () => ledger.membership,
       membershipAt: (height) => ledger.state.membershipAt(Math.max(1, height)),
       window: ledger.genesis.window,
+      floorAbove: (this.#options.rules?.replica ?? replicaRules).floorAbove,
       entropy,
       verifier,
       guardCurrent,

@@ -41,6 +41,8 @@ export interface ProbeOptions {
   /** Members of the epoch of the next height. */
   readonly membership: () => Membership;
   readonly window: number;
+  /** Heights above the highest proved tip at which it takes part again (G4). */
+  floorAbove(window: number): number;
   readonly entropy: Entropy;
   readonly verifier: SignatureVerifier;
   /** False when the folder counts fewer votes than the anchor: then only a floor can be the verdict. */
@@ -122,7 +124,7 @@ export class Probe {
 
   #decide(): void {
     if (this.#closed) return;
-    const { engine, self, guardCurrent, window } = this.#options;
+    const { engine, self, guardCurrent, window, floorAbove } = this.#options;
     const membership = this.#options.membership();
     const total = totalWeight(membership);
     const current = guardCurrent && !this.#forgotten;
@@ -130,7 +132,7 @@ export class Probe {
     if (!isQuorum(weightOf(membership, voters), total, faultModelOf(engine))) return;
     this.#closed = true;
     const proved = Math.max(0, ...this.#answered.values());
-    this.#options.onVerdict(current ? { kind: "current" } : { kind: "floor", floor: proved + 2 * window + 1 });
+    this.#options.onVerdict(current ? { kind: "current" } : { kind: "floor", floor: proved + floorAbove(window) });
   }
 }
 

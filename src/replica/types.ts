@@ -19,6 +19,7 @@ import {
   type Transport,
 } from "#base";
 import type { CoreRules, CoreSnapshot, CoreTiming, Evidence } from "#consensus";
+import type { ReplicaRules } from "./rules.ts";
 
 /**
  * A small durable cell outside the data folder. It holds the count of votes that this node sent; a data folder that counts fewer was
@@ -66,7 +67,7 @@ export interface ReplicaOptions {
   readonly telemetry: Telemetry;
   readonly timing?: Partial<ReplicaTiming>;
   /** Overridden by planted bugs and Byzantine actors only. */
-  readonly rules?: CoreRules;
+  readonly rules?: CoreRules & { readonly replica?: ReplicaRules };
   readonly events?: Partial<ReplicaEvents>;
 }
 

@@ -1,5 +1,6 @@
 import type { KeyValueStore, WriteOperation } from "#base";
 import { countOperation, encodeCount } from "./guard-count.ts";
+import type { ReplicaRules } from "./rules.ts";
 import type { GuardAnchor } from "./types.ts";
 
 /** What the write-ahead log stands on. */
@@ -8,6 +9,7 @@ export interface WriteAheadOptions {
   readonly anchor: GuardAnchor;
   /** Votes counted before this start. */
   readonly votes: number;
+  readonly rules?: Pick<ReplicaRules, "sendsUnwritten">;
   onFailure(error: Error): void;
 }
 
@@ -96,6 +98,7 @@ export class WriteAhead {
   }
 
   #isFree(output: Output): boolean {
+    if (this.#options.rules?.sendsUnwritten === true) return true;
     return output.after <= this.#durable && output.votes <= this.#votesAnchored;
   }
 

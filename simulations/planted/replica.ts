@@ -1,0 +1,46 @@
+import { type ReplicaRules, replicaRules } from "#replica";
+import type { PlantedBug } from "./bug.ts";
+
+function bug(about: Omit<PlantedBug, "overrides">, override: Partial<ReplicaRules>): PlantedBug {
+  return { ...about, overrides: { rules: { replica: { ...replicaRules, ...override } } } };
+}
+
+/** Bugs in the replica around its core. */
+export const REPLICA_BUGS: readonly PlantedBug[] = [
+  bug(
+    {
+      name: "sent-before-written",
+      about: "votes and answers leave before they are durable",
+      breaks: ["A4", "A5", "A1"],
+      kinds: ["cluster-restart", "crash", "power-cut"],
+    },
+    { sendsUnwritten: true },
+  ),
+  bug(
+    {
+      name: "guard-unchecked",
+      about: "an old copy of the data folder is taken for the newest",
+      breaks: ["A5", "A1"],
+      kinds: ["old-copy", "lost-tail", "slow-links"],
+    },
+    { checksGuard: false },
+  ),
+  bug(
+    {
+      name: "floor-too-low",
+      about: "a node without memory takes part right above the proved tip",
+      breaks: ["A5", "A1"],
+      kinds: ["restart-lost", "lost-disk", "slow-links"],
+    },
+    { floorAbove: () => 0 },
+  ),
+  bug(
+    {
+      name: "first-answer-replaced",
+      about: "a second refusal replaces the answer on record",
+      breaks: ["A4"],
+      kinds: ["conflicting-ids", "late-copies", "stuff"],
+    },
+    { keepsFirstAnswer: false },
+  ),
+];
