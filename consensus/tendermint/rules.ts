@@ -41,6 +41,8 @@ export interface TendermintRules {
   readonly locks: boolean;
   /** Whether a value that is proposed again needs the polka that it names (T3). */
   readonly needsPolka: boolean;
+  /** Who leads a round; a laboratory that enumerates leaders names its own. */
+  proposerOf(membership: Membership, height: number, round: number): NodeId;
 }
 
 /** The rules as docs/protocols/tendermint.md states them. */
@@ -50,6 +52,7 @@ export const tendermintRules: TendermintRules = {
   mayPrevote: ({ lockedRound, validRound }) => lockedRound <= validRound,
   locks: true,
   needsPolka: true,
+  proposerOf,
 };
 
 /**

@@ -17,7 +17,7 @@ import type { CoreOptions, Effect } from "../core.ts";
 import type { ConsensusMessage } from "../messages.ts";
 import type { SignIntent } from "../vote-guard.ts";
 import type { Polka, Precommit, Prevote, RoundCertificate, RoundProposal } from "./messages.ts";
-import { proposerOf, type TendermintRules, type TendermintTiming } from "./rules.ts";
+import type { TendermintRules, TendermintTiming } from "./rules.ts";
 
 /** Messages of one sender kept for later heights. */
 const LATER_PER_SENDER_MAX = 16;
@@ -105,7 +105,8 @@ export class TendermintState {
   }
 
   proposerAt(round: number): NodeId {
-    return proposerOf(this.settings.membership, this.height, round);
+    const { rules, membership } = this.settings;
+    return rules.proposerOf(membership, this.height, round);
   }
 
   /** The record of a round; undefined for one that is not worth remembering. */
