@@ -3,6 +3,7 @@ import {
   encodeCanonical,
   FieldReader,
   fromHex,
+  type Hasher,
   hashLeaf,
   LIMITS,
   type Membership,
@@ -11,12 +12,13 @@ import {
   parseCanonicalObject,
   parseMembership,
   QuorumgateError,
+  type SignatureClaim,
   toHash,
   verifyInclusion,
 } from "#base";
 import { type Checkpoint, parseCheckpointText } from "./checkpoint-text.ts";
 import { parseEntry } from "./entry.ts";
-import type { Findings } from "./findings.ts";
+import { Findings } from "./findings.ts";
 import { parseNote } from "./note.ts";
 import type { Policy } from "./policy.ts";
 import { parseReceipt, type Receipt, receiptText } from "./receipt.ts";
@@ -43,7 +45,7 @@ interface Context {
 }
 
 /** 31 members with the largest authorities, and a receipt. */
-const HANDOVER_BYTES_MAX = 1_048_576;
+export const HANDOVER_BYTES_MAX = 1_048_576;
 
 /** The file `epochs/<e>`, e the epoch that begins: canonical {v, next, receipt}. */
 export function encodeHandover(parts: { readonly next: Membership; readonly sealed: Receipt }): Uint8Array {
@@ -64,6 +66,28 @@ export function parseHandover(bytes: Uint8Array, policy: Pick<Policy, "faultMode
   } catch (cause) {
     throw malformed(cause instanceof Error ? cause.message : "it does not parse", cause);
   }
+}
+
+/**
+ * What has to be verified before a handover that somebody sent counts: the old members' signatures, two for each of a minimal quorum.
+ *
+ * Undefined when it is wrong whatever its signatures say, also when it hands over to other members than those named.
+ * @param parties.from the policy of the epoch that ended
+ * @param parties.next the members of the epoch that began, as the reader's own state has them
+ */
+export function handoverClaims(
+  bytes: Uint8Array,
+  parties: { readonly from: Policy; readonly next: Membership },
+  hasher: Hasher,
+): readonly SignatureClaim[] | undefined {
+  const claims: SignatureClaim[] = [];
+  // The same check as an auditor's, whose verdicts on signatures come later: every one of them has to be good.
+  const ed25519 = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean =>
+    claims.push({ publicKey, message, signature }) > 0;
+  const context = { primitives: { hasher, ed25519 }, findings: new Findings() };
+  const handover = context.findings.attempt(() => parseHandover(bytes, parties.from));
+  if (handover === undefined || nextHash(handover.next, context) !== nextHash(parties.next, context)) return undefined;
+  return checkHandover(parties.from, handover, context) === undefined ? undefined : claims;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { type FaultModel, isQuorum, type Membership, type NodeId, type SeededRandom, totalWeight, weightOf } from "#base";
+import { handoversOf } from "./checkers/log.ts";
 import type { SimulatedCluster, SimulatedNode } from "./cluster.ts";
 
 /** A quorum alone drains within this time, virtual milliseconds. */
@@ -44,13 +45,14 @@ export function drawCore(about: {
   return core.sort();
 }
 
-/** A7 of some nodes: nothing waits, all stand at one certified height, and each takes part. */
+/** A7 of some nodes: nothing waits, all stand at one certified height, each takes part, and can prove to an auditor how its epoch came about. */
 export function isDrained(nodes: readonly SimulatedNode[]): boolean {
   const heights = new Set<number>();
   for (const { replica, halted } of nodes) {
     if (replica === undefined || halted !== undefined) return false;
     const { mode, mempool, certified, tip } = replica.status();
     if (mode !== "participating" || mempool > 0 || certified.height !== tip.height) return false;
+    if (handoversOf(replica).includes(undefined)) return false;
     heights.add(tip.height);
   }
   return heights.size <= 1;

@@ -1,5 +1,5 @@
-import { verifyReceipt } from "#audit";
-import { type CertifiedPoint, type Hash, type Hasher, hashLeaf, merkleRoot, type SeededRandom, toHash } from "#base";
+import { parsePolicy, policyText, shardAt, verifyReceipt } from "#audit";
+import { type CertifiedPoint, type Hash, type Hasher, hashLeaf, type Membership, merkleRoot, type SeededRandom, toHash } from "#base";
 import type { OrderedRecord, Replica } from "#replica";
 import type { KeyMill } from "../keys.ts";
 
@@ -13,13 +13,13 @@ export interface LogContext {
   readonly random: SeededRandom;
 }
 
-/** A few receipts of a node, by the offline verifier and nothing else. Returns what it found, and how many passed. */
+/** A few receipts of a node, by the offline verifier, the first members and the node's handovers, and nothing else. Returns what it found, and how many passed. */
 export function checkReceipts(
   replica: Replica,
   records: readonly OrderedRecord[],
   { keys, hasher, random }: LogContext,
 ): { readonly wrong: readonly string[]; readonly passed: number } {
-  const policy = replica.reader.policy();
+  const { policy, epochs } = pinnedAtFirst(replica, hasher);
   const wrong: string[] = [];
   let passed = 0;
   for (const record of random.shuffle(records).slice(0, SAMPLES)) {
@@ -27,12 +27,31 @@ export function checkReceipts(
     if (receipt === undefined) continue;
     const { findings } = verifyReceipt(receipt, policy, {
       hasher,
+      epochs,
       ed25519: (publicKey, message, signature) => isValid(keys, { publicKey, message, signature }),
     });
     if (findings.length === 0) passed += 1;
     else wrong.push(`the receipt of ${record.command.slice(0, 8)}: ${findings.map(({ code }) => code).join(", ")}`);
   }
   return { wrong, passed };
+}
+
+/** The handovers that a node ought to hold, those of epochs of which a height is certified; undefined where one is missing. */
+export function handoversOf(replica: Replica): readonly (Uint8Array | undefined)[] {
+  const begun: (Uint8Array | undefined)[] = [];
+  const { certified } = replica.status();
+  for (let epoch = 1; (replica.state.epoch(epoch)?.firstHeight ?? Number.POSITIVE_INFINITY) <= certified.height; epoch++)
+    begun.push(replica.reader.handover(epoch));
+  return begun;
+}
+
+/** What an auditor holds who pinned the first members and got every handover from the node. */
+function pinnedAtFirst(replica: Replica, hasher: Hasher): { readonly policy: string; readonly epochs: readonly Uint8Array[] } {
+  const newest = parsePolicy(replica.reader.policy(), hasher);
+  const epochs = handoversOf(replica).flatMap((handover) => handover ?? []);
+  const first: Membership = replica.state.membershipAt(1);
+  const members = first.members.map(({ id, weight, keys }) => ({ id, weight, log: keys.log, witness: keys.witness }));
+  return { policy: policyText({ ...newest, epoch: first.epoch, members }, shardAt(replica.state.timeUs), hasher), epochs };
 }
 
 /** L1, by the node's entries: the trees that a quorum certified are prefixes of the log that it serves. Returns the heights where they are not. */

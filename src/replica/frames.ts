@@ -1,3 +1,4 @@
+import { HANDOVER_BYTES_MAX } from "#audit";
 import { ByteReader, ByteWriter, type Hash, LIMITS, parseHash, QuorumgateError, VOTE_TYPE, type VoteType } from "#base";
 import type { SeenVote } from "#consensus";
 
@@ -32,10 +33,25 @@ export type Frame =
   | { readonly kind: "tip"; readonly height: number; readonly certifiedHeight: number }
   | { readonly kind: "sync-request"; readonly fromHeight: number }
   | { readonly kind: "sync-response"; readonly fromHeight: number; readonly blocks: readonly Uint8Array[] }
+  /** Asks for the handover by which an epoch began. */
+  | { readonly kind: "handover-request"; readonly epoch: number }
+  /** The file `epochs/<e>`; empty when the sender lacks it. */
+  | { readonly kind: "handover"; readonly epoch: number; readonly file: Uint8Array }
   | { readonly kind: "probe"; readonly nonce: Uint8Array }
   | ProbeReplyFrame;
 
-const KINDS = ["consensus", "commands", "cosignature", "tip", "sync-request", "sync-response", "probe", "probe-reply"] as const;
+const KINDS = [
+  "consensus",
+  "commands",
+  "cosignature",
+  "tip",
+  "sync-request",
+  "sync-response",
+  "probe",
+  "probe-reply",
+  "handover-request",
+  "handover",
+] as const;
 const NONCE_BYTES = 32;
 
 /** Frame: u8 kind ‖ fields, big-endian. */
@@ -55,6 +71,10 @@ export function encodeFrame(frame: Frame): Uint8Array {
       return writer.u64(frame.fromHeight).finish();
     case "sync-response":
       return writeList(writer.u64(frame.fromHeight), frame.blocks).finish();
+    case "handover-request":
+      return writer.u64(frame.epoch).finish();
+    case "handover":
+      return writer.u64(frame.epoch).bytes(frame.file).finish();
     case "probe":
       return writer.raw(frame.nonce).finish();
     case "probe-reply":
@@ -111,6 +131,10 @@ function readFields(reader: ByteReader, kind: Exclude<(typeof KINDS)[number], "c
         fromHeight: reader.u64(),
         blocks: readList(reader, { countMax: LIMITS.syncBlocksMax, bytesMax: LIMITS.frameBytesMax }),
       };
+    case "handover-request":
+      return { kind, epoch: reader.u64() };
+    case "handover":
+      return { kind, epoch: reader.u64(), file: reader.bytes(HANDOVER_BYTES_MAX) };
     case "probe":
       return { kind, nonce: reader.raw(NONCE_BYTES) };
     case "probe-reply":

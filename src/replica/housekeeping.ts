@@ -1,5 +1,6 @@
 import { LIMITS, type NodeId, type TimerHandle } from "#base";
 import type { Parts } from "./assembly.ts";
+import type { Handovers } from "./handovers.ts";
 import type { Participation } from "./participation.ts";
 import type { PeerProtocol } from "./peer-protocol.ts";
 import type { Proposer } from "./proposer.ts";
@@ -15,6 +16,7 @@ export class Housekeeping {
   readonly #peers: PeerProtocol;
   readonly #proposer: Proposer;
   readonly #participation: Participation;
+  readonly #handovers: Handovers;
   #timer: TimerHandle | undefined;
   #lastTipHeight = -1;
   #ticks = 0;
@@ -26,13 +28,19 @@ export class Housekeeping {
   constructor(
     options: ReplicaOptions,
     parts: Parts,
-    handlers: { readonly peers: PeerProtocol; readonly proposer: Proposer; readonly participation: Participation },
+    handlers: {
+      readonly peers: PeerProtocol;
+      readonly proposer: Proposer;
+      readonly participation: Participation;
+      readonly handovers: Handovers;
+    },
   ) {
     this.#options = options;
     this.#parts = parts;
     this.#peers = handlers.peers;
     this.#proposer = handlers.proposer;
     this.#participation = handlers.participation;
+    this.#handovers = handlers.handovers;
   }
 
   /** Begins, until it is stopped. */
@@ -93,6 +101,7 @@ export class Housekeeping {
     for (const peer of peers.others) this.#peers.sendTip(peer);
     if (certifier.certifiedHeight < ledger.tip.height) for (const peer of peers.others) this.#peers.resendCosignature(peer);
     this.#participation.repeat();
+    this.#handovers.ask();
   }
 
   /** Late commands go to everybody again: what went before may be lost, and the view that this node is in need not be the one that the others are in. */

@@ -3,6 +3,7 @@ import { type ConsensusMessage, decodeMessage, seenVoteOf } from "#consensus";
 import type { AdmissionRefusal } from "./admission.ts";
 import type { Parts } from "./assembly.ts";
 import { type CosignatureFrame, decodeFrame, type Frame } from "./frames.ts";
+import type { Handovers } from "./handovers.ts";
 import { leafKey } from "./mempool.ts";
 import type { Participation } from "./participation.ts";
 import type { ReplicaOptions } from "./types.ts";
@@ -12,14 +13,20 @@ export class PeerProtocol {
   readonly #options: ReplicaOptions;
   readonly #parts: Parts;
   readonly #participation: Participation;
+  readonly #handovers: Handovers;
   readonly #onWork: () => void;
   #relay: Uint8Array[] = [];
 
   /** @param handlers.onWork runs when a peer's command went into the pool */
-  constructor(options: ReplicaOptions, parts: Parts, handlers: { readonly participation: Participation; onWork(): void }) {
+  constructor(
+    options: ReplicaOptions,
+    parts: Parts,
+    handlers: { readonly participation: Participation; readonly handovers: Handovers; onWork(): void },
+  ) {
     this.#options = options;
     this.#parts = parts;
     this.#participation = handlers.participation;
+    this.#handovers = handlers.handovers;
     this.#onWork = () => handlers.onWork();
   }
 
@@ -119,6 +126,10 @@ export class PeerProtocol {
         return this.#onSyncRequest(from, frame.fromHeight);
       case "sync-response":
         return this.#parts.catchUp.onResponse(from, frame);
+      case "handover-request":
+        return this.#handovers.onRequest(from, frame.epoch);
+      case "handover":
+        return this.#handovers.onAnswer(from, frame);
       case "probe":
         return this.#participation.answer(from, frame.nonce);
       case "probe-reply":

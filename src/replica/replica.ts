@@ -15,6 +15,7 @@ import type { LedgerState } from "#state";
 import { assemble, type Parts } from "./assembly.ts";
 import type { Certified } from "./certifier.ts";
 import { Epochs } from "./epochs.ts";
+import { Handovers } from "./handovers.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { LogReader } from "./log-reader.ts";
 import { Participation } from "./participation.ts";
@@ -55,8 +56,13 @@ export class Replica {
       halt: (reason) => this.#halt(reason),
     });
     this.#proposer = new Proposer(options, parts, () => !this.#isOver);
-    this.#peers = new PeerProtocol(options, parts, { participation: this.#participation, onWork: () => this.#proposer.onWork() });
-    const handlers = { peers: this.#peers, proposer: this.#proposer, participation: this.#participation };
+    const handovers = new Handovers(options, parts);
+    this.#peers = new PeerProtocol(options, parts, {
+      participation: this.#participation,
+      handovers,
+      onWork: () => this.#proposer.onWork(),
+    });
+    const handlers = { peers: this.#peers, proposer: this.#proposer, participation: this.#participation, handovers };
     this.#housekeeping = new Housekeeping(options, parts, handlers);
     this.#epochs = new Epochs(options, parts, handlers);
   }

@@ -28,7 +28,7 @@ import { type DecisionOutcome, decide, type EvaluationRequest } from "./decision
 import { authenticationFailure, checkCommandTime, type Execution, execute } from "./execution.ts";
 import { LedgerStore } from "./ledger-store.ts";
 import { EMPTY_TOTALS, type Meta, nextStateHash, readMeta, STATE_HASH_KEY, type Totals, writeMeta } from "./meta.ts";
-import type { NodeRecord } from "./nodes.ts";
+import type { EpochRecord, NodeRecord } from "./nodes.ts";
 import { checkCommandShape } from "./pre-vote.ts";
 import { resultOfEntry } from "./recorded.ts";
 import type { GrantRecord, ServiceRecord } from "./records.ts";
@@ -153,6 +153,11 @@ export class LedgerState {
   /** The first height of the epoch of the next height. */
   epochFirstHeight(): number {
     return this.#store.nodes.epochAt(this.height + 1).firstHeight;
+  }
+
+  /** An epoch by its number, with its first height; undefined for one that is not known. */
+  epoch(number: number): EpochRecord | undefined {
+    return this.#store.nodes.epoch(number);
   }
 
   /** A change that is committed and not yet active: its epoch begins after `lastHeight`. */

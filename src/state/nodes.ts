@@ -88,6 +88,11 @@ export class Nodes {
     return begun;
   }
 
+  /** An epoch by its number, begun or not; undefined for one that is not known. */
+  epoch(number: number): EpochRecord | undefined {
+    return this.#epochs[number];
+  }
+
   /** The newest epoch, begun or not. */
   get newest(): EpochRecord {
     const record = this.#epochs.at(-1);

@@ -1,5 +1,15 @@
 import { expect } from "chai";
-import { encodeHandover, parseHandover, parseReceipt, receiptText, type VerificationResult, verifyBundle, verifyReceipt } from "#audit";
+import {
+  encodeHandover,
+  handoverClaims,
+  parseHandover,
+  parsePolicy,
+  parseReceipt,
+  receiptText,
+  type VerificationResult,
+  verifyBundle,
+  verifyReceipt,
+} from "#audit";
 import { type CanonicalObject, encodeCanonical, encodeUtf8, type Membership, membershipHash, parseCanonicalObject, toHex } from "#base";
 import { draftOf, FOUR, hasher, Ledger, membershipOf, noteOf, POLICY, rememberingPredicate, START, sealedDraft } from "./log-kit.ts";
 
@@ -116,6 +126,22 @@ describe("handovers from epoch to epoch", () => {
       const result = verify(MIDDLE, [bytes]);
       expect(result.ok, `byte ${at}`).to.equal(false);
       expect(result.exitCode).to.be.oneOf([10, 12, 13, 14, 17]);
+    }
+  }).timeout(20_000);
+
+  it("are taken from a peer only when every byte is as the old members signed it", () => {
+    const from = parsePolicy(POLICY, hasher);
+    const isTaken = (bytes: Uint8Array, next = FIVE): boolean =>
+      handoverClaims(bytes, { from, next }, hasher)?.every(({ publicKey, message, signature }) =>
+        ed25519(publicKey, message, signature),
+      ) === true;
+    expect(isTaken(FIRST)).to.equal(true);
+    expect(isTaken(FIRST, SIX), "other members than the reader's state names").to.equal(false);
+    expect(isTaken(SECOND, SIX), "signed by members of another epoch").to.equal(false);
+    for (let at = 0; at < FIRST.length; at++) {
+      const bytes = Uint8Array.from(FIRST);
+      bytes[at] = (bytes[at] ?? 0) ^ (at % 2 === 0 ? 2 : 1);
+      expect(isTaken(bytes), `byte ${at}`).to.equal(false);
     }
   }).timeout(20_000);
 

@@ -52,8 +52,41 @@ async function reaches(cluster: DevCluster, node: number, epoch: number, mode: s
   }
 }
 
+/** Waits until a node serves the handover to an epoch. */
+async function handoverAt(cluster: DevCluster, node: number, epoch: number): Promise<Uint8Array> {
+  const end = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const file = await cluster.gateway(node).backend.logFile(`epochs/${epoch}`);
+    if (file !== undefined) return file;
+    if (Date.now() > end) throw new Error(`node ${node} serves no handover to epoch ${epoch}`);
+    await sleep(50);
+  }
+}
+
 describe("a change of members", function () {
   this.timeout(60_000);
+
+  it("is proved by the node too that was away when the epoch ended", async () => {
+    const cluster = await createDevCluster({ nodes: 5 });
+    const before = await cluster.gateway(1).policy();
+    const weights = (weight: number) => [1, 2, 3, 4, 5].map((node) => ({ id: `node-${node}`, weight }));
+    try {
+      cluster.partition([5]);
+      for (const epoch of [1, 2]) {
+        const changed = await change(cluster, epoch, { reweight: weights(epoch + 1) });
+        expect(changed.kind === "ordered" && changed.outcome.outcome, JSON.stringify(changed)).to.equal("applied");
+        for (const node of [1, 2, 3, 4]) await reaches(cluster, node, epoch, "participating");
+      }
+      const { receipt } = await register(cluster, 3);
+      cluster.heal();
+      await reaches(cluster, 5, 2, "participating");
+      const epochs = [await handoverAt(cluster, 5, 1), await handoverAt(cluster, 5, 2)];
+      const followed = verifyReceipt(receipt, before, { epochs });
+      expect(followed.findings).to.deep.equal([]);
+    } finally {
+      await cluster.stop();
+    }
+  });
 
   for (const engine of ["pbft", "tendermint", "raft"] satisfies EngineName[]) {
     it(`is active everywhere after the epoch's last height, and decisions go on: ${engine}`, async () => {

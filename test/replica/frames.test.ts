@@ -14,6 +14,8 @@ describe("frames between replicas", () => {
       fromHeight: fastCheck.nat(),
       blocks: fastCheck.array(bytes, { maxLength: 4 }),
     }),
+    fastCheck.record({ kind: fastCheck.constant("handover-request" as const), epoch: fastCheck.nat() }),
+    fastCheck.record({ kind: fastCheck.constant("handover" as const), epoch: fastCheck.nat(), file: bytes }),
     fastCheck.record({ kind: fastCheck.constant("probe" as const), nonce: fastCheck.uint8Array({ minLength: 32, maxLength: 32 }) }),
   );
 
