@@ -1,10 +1,8 @@
 import { encodeVoteBody, findMember, type Hash, LIMITS, type NodeId, VOTE_TYPE, type VoteType, weightOf } from "#base";
 import type { BallotVote } from "../ballot.ts";
 import type { CommitCertificate, Proposal, ProposalDraft } from "../block.ts";
-import { checkCommitCertificate, commitCertificateClaims, minimalVotes, voteBodyOf } from "../certificates.ts";
-import type { DecidedBlockMessage } from "../messages.ts";
+import { minimalVotes, voteBodyOf } from "../certificates.ts";
 import { proposalFromDraft, readProposal } from "../proposing.ts";
-import type { Body } from "../wire.ts";
 import { accuse } from "./blame.ts";
 import { encodePbftMessage, encodePrepared } from "./codec.ts";
 import type { Propose, Vote } from "./messages.ts";
@@ -15,18 +13,17 @@ import type { PbftState } from "./state.ts";
 /** Proposals, votes and decisions of the heights in flight: rules P1 to P6. */
 export class NormalCase {
   readonly #state: PbftState;
-  readonly #onDecided: (certificate: CommitCertificate) => void;
+  readonly #onDecided: (proposal: Proposal, certificate: CommitCertificate) => void;
   readonly #onAccepted: () => void;
   #offered = "";
-  #checkingBlock = false;
 
   /**
-   * @param hooks.onDecided runs when a height is decided and the state stands at the next one
+   * @param hooks.onDecided closes the lowest undecided height
    * @param hooks.onAccepted runs when a proposal is accepted on top of which others may have come already
    */
-  constructor(state: PbftState, hooks: { onDecided(certificate: CommitCertificate): void; onAccepted(): void }) {
+  constructor(state: PbftState, hooks: { onDecided(proposal: Proposal, certificate: CommitCertificate): void; onAccepted(): void }) {
     this.#state = state;
-    this.#onDecided = (certificate) => hooks.onDecided(certificate);
+    this.#onDecided = (proposal, certificate) => hooks.onDecided(proposal, certificate);
     this.#onAccepted = () => hooks.onAccepted();
   }
 
@@ -79,7 +76,7 @@ export class NormalCase {
   onPropose(from: NodeId, message: Propose): void {
     const state = this.#state;
     if (from !== state.leader || state.leads) return;
-    const proposal = this.read(message);
+    const proposal = readProposal(state.settings.hasher, message);
     if (proposal === undefined || proposal.header.height !== message.height) return;
     const { digest } = proposal;
     const { signature, view } = message;
@@ -125,34 +122,6 @@ export class NormalCase {
     else if (view === state.view) this.#checkPrepared(slot);
   }
 
-  /** A decided block: proved by its certificate, whoever sent it. */
-  onBlock(message: DecidedBlockMessage): void {
-    const state = this.#state;
-    const { certificate } = message;
-    const proposal = this.read({ ...message, certifiedProof: new Uint8Array(0) });
-    if (proposal === undefined || certificate.digest !== proposal.digest || proposal.header.height !== certificate.height) return;
-    if (!checkCommitCertificate(certificate, state.settings)) return;
-    const claims = commitCertificateClaims(certificate, state.settings);
-    if (certificate.height === state.tip.height && certificate.digest !== state.tip.digest) {
-      state.verify(
-        claims,
-        state.height,
-        (valid) => valid && state.emit({ type: "halt", reason: "two certificates decide one height differently" }),
-      );
-      return;
-    }
-    if (certificate.height !== state.height || proposal.header.parent !== state.tip.digest || this.#checkingBlock) return;
-    this.#checkingBlock = state.verify(claims, certificate.height, (genuine) => {
-      this.#checkingBlock = false;
-      if (genuine) state.validate(proposal, "decided", (valid) => valid && this.#decide(proposal, certificate));
-    });
-  }
-
-  /** Header and digest of a body that was received; undefined when the header is not canonical. */
-  read(body: Body): Proposal | undefined {
-    return readProposal(this.#state.settings.hasher, body);
-  }
-
   /** Votes again for what was accepted before a restart; the guard gives the same bytes. */
   resume(): void {
     const { view, leads } = this.#state;
@@ -167,7 +136,6 @@ export class NormalCase {
   /** What was remembered of the height that was just decided goes; what waited for it may be decided now. */
   onHeight(): void {
     const state = this.#state;
-    this.#checkingBlock = false;
     const [slot] = state.slots();
     if (slot?.height !== state.height) return;
     this.#commitPrepared();
@@ -195,7 +163,7 @@ export class NormalCase {
       slot.decided = { epoch: settings.membership.epoch, height, view, digest, votes };
       if (height !== state.height) return;
       const proposal = slot.bodies.get(digest);
-      if (proposal !== undefined) return this.#decide(proposal, slot.decided);
+      if (proposal !== undefined) return this.#onDecided(proposal, slot.decided);
       return this.#askForBlock(
         slot,
         votes.map(({ node }) => node),
@@ -291,18 +259,6 @@ export class NormalCase {
     slot.askedForBlock = true;
     const peers = voters.filter((node) => node !== this.#state.settings.self);
     this.#state.emit({ type: "request-sync", fromHeight: slot.height, peers });
-  }
-
-  #decide(proposal: Proposal, certificate: CommitCertificate): void {
-    const state = this.#state;
-    if (certificate.height !== state.height) return;
-    if (proposal.header.parent !== state.tip.digest) {
-      return state.emit({ type: "halt", reason: "a quorum decided a block that does not follow what this node decided" });
-    }
-    state.emit({ type: "decide", proposal, certificate });
-    const { height, view } = certificate;
-    state.moveTo({ height, digest: proposal.digest, timeUs: proposal.header.timeUs, view, certificate });
-    this.#onDecided(certificate);
   }
 
   #verifyVotes(slot: Slot, type: VoteType, view: number, votes: readonly BallotVote[]): void {

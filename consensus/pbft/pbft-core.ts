@@ -1,7 +1,9 @@
-import { invariant, leaderOf, type NodeId, unreachable, VOTE_TYPE, weightOf } from "#base";
-import type { CommitCertificate } from "../block.ts";
-import type { Core, CoreOptions, CoreSnapshot, Effect, Input, TimerName } from "../core.ts";
+import { leaderOf, type NodeId, unreachable, VOTE_TYPE, weightOf } from "#base";
+import type { CommitCertificate, ProposalDraft } from "../block.ts";
+import type { Core, CoreOptions, CoreSnapshot, TimerName } from "../core.ts";
+import { DecidedBlocks } from "../decided-blocks.ts";
 import type { ConsensusMessage } from "../messages.ts";
+import { VotingCore } from "../voting-core.ts";
 import { pbftCodec } from "./codec.ts";
 import type { PbftMessage, Propose } from "./messages.ts";
 import { NormalCase } from "./normal-case.ts";
@@ -16,9 +18,6 @@ export interface PbftOptions extends CoreOptions {
   readonly rules?: PbftRules;
 }
 
-/** How far the wait for sending again grows, as a multiple of its base. */
-const RETRANSMIT_GROWTH_MAX = 8;
-
 /**
  * PBFT with one height in flight and signed messages, by the rules of docs/protocols/pbft.md.
  * Source: Castro & Liskov 1999, section 4; the differences are written down there.
@@ -27,34 +26,26 @@ export function createPbftCore(options: PbftOptions): Core {
   return new PbftCore(options);
 }
 
-class PbftCore implements Core {
-  readonly #state: PbftState;
+class PbftCore extends VotingCore<PbftState> {
+  readonly #blocks: DecidedBlocks;
   readonly #normal: NormalCase;
   readonly #viewChanger: ViewChanger;
-  #progressKey = "";
-  #retransmitKey = "";
-  #retransmits = 0;
-  #started = false;
 
   constructor(options: PbftOptions) {
     const { tip, restored, rules = pbftRules, timing, ...settings } = options;
-    this.#state = new PbftState({ ...settings, engine: "pbft", rules, timing: { ...PBFT_TIMING, ...timing } }, tip);
-    this.#normal = new NormalCase(this.#state, {
-      onDecided: (certificate) => this.#onDecided(certificate),
-      onAccepted: () => this.#replayLater(),
+    super(new PbftState({ ...settings, engine: "pbft", rules, timing: { ...PBFT_TIMING, ...timing } }, tip));
+    const { state } = this;
+    this.#blocks = new DecidedBlocks(state, { onDecided: (certificate) => this.#onDecided(certificate) });
+    this.#normal = new NormalCase(state, {
+      onDecided: (proposal, certificate) => this.#blocks.decide(proposal, certificate),
+      onAccepted: () => this.replayLater(),
     });
-    this.#viewChanger = new ViewChanger(this.#state, this.#normal, () => this.#replayLater());
-    restoreRecords(this.#state, this.#normal, restored);
-  }
-
-  step(input: Input): readonly Effect[] {
-    this.#dispatch(input);
-    this.#adjustTimers();
-    return this.#state.takeEffects();
+    this.#viewChanger = new ViewChanger(state, this.#normal, () => this.replayLater());
+    restoreRecords(state, restored);
   }
 
   snapshot(): CoreSnapshot {
-    const state = this.#state;
+    const state = this.state;
     const { settings, height, view, leader } = state;
     const present = this.#present();
     return {
@@ -69,56 +60,28 @@ class PbftCore implements Core {
     };
   }
 
-  #dispatch(input: Input): void {
-    const state = this.#state;
-    switch (input.type) {
-      case "start":
-        this.#started = true;
-        return undefined;
-      case "message":
-        return this.#onMessage(input.from, input.message);
-      case "verified":
-        return state.answer(input.id, input.verdicts);
-      case "validated":
-        return state.answer(input.id, input.valid);
-      case "signed":
-        return state.answer(input.id, input.signature);
-      case "timer":
-        return this.#onTimer(input.name);
-      case "propose":
-        return this.#normal.onDraft(input.draft);
-      case "pending":
-        state.pending = input.pending;
-        return undefined;
-      case "suspect":
-        if (input.view === state.view && !state.changing) this.#viewChanger.start(state.view + 1);
-        return undefined;
-      case "applied":
-        return state.forget(input.height);
-      case "last-height":
-        state.lastHeight = input.height;
-        return undefined;
-      case "transfer":
-        return undefined;
-      case "read":
-        return state.emit({ type: "read-at", id: input.id, height: undefined });
-      case "participate":
-        return this.#onParticipate(input.above);
-      default:
-        return unreachable(input);
-    }
+  protected onDraft(draft: ProposalDraft): void {
+    this.#normal.onDraft(draft);
   }
 
-  #onMessage(from: NodeId, message: ConsensusMessage): void {
+  protected onSuspect(view: number): void {
+    if (view === this.state.view && !this.state.changing) this.#viewChanger.start(view + 1);
+  }
+
+  protected onApplied(height: number): void {
+    this.state.forget(height);
+  }
+
+  protected onMessage(from: NodeId, message: ConsensusMessage): void {
     if (isPbft(message)) return this.#onProtocolMessage(from, message);
-    if (message.type === "block") return this.#normal.onBlock(message);
+    if (message.type === "block") return this.#blocks.onBlock(message);
     if (message.type === "fetch-proposal") return this.#viewChanger.onFetch(from, message);
     if (message.type === "proposal-body") return this.#viewChanger.onBody(message);
     return undefined;
   }
 
   #onProtocolMessage(from: NodeId, message: PbftMessage): void {
-    const state = this.#state;
+    const state = this.state;
     if (message.epoch !== state.settings.membership.epoch) return undefined;
     const isOfView = message.type === "view-change" || message.type === "new-view";
     if (isOfView ? message.height > state.height : message.height > state.tip.height + state.settings.window) {
@@ -144,97 +107,81 @@ class PbftCore implements Core {
   }
 
   #onPropose(from: NodeId, message: Propose): void {
-    const { view, isOpen, settings } = this.#state;
+    const { view, isOpen, settings } = this.state;
     if (message.view === view && isOpen) return this.#normal.onPropose(from, message);
-    if (message.view >= view && from === leaderOf(settings.membership, message.view)) this.#state.keepForLater(from, message);
+    if (message.view >= view && from === leaderOf(settings.membership, message.view)) this.state.keepForLater(from, message);
     return undefined;
   }
 
   /** A sender ahead of this node: the next height is normal, more means that blocks are missing here. */
   #onLaterHeight(from: NodeId, message: PbftMessage): void {
-    const state = this.#state;
+    const state = this.state;
     state.keepForLater(from, message);
     const isFar = message.height > state.height + state.settings.window || message.type === "view-change" || message.type === "new-view";
     if (isFar) state.emit({ type: "request-sync", fromHeight: state.height, peers: [from] });
   }
 
   #onDecided(certificate: CommitCertificate): void {
-    const state = this.#state;
+    const state = this.state;
     if (certificate.view >= state.view) {
       state.view = certificate.view;
       state.changing = false;
     }
     state.establishedView = Math.max(state.establishedView, certificate.view);
-    this.#retransmits = 0;
+    this.calmDown();
     if (state.changing) this.#viewChanger.send();
     this.#normal.onHeight();
     this.#viewChanger.proposeDemanded();
     this.#normal.offer();
-    this.#replayLater();
+    this.replayLater();
   }
 
-  #replayLater(): void {
-    for (const [from, message] of this.#state.takeLater()) this.#onMessage(from, message);
-  }
-
-  #onParticipate(above: number): void {
-    const state = this.#state;
-    invariant(state.participatesAbove === undefined || above >= state.participatesAbove, "a floor never sinks");
-    state.participatesAbove = above;
-    if (!state.mayVote()) return;
+  protected onParticipate(): void {
+    const { state } = this;
     if (state.changing) this.#viewChanger.send();
     else this.#normal.resume();
     this.#viewChanger.proposeDemanded();
     this.#normal.offer();
   }
 
-  #onTimer(name: TimerName): void {
-    const state = this.#state;
-    if (name === "progress") {
-      this.#progressKey = "";
-      state.countTimeout();
-      return this.#viewChanger.start(state.view + 1);
-    }
-    this.#retransmitKey = "";
-    this.#retransmits += 1;
+  protected onTimer(name: TimerName): void {
+    if (name !== "progress") return;
+    this.state.countTimeout();
+    this.#viewChanger.start(this.state.view + 1);
+  }
+
+  protected sendAgain(): void {
+    const { state } = this;
     const { viewChange, newView } = state.sent;
     const votes = state.slots().flatMap(({ sent }) => [sent.propose, sent.prepare, sent.commit]);
     for (const message of [newView, ...votes, viewChange]) if (message !== undefined) state.broadcast(message);
-    return this.#viewChanger.proposeDemanded();
+    this.#viewChanger.proposeDemanded();
   }
 
   /** Progress runs while a decision is due; sending again runs while something was said that others may have missed. */
-  #adjustTimers(): void {
-    const state = this.#state;
+  protected adjustTimers(): void {
+    const state = this.state;
     const { height, view, changing } = state;
-    const { timing } = state.settings;
     const slot = `${height}/${view}/${changing}`;
-    const due = state.mayVote() && this.#started && (changing ? this.#viewChanger.isAwaitingLeader : this.#isDue());
-    this.#progressKey = this.#setTimer("progress", due ? slot : "", this.#progressKey, state.progressDelayMs);
+    const due = state.mayVote() && this.started && (changing ? this.#viewChanger.isAwaitingLeader : this.#isDue());
+    this.setTimer("progress", due ? slot : "", state.progressDelayMs);
     const isVoting = state.slots().some(({ accepted, sent }) => accepted !== undefined || sent.prepare !== undefined);
-    const said = this.#started && (changing || isVoting);
-    const growth = Math.min(2 ** this.#retransmits, RETRANSMIT_GROWTH_MAX);
-    this.#retransmitKey = this.#setTimer("retransmit", said ? slot : "", this.#retransmitKey, timing.retransmitMs * growth);
-  }
-
-  #setTimer(name: TimerName, wanted: string, current: string, delayMs: number): string {
-    if (wanted === current) return current;
-    this.#state.emit(wanted === "" ? { type: "cancel-timer", name } : { type: "set-timer", name, delayMs });
-    return wanted;
+    const said = this.started && (changing || isVoting);
+    this.setRetransmit(said ? slot : "", state.settings.timing.retransmitMs);
   }
 
   #isDue(): boolean {
-    const state = this.#state;
+    const state = this.state;
     const isUnderway = state.slots().some(({ accepted, candidate }) => accepted !== undefined || candidate !== undefined);
     return state.pending || isUnderway || state.demandAt(state.height) !== undefined;
   }
 
   #isWaiting(): boolean {
-    return this.#state.changing || this.#isDue();
+    return this.state.changing || this.#isDue();
   }
 
   #phase(): CoreSnapshot["phase"] {
-    const state = this.#state;
+    const state = this.state;
     if (!state.mayVote()) return "following";
     if (state.changing) return "changing-view";
     const { prepared, accepted } = state.slot();
@@ -244,7 +191,7 @@ class PbftCore implements Core {
 
   /** Members heard of in the present phase. */
   #present(): NodeId[] {
-    const state = this.#state;
+    const state = this.state;
     const { view, settings, leader, changing } = state;
     if (changing) return state.viewChanges.for(view).map((message) => message.sender);
     const slot = state.slot();

@@ -1,8 +1,8 @@
 import { QuorumgateError } from "#base";
 import type { RestoredLog, WalRecord } from "../core.ts";
+import { readProposal } from "../proposing.ts";
 import { VoteGuard } from "../vote-guard.ts";
 import { decodePbftMessage, decodePrepared } from "./codec.ts";
-import type { NormalCase } from "./normal-case.ts";
 import { readKey } from "./records.ts";
 import type { PbftState } from "./state.ts";
 
@@ -10,7 +10,7 @@ import type { PbftState } from "./state.ts";
  * Puts a core back where it stood (rule G2): view, accepted proposal, prepared certificate, and what the new-view demands.
  * @throws {QuorumgateError} STORAGE_CORRUPT and format errors
  */
-export function restoreRecords(state: PbftState, normal: NormalCase, restored: RestoredLog): void {
+export function restoreRecords(state: PbftState, restored: RestoredLog): void {
   const { epoch } = state.settings.membership;
   state.establishedView = state.tip.certificate?.epoch === epoch ? state.tip.view : 0;
   const proposals: WalRecord[] = [];
@@ -25,7 +25,7 @@ export function restoreRecords(state: PbftState, normal: NormalCase, restored: R
   }
   state.view = Math.max(state.establishedView, new VoteGuard(restored.guard).highestView({ epoch, height: state.height }));
   state.changing = state.view > state.establishedView;
-  for (const record of proposals) restoreProposal(state, normal, record.bytes);
+  for (const record of proposals) restoreProposal(state, record.bytes);
 }
 
 function restoreNewView(state: PbftState, bytes: Uint8Array): void {
@@ -38,9 +38,9 @@ function restoreNewView(state: PbftState, bytes: Uint8Array): void {
   state.demand = { height, view, digests: state.settings.rules.demandedChain(viewChanges) };
 }
 
-function restoreProposal(state: PbftState, normal: NormalCase, bytes: Uint8Array): void {
+function restoreProposal(state: PbftState, bytes: Uint8Array): void {
   const message = decodePbftMessage(bytes);
-  const proposal = message.type === "propose" ? normal.read(message) : undefined;
+  const proposal = message.type === "propose" ? readProposal(state.settings.hasher, message) : undefined;
   if (message.type !== "propose" || proposal === undefined) throw corrupt();
   const slot = state.slot(proposal.header.height);
   slot.bodies.set(proposal.digest, proposal);

@@ -1,10 +1,8 @@
-import { type Hash, invariant, LIMITS, leaderOf, type NodeId, type SignatureClaim, totalWeight, type VoteType } from "#base";
+import { type Hash, invariant, leaderOf, type NodeId, type VoteType } from "#base";
 import type { Ballot } from "../ballot.ts";
-import type { Proposal, Tip } from "../block.ts";
+import type { Tip } from "../block.ts";
 import { voteClaim } from "../certificates.ts";
-import type { CoreOptions, Effect } from "../core.ts";
-import type { ConsensusMessage } from "../messages.ts";
-import type { SignIntent } from "../vote-guard.ts";
+import { type VotingSettings, VotingState } from "../voting-state.ts";
 import type { NewView, ViewChange } from "./messages.ts";
 import { NEW_VIEW_KEY, readKey } from "./records.ts";
 import type { PbftRules, PbftTiming } from "./rules.ts";
@@ -26,17 +24,14 @@ export interface Demand {
 }
 
 /** What does not change while a core runs. */
-export interface PbftSettings extends Omit<CoreOptions, "tip" | "restored"> {
+export interface PbftSettings extends VotingSettings {
   readonly engine: "pbft";
   readonly rules: PbftRules;
   readonly timing: PbftTiming;
 }
 
 /** The state of one core, and the small operations that all handlers share. Mutable and private to the core. */
-export class PbftState {
-  readonly settings: PbftSettings;
-  readonly total: number;
-  tip: Tip;
+export class PbftState extends VotingState<PbftSettings> {
   view: number = 0;
   /** A view is asked for and not yet established. */
   changing: boolean = false;
@@ -46,34 +41,16 @@ export class PbftState {
   viewChanges: ViewChanges;
   /** Messages of the view itself, to be sent again as they are. */
   sent: { viewChange?: ViewChange; newView?: NewView } = {};
-  /** Keys of the records in the write-ahead log. */
-  readonly records: Set<string> = new Set();
-  /** The epoch ends here: nothing is proposed or voted above. */
-  lastHeight: number = Number.MAX_SAFE_INTEGER;
-  /** Votes only above this height; nowhere while undefined. */
-  participatesAbove: number | undefined;
-  pending: boolean = false;
   /** Views in a row without a decision. */
   attempts: number = 0;
   /** Doublings of the timer that earlier view changes left behind: the network, or the load, was slower than the timer. */
   #steps = 0;
   #calm = 0;
   readonly #slots = new Map<number, Slot>();
-  readonly #later = new Map<NodeId, ConsensusMessage[]>();
-  readonly #answers = new Map<number, (answer: never) => void>();
-  #effects: Effect[] = [];
-  #nextId = 1;
 
   constructor(settings: PbftSettings, tip: Tip) {
-    this.settings = settings;
-    this.total = totalWeight(settings.membership);
-    this.tip = tip;
+    super(settings, tip, { laterPerSenderMax: LATER_PER_SENDER_MAX });
     this.viewChanges = new ViewChanges(settings.membership);
-  }
-
-  /** The lowest undecided height. */
-  get height(): number {
-    return this.tip.height + 1;
   }
 
   get leader(): NodeId {
@@ -89,13 +66,8 @@ export class PbftState {
     return !this.changing && this.establishedView === this.view;
   }
 
-  /** True when the vote guard's floor and the epoch's end let this node sign at the height. */
-  mayVote(height: number = this.height): boolean {
-    return this.participatesAbove !== undefined && height > this.participatesAbove && height <= this.lastHeight;
-  }
-
   /** True for the heights that are in flight. */
-  isInWindow(height: number): boolean {
+  override isInWindow(height: number): boolean {
     return height > this.tip.height && height <= this.tip.height + this.settings.window;
   }
 
@@ -141,34 +113,13 @@ export class PbftState {
     return demand?.view === view && height >= demand.height ? demand.digests[height - demand.height] : undefined;
   }
 
-  emit(effect: Effect): void {
-    this.#effects.push(effect);
-  }
-
-  /** Appends a record; what it replaces is of the same key. */
-  append(key: string, bytes: Uint8Array): void {
-    this.records.add(key);
-    this.emit({ type: "append", record: { key, bytes } });
-  }
-
   /** Lets go of the records that a decided, durable height has made needless; the new-view only when its view decided too (rule G2a). */
   forget(height: number): void {
     const keys = [...this.records].filter((key) => {
       if (key === NEW_VIEW_KEY) return height === this.tip.height && this.tip.view >= this.establishedView && this.#isDemandMet();
       return readKey(key).height <= height;
     });
-    for (const key of keys) this.records.delete(key);
-    if (keys.length > 0) this.emit({ type: "forget", keys });
-  }
-
-  takeEffects(): readonly Effect[] {
-    const effects = this.#effects;
-    this.#effects = [];
-    return effects;
-  }
-
-  broadcast(message: ConsensusMessage): void {
-    this.emit({ type: "broadcast", message });
+    this.forgetRecords(keys);
   }
 
   isQuorum(weight: number): boolean {
@@ -179,69 +130,15 @@ export class PbftState {
     return slot.ballot(type, view, this.view);
   }
 
-  /**
-   * Asks for signatures to be checked; the answer is dropped when the height was decided meanwhile. False when too many checks are under way:
-   * that is no verdict, and whoever asked asks again later (rule P5).
-   */
-  verify(claims: readonly SignatureClaim[], height: number, then: (valid: boolean) => void): boolean {
-    if (this.#answers.size >= LIMITS.pendingVerificationsMax) return false;
-    const id = this.#ask((verdicts: readonly boolean[]) => {
-      if (this.isInWindow(height)) then(verdicts.length === claims.length && verdicts.every(Boolean));
-    });
-    this.emit({ type: "verify", id, claims });
-    return true;
-  }
-
   verifyVote(
     vote: { readonly node: NodeId; readonly height: number; readonly view: number; readonly digest: Hash; readonly signature: Uint8Array },
     type: VoteType,
     then: (valid: boolean) => void,
   ): boolean {
     const { node, height, view, digest, signature } = vote;
-    const slot = { epoch: this.settings.membership.epoch, height, view, digest };
+    const slot = { epoch: this.epoch, height, view, digest };
     const claim = voteClaim(this.settings, { node, slot, type, signature });
-    return claim !== undefined && this.verify([claim], height, then);
-  }
-
-  validate(proposal: Proposal, check: "first-proposal" | "re-proposal" | "decided", then: (valid: boolean) => void): void {
-    const { height } = proposal.header;
-    const id = this.#ask((valid: boolean) => {
-      if (this.isInWindow(height)) then(valid);
-    });
-    this.emit({ type: "validate", id, proposal, check });
-  }
-
-  /** Asks for a signature of this node; nothing happens below its floor, or when the guard refuses. */
-  sign(intent: Omit<SignIntent, "epoch">, body: Uint8Array, then: (signature: Uint8Array) => void): void {
-    const { height } = intent;
-    if (!this.mayVote(height)) return;
-    const id = this.#ask((signature: Uint8Array | undefined) => {
-      if (signature !== undefined && this.isInWindow(height)) then(signature);
-    });
-    this.emit({ type: "sign", id, intent: { ...intent, epoch: this.settings.membership.epoch }, body });
-  }
-
-  /** Gives an answer of the driver to whoever asked. */
-  answer(id: number, value: readonly boolean[] | boolean | Uint8Array | undefined): void {
-    const then = this.#answers.get(id) as ((answer: typeof value) => void) | undefined;
-    if (then === undefined) return;
-    this.#answers.delete(id);
-    then(value);
-  }
-
-  /** Keeps a message of a later height or view; the oldest of a sender makes room. */
-  keepForLater(from: NodeId, message: ConsensusMessage): void {
-    const kept = this.#later.get(from) ?? [];
-    if (kept.length >= LATER_PER_SENDER_MAX) kept.shift();
-    kept.push(message);
-    this.#later.set(from, kept);
-  }
-
-  takeLater(): [NodeId, ConsensusMessage][] {
-    if (this.#later.size === 0) return [];
-    const kept = [...this.#later].flatMap(([from, messages]) => messages.map((message): [NodeId, ConsensusMessage] => [from, message]));
-    this.#later.clear();
-    return kept;
+    return claim !== undefined && this.verify([claim], then, height);
   }
 
   /** Enters or leaves a view: what was accepted or said in another one stands no more. */
@@ -249,8 +146,7 @@ export class PbftState {
     for (const slot of this.slots()) slot.leaveView();
   }
 
-  /** Moves to the next height; what belonged to the decided one goes. */
-  moveTo(tip: Tip): void {
+  override moveTo(tip: Tip): void {
     invariant(tip.height === this.height, "heights are decided in order");
     this.#slots.delete(tip.height);
     this.tip = tip;
@@ -267,11 +163,5 @@ export class PbftState {
   /** Nothing that the present view's new-view demands is still undecided: only then may it be forgotten. */
   #isDemandMet(): boolean {
     return this.demandAt(this.height) === undefined;
-  }
-
-  #ask<T>(then: (answer: T) => void): number {
-    const id = this.#nextId++;
-    this.#answers.set(id, then as (answer: never) => void);
-    return id;
   }
 }

@@ -1,5 +1,6 @@
 import { type Hash, LIMITS, leaderOf, type NodeId, toHash, weightOf } from "#base";
 import type { FetchProposal, ProposalBody } from "../messages.ts";
+import { readProposal } from "../proposing.ts";
 import { newViewClaims, newViewSignedBody, viewChangeClaims, viewChangeSignedBody } from "./certificates.ts";
 import { encodePbftMessage } from "./codec.ts";
 import type { NewView, ViewChange } from "./messages.ts";
@@ -68,7 +69,7 @@ export class ViewChanger {
     const claims = viewChangeClaims(message, state.settings);
     if (claims === undefined) return;
     const { height } = state;
-    state.verify(claims, height, (genuine) => {
+    state.verify(claims, (genuine) => {
       if (!genuine || state.height !== height) return;
       state.viewChanges.add(message);
       const join = state.viewChanges.viewToJoin(state.view, state.settings.self);
@@ -87,7 +88,7 @@ export class ViewChanger {
     const claims = newViewClaims(message, settings);
     if (!settings.rules.verifiesNewViews) return this.#enter(message);
     if (claims === undefined) return;
-    state.verify(claims, state.height, (genuine) => {
+    state.verify(claims, (genuine) => {
       if (genuine && view >= state.view && view > state.establishedView) this.#enter(message);
     });
   }
@@ -109,7 +110,7 @@ export class ViewChanger {
     const slot = state.slot(message.height);
     const demanded = state.demandAt(message.height);
     if (demanded === undefined || slot.bodies.has(demanded)) return;
-    const proposal = this.#normal.read(message);
+    const proposal = readProposal(state.settings.hasher, message);
     if (proposal?.digest !== demanded) return;
     state.validate(proposal, "re-proposal", (valid) => {
       if (!valid) return;

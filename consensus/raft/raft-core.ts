@@ -1,4 +1,4 @@
-import { invariant, LIMITS, type NodeId, totalWeight, unreachable, weightOf } from "#base";
+import { LIMITS, type NodeId, totalWeight, unreachable, weightOf } from "#base";
 import type { Core, CoreOptions, CoreSnapshot, Effect, Input, TimerName } from "../core.ts";
 import type { ConsensusMessage } from "../messages.ts";
 import { raftCodec } from "./codec.ts";
@@ -197,8 +197,7 @@ class RaftCore implements Core {
   #onParticipate(above: number): void {
     const state = this.#state;
     const { tip, rules } = state.settings;
-    invariant(state.participatesAbove === undefined || above >= state.participatesAbove, "a floor never sinks");
-    state.participatesAbove = above;
+    state.participate(above);
     // Without a floor everything that this node promised is in its log; nothing was promised yet where an epoch begins (rule M2).
     const isNew = tip.height > 0 && tip.certificate?.epoch !== state.epoch && above <= tip.height;
     if (above === 0 || isNew || !rules.recallsBeforeVoting) state.settled = true;

@@ -1,6 +1,7 @@
 import { type NodeId, SeededRandom } from "#base";
 import type { Proposal } from "../block.ts";
-import type { CoreOptions, Effect, TimerName } from "../core.ts";
+import type { CoreOptions, TimerName } from "../core.ts";
+import { CoreState } from "../core-state.ts";
 import { encodeEntry, encodeHardState } from "./codec.ts";
 import { RaftLog } from "./log.ts";
 import type { RaftMessage } from "./messages.ts";
@@ -21,13 +22,11 @@ export type Role = "follower" | "pre-candidate" | "candidate" | "leader";
 type Unsent<M extends RaftMessage = RaftMessage> = M extends RaftMessage ? Omit<M, "epoch" | "term"> & { readonly term?: number } : never;
 
 /** The state of one core, and the small operations that all handlers share. Mutable and private to the core. */
-export class RaftState {
+export class RaftState extends CoreState {
   readonly settings: RaftSettings;
   readonly log: RaftLog;
   readonly voters: Voters;
   readonly random: SeededRandom;
-  /** Keys of the records in the write-ahead log. */
-  readonly records: Set<string> = new Set();
   role: Role = "follower";
   term: number = 0;
   vote: NodeId | undefined;
@@ -36,17 +35,12 @@ export class RaftState {
   commit: number;
   /** The highest height that is applied and durable. */
   applied: number;
-  /** The epoch ends here: nothing above is ever decided in it. */
-  lastHeight: number = Number.MAX_SAFE_INTEGER;
-  participatesAbove: number | undefined;
   /** False while votes and acknowledgements of an earlier life may be forgotten (rule M2). */
   settled: boolean = true;
-  #effects: Effect[] = [];
-  readonly #validations = new Map<number, (valid: boolean) => void>();
-  #nextId = 1;
 
   constructor(settings: RaftSettings) {
     const { tip, membership, rules, seed } = settings;
+    super();
     this.settings = settings;
     this.log = new RaftLog(tip, membership.epoch);
     this.voters = new Voters(membership, rules);
@@ -83,16 +77,6 @@ export class RaftState {
     return this.voters.all().filter((node) => node !== this.self);
   }
 
-  emit(effect: Effect): void {
-    this.#effects.push(effect);
-  }
-
-  takeEffects(): readonly Effect[] {
-    const effects = this.#effects;
-    this.#effects = [];
-    return effects;
-  }
-
   send(to: NodeId, message: Unsent): void {
     this.emit({ type: "send", to, message: { epoch: this.epoch, ...message, term: message.term ?? this.term } as RaftMessage });
   }
@@ -110,22 +94,18 @@ export class RaftState {
 
   keepPromise(): void {
     const { term, vote, settled } = this;
-    this.records.add(HARD_STATE_KEY);
-    this.emit({ type: "append", record: { key: HARD_STATE_KEY, bytes: encodeHardState({ term, vote, settled }) }, promise: true });
+    this.append(HARD_STATE_KEY, encodeHardState({ term, vote, settled }), { promise: true });
   }
 
   /** Appends an entry to log and write-ahead log: an acknowledgement is a promise like a vote. */
   appendEntry(proposal: Proposal): void {
-    const key = entryKey(proposal.header.height);
     this.log.append(proposal);
-    this.records.add(key);
-    this.emit({ type: "append", record: { key, bytes: encodeEntry(proposal) }, promise: true });
+    this.append(entryKey(proposal.header.height), encodeEntry(proposal), { promise: true });
   }
 
   /** Lets the records of the heights go, in the batch of the append that follows. */
   forgetEntries(heights: readonly number[]): void {
-    const keys = heights.map(entryKey).filter((key) => this.records.delete(key));
-    if (keys.length > 0) this.emit({ type: "forget", keys });
+    this.forgetRecords(heights.map(entryKey));
   }
 
   /** The block of the height is durable: entries up to there are not needed again. */
@@ -155,19 +135,5 @@ export class RaftState {
     this.commit = Math.max(this.commit, height);
     const certificate = { epoch: this.epoch, height, view: originView, digest: proposal.digest, votes: [] };
     this.emit({ type: "decide", proposal, certificate });
-  }
-
-  /** Asks the driver about a proposal. */
-  validate(proposal: Proposal, check: "first-proposal" | "re-proposal" | "decided", then: (valid: boolean) => void): void {
-    const id = this.#nextId++;
-    this.#validations.set(id, then);
-    this.emit({ type: "validate", id, proposal, check });
-  }
-
-  /** The driver's answer. */
-  answer(id: number, valid: boolean): void {
-    const then = this.#validations.get(id);
-    this.#validations.delete(id);
-    then?.(valid);
   }
 }

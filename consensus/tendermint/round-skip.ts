@@ -55,7 +55,7 @@ export class RoundSkip {
   /** T14: a proof that somebody shows; the round may be any number ahead. */
   check(message: RoundCertificate, then: () => void): void {
     const state = this.#state;
-    if (message.view <= state.round || !state.mayVote || !this.#proves(message)) return;
+    if (message.view <= state.round || !state.mayVote() || !this.#proves(message)) return;
     const claims = message.votes.flatMap((vote) => state.claimOf(vote, vote.round, STEPS[vote.step]) ?? []);
     if (claims.length === message.votes.length) state.verify(claims, (genuine) => genuine && then());
   }

@@ -82,7 +82,7 @@ export class Speaker {
     const state = this.#state;
     const { round, height, epoch, settings } = state;
     const body = encodeVoteBody(voteBodyOf(settings.cluster, { epoch, height, view: round, digest, validRound }, typeOf(type, digest)));
-    state.sign({ purpose: votePurpose(type), view: round, phase: phaseOf(type), digest }, body, (signature) => {
+    state.sign({ purpose: votePurpose(type), height, view: round, phase: phaseOf(type), digest }, body, (signature) => {
       // Signed late, in another round by now: the guard knows it, but it is not sent any more.
       if (state.round === round) then(signature);
     });

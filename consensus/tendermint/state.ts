@@ -1,21 +1,8 @@
-import {
-  type Hash,
-  invariant,
-  LIMITS,
-  type NodeId,
-  type SignatureClaim,
-  totalWeight,
-  VOTE_TYPE,
-  type VoteType,
-  weightOf,
-  ZERO_HASH,
-} from "#base";
+import { type Hash, invariant, LIMITS, type NodeId, type SignatureClaim, VOTE_TYPE, type VoteType, weightOf, ZERO_HASH } from "#base";
 import { Ballot, type BallotVote } from "../ballot.ts";
 import type { Proposal, Tip } from "../block.ts";
 import { voteClaim } from "../certificates.ts";
-import type { CoreOptions, Effect } from "../core.ts";
-import type { ConsensusMessage } from "../messages.ts";
-import type { SignIntent } from "../vote-guard.ts";
+import { type VotingSettings, VotingState } from "../voting-state.ts";
 import type { Polka, Precommit, Prevote, RoundCertificate, RoundProposal } from "./messages.ts";
 import type { TendermintRules, TendermintTiming } from "./rules.ts";
 
@@ -25,7 +12,7 @@ const LATER_PER_SENDER_MAX = 16;
 const ROUNDS_MAX = 32;
 
 /** What does not change while a core runs. */
-export interface TendermintSettings extends Omit<CoreOptions, "tip" | "restored"> {
+export interface TendermintSettings extends VotingSettings {
   readonly engine: "tendermint";
   readonly rules: TendermintRules;
   readonly timing: TendermintTiming;
@@ -56,10 +43,7 @@ export class Round {
 }
 
 /** The state of one core. Mutable and private to the core. */
-export class TendermintState {
-  readonly settings: TendermintSettings;
-  readonly total: number;
-  tip: Tip;
+export class TendermintState extends VotingState<TendermintSettings> {
   round: number = 0;
   step: "propose" | "prevote" | "precommit" = "propose";
   locked: { readonly round: number; readonly digest: Hash } | undefined;
@@ -70,34 +54,16 @@ export class TendermintState {
   /** Why this node is in its round; undefined in round 0. */
   entry: RoundCertificate | undefined;
   sent: { proposal?: RoundProposal; prevote?: Prevote; precommit?: Precommit } = {};
-  readonly records: Set<string> = new Set();
-  lastHeight: number = Number.MAX_SAFE_INTEGER;
-  participatesAbove: number | undefined;
-  pending: boolean = false;
   /** Something of the height was seen: its rounds have begun. */
   begun: boolean = false;
   readonly #rounds = new Map<number, Round>();
-  readonly #later = new Map<NodeId, ConsensusMessage[]>();
-  readonly #answers = new Map<number, (answer: never) => void>();
-  #effects: Effect[] = [];
-  #nextId = 1;
 
   constructor(settings: TendermintSettings, tip: Tip) {
-    this.settings = settings;
-    this.total = totalWeight(settings.membership);
-    this.tip = tip;
+    super(settings, tip, { laterPerSenderMax: LATER_PER_SENDER_MAX });
   }
 
-  get height(): number {
-    return this.tip.height + 1;
-  }
-
-  get epoch(): number {
-    return this.settings.membership.epoch;
-  }
-
-  get mayVote(): boolean {
-    return this.participatesAbove !== undefined && this.height > this.participatesAbove && this.height <= this.lastHeight;
+  override isInWindow(height: number): boolean {
+    return height === this.height;
   }
 
   get proposer(): NodeId {
@@ -132,25 +98,6 @@ export class TendermintState {
     return [...this.#rounds].sort(([a], [b]) => a - b);
   }
 
-  emit(effect: Effect): void {
-    this.#effects.push(effect);
-  }
-
-  broadcast(message: ConsensusMessage): void {
-    this.emit({ type: "broadcast", message });
-  }
-
-  append(key: string, bytes: Uint8Array): void {
-    this.records.add(key);
-    this.emit({ type: "append", record: { key, bytes } });
-  }
-
-  takeEffects(): readonly Effect[] {
-    const effects = this.#effects;
-    this.#effects = [];
-    return effects;
-  }
-
   isQuorum(nodes: Iterable<NodeId>): boolean {
     return this.settings.rules.isQuorum(weightOf(this.settings.membership, nodes), this.total);
   }
@@ -170,55 +117,8 @@ export class TendermintState {
     });
   }
 
-  /** Asks for signatures to be checked; the answer is dropped when the height was decided meanwhile. False when too many are under way. */
-  verify(claims: readonly SignatureClaim[], then: (valid: boolean) => void): boolean {
-    if (this.#answers.size >= LIMITS.pendingVerificationsMax) return false;
-    const { height } = this;
-    const id = this.#ask((verdicts: readonly boolean[]) => {
-      if (this.height === height) then(verdicts.length === claims.length && verdicts.every(Boolean));
-    });
-    this.emit({ type: "verify", id, claims });
-    return true;
-  }
-
-  validate(proposal: Proposal, check: "first-proposal" | "re-proposal" | "decided", then: (valid: boolean) => void): void {
-    const { height } = this;
-    const id = this.#ask((valid: boolean) => {
-      if (this.height === height) then(valid);
-    });
-    this.emit({ type: "validate", id, proposal, check });
-  }
-
-  sign(intent: Omit<SignIntent, "epoch" | "height">, body: Uint8Array, then: (signature: Uint8Array) => void): void {
-    const { height } = this;
-    if (!this.mayVote) return;
-    const id = this.#ask((signature: Uint8Array | undefined) => {
-      if (signature !== undefined && this.height === height) then(signature);
-    });
-    this.emit({ type: "sign", id, intent: { ...intent, epoch: this.epoch, height }, body });
-  }
-
-  answer(id: number, value: readonly boolean[] | boolean | Uint8Array | undefined): void {
-    const then = this.#answers.get(id) as ((answer: typeof value) => void) | undefined;
-    this.#answers.delete(id);
-    then?.(value);
-  }
-
-  keepForLater(from: NodeId, message: ConsensusMessage): void {
-    const kept = this.#later.get(from) ?? [];
-    if (kept.length >= LATER_PER_SENDER_MAX) kept.shift();
-    kept.push(message);
-    this.#later.set(from, kept);
-  }
-
-  takeLater(): [NodeId, ConsensusMessage][] {
-    const kept = [...this.#later].flatMap(([from, messages]) => messages.map((message): [NodeId, ConsensusMessage] => [from, message]));
-    this.#later.clear();
-    return kept;
-  }
-
-  /** Moves to the next height, round 0; what belonged to the decided one goes. */
-  moveTo(tip: Tip): void {
+  /** The next height begins in round 0. */
+  override moveTo(tip: Tip): void {
     invariant(tip.height === this.height, "heights are decided in order");
     this.tip = tip;
     this.round = 0;
@@ -241,12 +141,6 @@ export class TendermintState {
     const victim = wanted < this.round ? newest : oldest !== undefined && oldest[0] < this.round ? oldest : newest;
     if (victim === undefined || (victim[0] > this.round && victim[0] < wanted)) return false;
     return this.#rounds.delete(victim[0]);
-  }
-
-  #ask<T>(then: (answer: T) => void): number {
-    const id = this.#nextId++;
-    this.#answers.set(id, then as (answer: never) => void);
-    return id;
   }
 }
 

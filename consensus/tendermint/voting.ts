@@ -47,7 +47,7 @@ export class Voting {
       if (state.height !== height) return;
       this.#countPrevotes(number, round);
     }
-    if (!state.mayVote) return;
+    if (!state.mayVote()) return;
     const ahead = this.#skip.find();
     if (ahead !== undefined) return this.#enter(ahead);
     this.#propose();
@@ -58,7 +58,7 @@ export class Voting {
 
   /** The wait for precommits is over, or they can agree no more (T10, T15). */
   enterNext(): void {
-    if (this.#state.mayVote) this.#enter(this.#skip.next());
+    if (this.#state.mayVote()) this.#enter(this.#skip.next());
   }
 
   /** A proof that somebody is in a later round (T14). */
@@ -168,12 +168,12 @@ export class Voting {
 
   /** The proposer's time is over, or there is a reason to doubt it (T10). */
   giveUpProposal(): void {
-    if (this.#state.step === "propose" && this.#state.mayVote) this.#speaker.prevote(ZERO_HASH, -1);
+    if (this.#state.step === "propose" && this.#state.mayVote()) this.#speaker.prevote(ZERO_HASH, -1);
   }
 
   /** Prevotes do not agree in time (T10). */
   giveUpPrevotes(): void {
-    if (this.#state.step === "prevote" && this.#state.mayVote) this.#speaker.precommit(ZERO_HASH);
+    if (this.#state.step === "prevote" && this.#state.mayVote()) this.#speaker.precommit(ZERO_HASH);
   }
 
   /** A body came for a value that a polka or a quorum of precommits names. */
@@ -294,7 +294,9 @@ export class Voting {
 
   #maySpeak(): boolean {
     const state = this.#state;
-    return state.mayVote && state.step === "propose" && state.proposer === state.settings.self && state.sent.proposal?.view !== state.round;
+    return (
+      state.mayVote() && state.step === "propose" && state.proposer === state.settings.self && state.sent.proposal?.view !== state.round
+    );
   }
 
   /** The header follows the tip, and is the first proposer's of its round; what may be repeated is said by a polka. */

@@ -166,6 +166,15 @@ export class Room {
     for (const effect of node.core.step(input)) this.#run(node, effect);
   }
 
+  /** Work waits at the named members, and their patience with the leader ends. */
+  timeOut(nodes: readonly NodeId[]): void {
+    for (const id of nodes) {
+      this.feed(id, { type: "pending", pending: true });
+      this.feed(id, { type: "timer", name: "progress" });
+    }
+    this.settle();
+  }
+
   /** Delivers until nothing is on the way. */
   settle(): void {
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {

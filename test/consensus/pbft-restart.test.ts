@@ -4,11 +4,6 @@ import { nodeId, Room } from "./core-kit.ts";
 
 const [first, second, third, fourth] = [1, 2, 3, 4].map(nodeId) as [NodeId, NodeId, NodeId, NodeId];
 
-function timeOut(room: Room, nodes: readonly NodeId[]): void {
-  for (const id of nodes) room.feed(id, { type: "timer", name: "progress" });
-  room.settle();
-}
-
 describe("a PBFT member that restarts", () => {
   it("stands where it stood: it votes again with the same bytes and decides", () => {
     const room = new Room([1, 1, 1, 1]);
@@ -38,7 +33,7 @@ describe("a PBFT member that restarts", () => {
     room.propose(first, { height: 1, view: 0, text: "a" });
     room.settle();
     room.onTheWay = (from, to, message) => (from === first || to === first || message.type === "propose" ? undefined : message);
-    timeOut(room, [second, third, fourth]);
+    room.timeOut([second, third, fourth]);
     expect(room.node(third).core.snapshot()).to.include({ view: 1, height: 1 });
     room.onTheWay = () => undefined;
     for (const [from, to, message] of held) if (to === third) room.feed(third, { type: "message", from, message });
@@ -52,7 +47,7 @@ describe("a PBFT member that restarts", () => {
   it("lets the new-view go once its view has decided a height", () => {
     const room = new Room([1, 1, 1, 1]);
     room.onTheWay = (from, _to, message) => (from === first ? undefined : message);
-    timeOut(room, [second, third, fourth]);
+    room.timeOut([second, third, fourth]);
     room.propose(second, { height: 1, view: 1, text: "b" });
     room.settle();
     expect([...room.node(third).records.keys()]).to.deep.equal([]);
@@ -66,7 +61,7 @@ describe("a PBFT member that restarts", () => {
     room.propose(first, { height: 1, view: 0, text: "a" });
     room.settle();
     const digest = [...room.node(third).records.keys()].map((key) => key.split("/")[2]).find((part) => part !== undefined);
-    timeOut(room, [second, third, fourth]);
+    room.timeOut([second, third, fourth]);
     room.propose(second, { height: 1, view: 1, text: "b" });
     room.settle();
     expect([...room.node(third).records.keys()].filter((key) => key.startsWith("proposal/"))).to.have.length(2);

@@ -5,17 +5,11 @@ import { CLUSTER, isGenuine, membershipOf, nodeId, Room, sign } from "./core-kit
 
 const [first, second, third, fourth] = [1, 2, 3, 4].map(nodeId) as [NodeId, NodeId, NodeId, NodeId];
 
-/** The patience of the named members ends. */
-function timeOut(room: Room, nodes: readonly NodeId[]): void {
-  for (const id of nodes) room.feed(id, { type: "timer", name: "progress" });
-  room.settle();
-}
-
 describe("the view change of PBFT", () => {
   it("replaces a silent leader, and the next one orders", () => {
     const room = new Room([1, 1, 1, 1]);
     room.onTheWay = (from, _to, message) => (from === first ? undefined : message);
-    timeOut(room, [second, third, fourth]);
+    room.timeOut([second, third, fourth]);
     expect(room.node(second).core.snapshot()).to.include({ view: 1, leader: second, phase: "idle" });
     room.propose(second, { height: 1, view: 1, text: "b" });
     room.settle();
@@ -25,9 +19,9 @@ describe("the view change of PBFT", () => {
 
   it("is joined by a member whose own patience lasts, once others of one honest weight ask", () => {
     const room = new Room([1, 1, 1, 1]);
-    timeOut(room, [second]);
+    room.timeOut([second]);
     expect(room.node(third).core.snapshot().view).to.equal(0);
-    timeOut(room, [fourth]);
+    room.timeOut([fourth]);
     expect(room.node(third).core.snapshot().view).to.equal(1);
   });
 
@@ -39,7 +33,7 @@ describe("the view change of PBFT", () => {
     const [alone] = room.effects("decide", first);
     // The one that decided dies before it can tell.
     room.onTheWay = (from, to, message) => (from === first || to === first ? undefined : message);
-    timeOut(room, [second, third, fourth]);
+    room.timeOut([second, third, fourth]);
     for (const id of [second, third, fourth]) {
       const [decided] = room.effects("decide", id);
       expect(decided?.proposal.digest).to.equal(alone?.proposal.digest);
@@ -53,16 +47,17 @@ describe("the view change of PBFT", () => {
     room.propose(first, { height: 1, view: 0, text: "a" });
     room.settle();
     room.onTheWay = (from, to, message) => (from === first || to === first ? undefined : message);
-    timeOut(room, [second, third, fourth]);
+    room.timeOut([second, third, fourth]);
     expect(room.effects("decide", third)).to.have.length(0);
     expect(room.effects("want-proposal", second)).to.have.length(1);
   });
 
   it("counts members that went further as gone from the lower views", () => {
     const room = new Room([1, 1, 1, 1]);
+    room.onTheWay = (from, to, message) => (from === second || to === second ? undefined : message);
+    room.timeOut([first, third, fourth]);
     room.onTheWay = () => undefined;
-    for (const id of [third, fourth]) for (const _view of [1, 2]) room.feed(id, { type: "timer", name: "progress" });
-    room.settle();
+    room.timeOut([third, fourth]);
     room.onTheWay = (from, _to, message) => (from === first ? undefined : message);
     for (const id of [third, fourth]) room.feed(id, { type: "timer", name: "retransmit" });
     room.settle();
@@ -73,7 +68,7 @@ describe("the view change of PBFT", () => {
 
   it("votes in no lower view than the one that was promised", () => {
     const room = new Room([1, 1, 1, 1]);
-    timeOut(room, [second, third, fourth]);
+    room.timeOut([second, third, fourth]);
     const before = room.node(third).signatures;
     room.propose(first, { height: 1, view: 0, text: "late" });
     room.settle();

@@ -1,0 +1,96 @@
+import { type EngineName, LIMITS, type NodeId, type SignatureClaim, totalWeight } from "#base";
+import type { Proposal, Tip } from "./block.ts";
+import type { CoreOptions } from "./core.ts";
+import { CoreState, type ProposalCheck } from "./core-state.ts";
+import type { ConsensusMessage } from "./messages.ts";
+import type { SignIntent } from "./vote-guard.ts";
+
+/** What does not change while a core with signed votes runs. */
+export interface VotingSettings extends Omit<CoreOptions, "tip" | "restored"> {
+  readonly engine: EngineName;
+}
+
+/** What the cores with signed votes share: the tip, checks and signatures that are under way, and messages that came too early. */
+export abstract class VotingState<S extends VotingSettings = VotingSettings> extends CoreState {
+  readonly settings: S;
+  /** The weight of all members. */
+  readonly total: number;
+  tip: Tip;
+  /** Work waits that a leader should be ordering. */
+  pending: boolean = false;
+  readonly #later = new Map<NodeId, ConsensusMessage[]>();
+  readonly #laterPerSenderMax: number;
+
+  /** @param options.laterPerSenderMax how many messages of one sender are kept for later heights or views */
+  constructor(settings: S, tip: Tip, options: { readonly laterPerSenderMax: number }) {
+    super();
+    this.settings = settings;
+    this.total = totalWeight(settings.membership);
+    this.tip = tip;
+    this.#laterPerSenderMax = options.laterPerSenderMax;
+  }
+
+  /** The lowest undecided height. */
+  get height(): number {
+    return this.tip.height + 1;
+  }
+
+  get epoch(): number {
+    return this.settings.membership.epoch;
+  }
+
+  /** True for heights at which this core may still do something: answers about others are dropped. */
+  abstract isInWindow(height: number): boolean;
+
+  /** Makes the decided block the tip; what belonged to its height goes. */
+  abstract moveTo(tip: Tip): void;
+
+  /** True when the vote guard's floor and the epoch's end let this node sign at the height. */
+  mayVote(height: number = this.height): boolean {
+    return this.participatesAbove !== undefined && height > this.participatesAbove && height <= this.lastHeight;
+  }
+
+  /**
+   * Asks for signatures to be checked; the answer is dropped when the height was decided meanwhile. False when too many checks are under way:
+   * that is no verdict, and whoever asked asks again later (pbft rule P5).
+   */
+  verify(claims: readonly SignatureClaim[], then: (valid: boolean) => void, height: number = this.height): boolean {
+    if (this.unanswered >= LIMITS.pendingVerificationsMax) return false;
+    const id = this.ask((verdicts: readonly boolean[]) => {
+      if (this.isInWindow(height)) then(verdicts.length === claims.length && verdicts.every(Boolean));
+    });
+    this.emit({ type: "verify", id, claims });
+    return true;
+  }
+
+  override validate(proposal: Proposal, check: ProposalCheck, then: (valid: boolean) => void): void {
+    super.validate(proposal, check, (valid) => {
+      if (this.isInWindow(proposal.header.height)) then(valid);
+    });
+  }
+
+  /** Asks for a signature of this node; nothing happens below its floor, or when the guard refuses. */
+  sign(intent: Omit<SignIntent, "epoch">, body: Uint8Array, then: (signature: Uint8Array) => void): void {
+    const { height } = intent;
+    if (!this.mayVote(height)) return;
+    const id = this.ask((signature: Uint8Array | undefined) => {
+      if (signature !== undefined && this.isInWindow(height)) then(signature);
+    });
+    this.emit({ type: "sign", id, intent: { ...intent, epoch: this.epoch }, body });
+  }
+
+  /** Keeps a message of a later height or view; the oldest of a sender makes room. */
+  keepForLater(from: NodeId, message: ConsensusMessage): void {
+    const kept = this.#later.get(from) ?? [];
+    if (kept.length >= this.#laterPerSenderMax) kept.shift();
+    kept.push(message);
+    this.#later.set(from, kept);
+  }
+
+  takeLater(): [NodeId, ConsensusMessage][] {
+    if (this.#later.size === 0) return [];
+    const kept = [...this.#later].flatMap(([from, messages]) => messages.map((message): [NodeId, ConsensusMessage] => [from, message]));
+    this.#later.clear();
+    return kept;
+  }
+}
