@@ -155,4 +155,20 @@ describe("handovers from epoch to epoch", () => {
     files.delete("epochs/1");
     expect(exits(verifyBundle(files, POLICY, { hasher, ed25519 }))).to.include(14);
   });
+
+  it("make an export invalid when a byte of one is changed", () => {
+    const small = new Ledger().grow(4, 3);
+    const handover = endEpoch(small, FOUR, FIVE);
+    small.grow(14, 3);
+    const files = small.export();
+    files.set("checkpoint", encodeUtf8(noteOf(small.log.point, undefined, FIVE)));
+    files.set("epochs/1", handover);
+    expect(verifyBundle(files, POLICY, { hasher, ed25519 }).findings).to.deep.equal([]);
+    for (let at = 0; at < handover.length; at += 5) {
+      const bytes = Uint8Array.from(handover);
+      bytes[at] = (bytes[at] ?? 0) ^ (at % 2 === 0 ? 1 : 2);
+      files.set("epochs/1", bytes);
+      expect(verifyBundle(files, POLICY, { hasher, ed25519 }).exitCode, `byte ${at}`).to.be.oneOf([10, 12, 13, 14, 17]);
+    }
+  }).timeout(20_000);
 });

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Command } from "commander";
-import { type AuditEntry, exportPaths, parseCheckpointText, parseEntry, parseNote, receiptText } from "#audit";
+import { type AuditEntry, exportPaths, parseCheckpointText, parseEntry, parseNote, parsePolicy, receiptText } from "#audit";
 import { encodeUtf8, fromBase64, parseJson, QuorumgateError } from "#base";
 import type { SecurityGateway } from "#gateway";
 import { addCommand, addGroup, perform } from "../command.ts";
@@ -70,18 +70,28 @@ function formatEntries(entries: readonly AuditEntry[]): string {
   return table([["entry", "time", "kind", "subject", "decision", "reason", "command"], ...rows]).replace(/[^\x20-\x7e\n…]/g, "?");
 }
 
+interface ProveOptions extends ConnectionOptions {
+  readonly out?: string;
+  readonly epochs?: string;
+}
+
 function addProve(audit: Command): void {
   const text = {
     summary: "the receipt of a decision, or of an entry by its number, for `quorumgate verify`",
-    examples: ["audit prove 17 --out entry.tlog-proof", "audit prove DECISION --out trade.tlog-proof"],
+    examples: ["audit prove 17 --out entry.tlog-proof", "audit prove DECISION --out trade.tlog-proof --epochs epochs/"],
   };
-  const command = addCommand(audit, "prove <entry>", text).option("--out <file>", "write the receipt there instead of to stdout");
-  addConnectionOptions(command).action((what: string, options: ConnectionOptions & { readonly out?: string }) =>
+  const command = addCommand(audit, "prove <entry>", text)
+    .option("--out <file>", "write the receipt there instead of to stdout")
+    .option("--epochs <dir>", "write the handovers there that `verify --epochs` follows from an older policy");
+  addConnectionOptions(command).action((what: string, options: ProveOptions) =>
     perform(options, (output) =>
       withConnection(options, { output, usual: AUDITOR }, async ({ gateway }) => {
         const receipt = await prove(gateway, what);
-        const { out } = options;
+        const { out, epochs } = options;
         if (out !== undefined) writeFileSync(out, receipt);
+        if (epochs !== undefined) mkdirSync(epochs, { recursive: true });
+        const followed = epochs === undefined ? [] : await handovers(gateway, await gateway.policy());
+        for (const { epoch, file } of followed) writeFileSync(join(epochs ?? "", String(epoch)), file);
         output.result(out === undefined ? { receipt } : { receipt, file: out }, () =>
           out === undefined ? receipt : `receipt written to ${out}`,
         );
@@ -89,6 +99,20 @@ function addProve(audit: Command): void {
       }),
     ),
   );
+}
+
+/** The handover of every epoch up to the policy's: who pinned an earlier one follows them. */
+async function handovers(
+  gateway: SecurityGateway,
+  policy: string,
+): Promise<readonly { readonly epoch: number; readonly file: Uint8Array }[]> {
+  const files: { epoch: number; file: Uint8Array }[] = [];
+  for (let epoch = 1; epoch <= parsePolicy(policy).epoch; epoch++) {
+    const file = await gateway.backend.logFile(`epochs/${epoch}`);
+    if (file === undefined) throw new QuorumgateError("VERIFY_EVIDENCE", `the node lacks the handover to epoch ${epoch}: ask another one`);
+    files.push({ epoch, file });
+  }
+  return files;
 }
 
 async function prove(gateway: SecurityGateway, what: string): Promise<string> {
@@ -150,6 +174,7 @@ async function exportLog(
     shown = performance.now();
     output.note(`${at + 1} of ${paths.length} files`);
   }
+  for (const { epoch, file } of await handovers(gateway, policy)) write(`epochs/${epoch}`, file);
   write("policy", encodeUtf8(policy));
   write("checkpoint", encodeUtf8(checkpoint));
   writeFileSync(join(folder, "MANIFEST"), manifest.sort().join(""));
