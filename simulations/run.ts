@@ -73,6 +73,8 @@ export interface RunResult {
 /** Commands of honest clients in the safety phase, and at the beginning of each stage of the liveness phase. */
 const OPERATIONS = { safety: 12, liveness: 1 };
 const EVENTS_MAX = 400_000;
+/** Enough frames to fill any buffer that is not bounded, few enough to simulate. */
+const SIMULATED_FLOOD = { framesMax: 600, perSecond: 0 };
 /** How often it is looked whether everything is drained. */
 const LOOK_MS = 100;
 /** A client sends the same bytes again this often. */
@@ -301,6 +303,7 @@ class Run {
       keys,
       random: new SeededRandom(seed, JSON.stringify(fault)),
       frames: this.#frames,
+      flood: SIMULATED_FLOOD,
       nowUs: () => this.#scheduler.nowUs(),
       later: (delayMs, run) => void this.#scheduler.after(delayMs * 1_000, run),
       send: (to, frame) => network.inject(node, to, frame),

@@ -14,15 +14,24 @@ export interface ActorPorts {
   readonly trustDomain: string;
   readonly cluster: Hash;
   readonly hasher: Hasher;
-  readonly keys: KeyMill;
+  readonly keys: Pick<KeyMill, "keyOf">;
   readonly random: SeededRandom;
   readonly frames: FrameReader;
+  readonly flood: FloodStrength;
   nowUs(): number;
   later(delayMs: number, run: () => void): void;
   /** Sends a frame that its core never said. */
   send(to: NodeId, frame: Uint8Array): void;
   /** It did something that an honest node would not do: counted. */
   deviates(): void;
+}
+
+/** How much a flooding node sends. */
+export interface FloodStrength {
+  /** Frames of its own making beside what its core says, in all. */
+  readonly framesMax: number;
+  /** Frames to each peer and second, whether its core speaks or not. */
+  readonly perSecond: number;
 }
 
 /** Puts a mouth on an honest core. */

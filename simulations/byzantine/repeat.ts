@@ -1,11 +1,10 @@
-import type { NodeId } from "#base";
 import { encodeFrame } from "#replica";
 import { type Actor, type ActorPorts, frameOf } from "./actor.ts";
 import { resign } from "./votes.ts";
 
 const KEPT = 64;
-/** Frames of its own making in one run: enough to fill any buffer that is not bounded, few enough to simulate. */
-const FLOOD_MAX = 600;
+/** Between two bursts of a flood. */
+const BURST_MS = 10;
 
 /** Says again what it and others said before, to everybody, as if it were new. */
 export const replaying: Actor = (ports) => {
@@ -58,11 +57,25 @@ export const mutating: Actor = (ports) => {
 
 /** Sends many messages that cost their readers: votes for absurd heights and views, nonsense, requests for everything. */
 export const flooding: Actor = (ports) => {
+  const { framesMax, perSecond } = ports.flood;
+  const burst = Math.ceil((perSecond * BURST_MS) / 1_000);
   let sent = 0;
+  let last: Uint8Array | undefined;
+  const pour = (): void => {
+    const like = last;
+    if (like !== undefined) {
+      const rubbish = Array.from({ length: burst }, () => nonsense(ports, like)).flat();
+      for (const peer of ports.peers) for (const frame of rubbish) ports.send(peer, frame);
+      ports.deviates();
+    }
+    ports.later(BURST_MS, pour);
+  };
+  if (burst > 0) ports.later(BURST_MS, pour);
   return {
-    outgoing: (to, frame) => {
-      if (sent >= FLOOD_MAX) return [frame];
-      const rubbish = [0, 1, 2].flatMap(() => nonsense(ports, to, frame));
+    outgoing: (_to, frame) => {
+      last = frame;
+      if (sent >= framesMax) return [frame];
+      const rubbish = [0, 1, 2].flatMap(() => nonsense(ports, frame));
       sent += rubbish.length;
       if (rubbish.length > 0) ports.deviates();
       return [frame, ...rubbish];
@@ -71,7 +84,7 @@ export const flooding: Actor = (ports) => {
 };
 
 /** One frame that no honest node would send. */
-function nonsense(ports: ActorPorts, _to: NodeId, like: Uint8Array): Uint8Array[] {
+function nonsense(ports: ActorPorts, like: Uint8Array): Uint8Array[] {
   const { random } = ports;
   const message = ports.frames.messageOf(like);
   const far = random.pick([1, 2, 17, 1_000, 1_001, 2 ** 31, 2 ** 52, Number.MAX_SAFE_INTEGER]);

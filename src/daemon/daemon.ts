@@ -2,11 +2,11 @@ import { readFileSync } from "node:fs";
 import type { Server } from "node:net";
 import { parseHash, QuorumgateError } from "#base";
 import { createVerifier, loadSodium, nodeHasher } from "#crypto";
-import { LocalBackend, type RunningNode, startNode } from "#gateway";
+import { type Interposition, LocalBackend, type RunningNode, startNode } from "#gateway";
 import { createHttpServer } from "#http";
 import { createLogger, createMetricsRegistry, createTelemetry, type ProcessLogger } from "#telemetry";
 import { type NodeConfig, splitAddress } from "./config.ts";
-import { openControlSocket } from "./control-socket.ts";
+import { type LieControl, openControlSocket } from "./control-socket.ts";
 
 /** A running daemon: node and HTTP API. */
 export interface Daemon {
@@ -15,8 +15,14 @@ export interface Daemon {
   stop(): Promise<void>;
 }
 
+/** What makes a node of a development cluster one that can lie. No configuration names it: whoever starts the process brings it along. */
+export interface LyingMouth {
+  readonly interpose: Interposition;
+  readonly become: LieControl;
+}
+
 /** Starts node, HTTP API and, in development, the control socket. Stopping goes the other way. @throws {QuorumgateError} */
-export async function startDaemon(config: NodeConfig, logger: ProcessLogger): Promise<Daemon> {
+export async function startDaemon(config: NodeConfig, logger: ProcessLogger, mouth?: LyingMouth): Promise<Daemon> {
   const registry = createMetricsRegistry();
   const telemetry = createTelemetry({ logger, registry });
   const node = await startNode({
@@ -28,6 +34,7 @@ export async function startDaemon(config: NodeConfig, logger: ProcessLogger): Pr
     listen: splitAddress(config.listen.peer),
     ...(config.peers === undefined ? {} : { addresses: config.peers }),
     telemetry,
+    ...(mouth === undefined ? {} : { interpose: mouth.interpose }),
     events: { onHalted: (reason) => telemetry.log("error", "node.halted", { reason }) },
   });
   if (node.id !== config.node) throw new QuorumgateError("CONFIG_INVALID", `the keys are those of ${node.id}, not of ${config.node}`);
@@ -47,7 +54,7 @@ export async function startDaemon(config: NodeConfig, logger: ProcessLogger): Pr
     telemetry,
   });
   const httpUrl = await app.listen({ host, port });
-  const control = await openControl(config, node);
+  const control = await openControl(config, node, mouth);
   telemetry.log("info", "node.ready", { node: node.id, cluster: node.cluster, http: httpUrl });
   return {
     node,
@@ -65,12 +72,15 @@ export function loggerOf(config: NodeConfig): ProcessLogger {
   return createLogger({ logLevel: config.logLevel, fields: { node: config.node } });
 }
 
-function openControl(config: NodeConfig, node: RunningNode): Promise<Server | undefined> {
+function openControl(config: NodeConfig, node: RunningNode, mouth: LyingMouth | undefined): Promise<Server | undefined> {
   if (config.controlSocket === undefined) return Promise.resolve(undefined);
   if (node.genesis.environment !== "development") {
     throw new QuorumgateError("CONFIG_INVALID", "controlSocket is for development clusters only");
   }
-  return openControlSocket(config.controlSocket, { blockPeers: (peers) => node.transport.blockPeers(peers) });
+  return openControlSocket(config.controlSocket, {
+    blockPeers: (peers) => node.transport.blockPeers(peers),
+    lie: mouth?.become,
+  });
 }
 
 function readGenesis(path: string): Uint8Array {

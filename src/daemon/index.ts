@@ -1,3 +1,4 @@
 export { type NodeConfig, readConfig } from "./config.ts";
-export { type Daemon, loggerOf, startDaemon } from "./daemon.ts";
+export { type Daemon, type LyingMouth, loggerOf, startDaemon } from "./daemon.ts";
 export { initializeNodeData } from "./initialize.ts";
+export { type NodeArguments, runNodeProcess } from "./process.ts";

@@ -5,7 +5,7 @@ export { describeHealth, describeStatus } from "./health.ts";
 export { type AccessIdentity, HttpBackend, type HttpBackendOptions } from "./http-backend.ts";
 export { LocalBackend } from "./local-backend.ts";
 export type { ApprovedChange } from "./members.ts";
-export { initializeNodeData, type NodeOptions, type RunningNode, startNode } from "./node.ts";
+export { type Interposition, initializeNodeData, type NodeOptions, type RunningNode, startNode } from "./node.ts";
 export { SecurityGateway } from "./security-gateway.ts";
 export { createServiceIdentity, type ServiceIdentityOptions } from "./service-identity.ts";
 export { systemClock, systemTimers } from "./system-ports.ts";

@@ -31,7 +31,15 @@ export interface NodeOptions {
   readonly telemetry: Telemetry;
   readonly timing?: Partial<ReplicaTiming>;
   readonly events?: Partial<ReplicaEvents>;
+  /** Stands between the replica and its links, to show what a lying node can do. Refused outside of development clusters. */
+  readonly interpose?: Interposition;
 }
+
+/** Puts something between a replica and its links; it may use the node's own keys, and nobody else's. */
+export type Interposition = (
+  links: Transport,
+  node: { readonly identity: NodeIdentity; readonly ed25519: Ed25519; readonly genesis: Genesis; readonly cluster: Hash },
+) => Transport;
 
 /** A running node. */
 export interface RunningNode {
@@ -77,6 +85,9 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   if (cluster !== options.genesisHash) throw new QuorumgateError("GENESIS_INVALID", "the genesis file is not the one that this node pins");
   const identity = loadNodeIdentity(ed25519, options.keysFolder);
   refuseOffLoopback(genesis, options.listen.host);
+  if (options.interpose !== undefined && genesis.environment !== "development") {
+    throw new QuorumgateError("CONFIG_INVALID", "only a node of a development cluster may lie");
+  }
   const store = await openLevelStore(options.dataFolder, telemetry);
   const anchor = openFileAnchor(options.anchorFile);
   const links = mtlsTransport({
@@ -93,7 +104,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     entropy,
   });
   const transport = partitionable(links);
-  const replica = await openReplica({ identity, ed25519, genesisBytes }, { ...options, store, anchor, transport });
+  const mouth = options.interpose?.(transport, { identity, ed25519, genesis, cluster }) ?? transport;
+  const replica = await openReplica({ identity, ed25519, genesisBytes }, { ...options, store, anchor, transport: mouth });
   await startReplica(replica);
   return {
     id: identity.member.id,

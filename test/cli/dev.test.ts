@@ -2,6 +2,8 @@ import type { ChildProcess } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
+import { sendCommand } from "../../src/cli/dev/control.ts";
+import { socketPath } from "../../src/cli/dev/folder.ts";
 import { basePort, eventually, isAlive, quorumgate, type Ran, startCommand, temporaryFolder } from "./command-line.ts";
 
 interface Started {
@@ -135,6 +137,26 @@ describe("a development cluster", function () {
     await run("dev", "pause", "2");
     expect(await allowed()).to.equal(true);
     expect((await run("dev", "resume", "2")).code).to.equal(0);
+  });
+
+  it("goes on beside a node that lies, until it is honest again", async () => {
+    const nonsense = await run("dev", "lie", "3", "nonsense");
+    expect(nonsense.stderr).to.include("DEV_COMMAND_FAILED").and.to.include("silent, selective");
+    expect((await run("dev", "lie", "3", "equivocate")).stdout).to.equal("node-3 is now: equivocate\n");
+    expect(await allowed()).to.equal(true);
+    expect((await run("dev", "lie", "3", "forge")).stdout).to.match(
+      /^node-3 is now: forge; as what it was before, it deviated [1-9]\d* times\n$/,
+    );
+    expect(await allowed()).to.equal(true);
+    expect((await run("dev", "lie", "3", "honest")).stdout).to.match(/^node-3 is now: honest; as what it was before, it deviated [1-9]/);
+    expect(await allowed()).to.equal(true);
+  });
+
+  it("tells a node that was started honestly in vain to lie", async () => {
+    const socket = join(data, "nodes", "node-1", "node.sock");
+    const refusal = await sendCommand(socketPath(socket), { command: "lie", kind: "silent" }).catch((error: unknown) => error);
+    expect(refusal).to.include({ code: "DEV_COMMAND_FAILED" });
+    expect(String(refusal)).to.include("cannot lie");
   });
 
   it("refuses what cannot be done, and a second cluster from the same folder", async () => {

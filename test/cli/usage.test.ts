@@ -6,6 +6,7 @@ import { quorumgate, temporaryFolder } from "./command-line.ts";
 const COMMANDS = [
   "dev",
   "dev kill",
+  "dev lie",
   "dev partition",
   "dev heal",
   "node init",

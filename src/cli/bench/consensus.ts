@@ -21,8 +21,8 @@ import { assembleGenesis, createNodeIdentity, type NodeIdentity, nodeSignerOf } 
 import { CoreDriver, type ProposalSlot, WriteAhead } from "#replica";
 import { openFileAnchor, openLevelStore } from "#storage";
 import { type MemoryNetwork, memoryNetwork } from "#transport";
+import type { BenchOptions } from "./bench-cluster.ts";
 import { type BenchResult, percentile } from "./measure.ts";
-import type { BenchOptions } from "./suites.ts";
 
 const COMMANDS_IN_BLOCK = 500;
 const COMMAND_BYTES = 256;

@@ -1,67 +1,34 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { AuditLog, verifyReceipt } from "#audit";
 import { type EntryDraft, parseHash } from "#base";
 import { loadSodium, nodeHasher } from "#crypto";
-import type { AuthorizationQuestion, SecurityGateway } from "#gateway";
-import { loadServiceKey } from "#identity";
-import { connectAs } from "../connection.ts";
-import { openDevFolder } from "../dev/create.ts";
-import { FIRST_REQUEST, OPERATOR } from "../dev/demo.ts";
-import { type DevFolder, devPaths } from "../dev/folder.ts";
-import { Orchestrator } from "../dev/orchestrator.ts";
-import { Demonstration, waitForLinks } from "../dev/seed.ts";
+import type { SecurityGateway } from "#gateway";
+import { FIRST_REQUEST, firstRequestOf } from "../dev/demo.ts";
+import { type BenchCluster, type BenchOptions, connectTo, withCluster } from "./bench-cluster.ts";
 import { type BenchResult, loadResult, percentile, runLoad, runLoop } from "./measure.ts";
 
-/** What a suite is run with. */
-export interface BenchOptions {
-  readonly nodes: number;
-  readonly basePort: number;
-  readonly seconds: number;
-  readonly runs: number;
-  note(text: string): void;
-}
-
 /** Names of the suites. */
-export const SUITES = ["ordered", "consensus", "failover", "audit", "verify"] as const;
+export const SUITES = ["ordered", "consensus", "failover", "byzantine", "audit", "verify"] as const;
 
-const QUESTION: AuthorizationQuestion = FIRST_REQUEST;
-/** How long a cluster has to find together. */
-export const LINKS_MS = 20_000;
 /** Five processes that share two cores have compiled what is hot after about as long. */
 const WARM_UP_SECONDS = 4;
 const CONNECTIONS = 64;
 const BATCH = 16;
 
 /** Ordered authorizations over HTTP on a cluster of processes: one signature each, and sixteen to a signature. */
-export async function orderedSuite(options: BenchOptions): Promise<BenchResult[]> {
-  const folder = mkdtempSync(join(tmpdir(), "quorumgate-bench-"));
-  const { cluster } = await openDevFolder({ folder, count: options.nodes, basePort: options.basePort });
-  const orchestrator = new Orchestrator(cluster, () => {});
-  try {
-    await orchestrator.open();
-    await orchestrator.startNodes();
-    await waitForLinks(cluster, LINKS_MS);
-    const demonstration = await Demonstration.connect(cluster);
-    await demonstration.seed();
-    await demonstration.close();
-    return await measureOrdered(cluster, options);
-  } finally {
-    await orchestrator.stop();
-    rmSync(folder, { recursive: true, force: true });
-  }
+export function orderedSuite(options: BenchOptions): Promise<BenchResult[]> {
+  return withCluster(options, (bench) => measureOrdered(bench, options));
 }
 
-async function measureOrdered(cluster: DevFolder, options: BenchOptions): Promise<BenchResult[]> {
+async function measureOrdered({ cluster }: BenchCluster, options: BenchOptions): Promise<BenchResult[]> {
   const gateways = await Promise.all(cluster.nodes.map((node) => connectTo(cluster, { urls: [node.http] })));
+  const question = firstRequestOf(options.engine);
   const at = (worker: number): SecurityGateway => gateways[worker % gateways.length] as SecurityGateway;
-  const single = async (worker: number): Promise<number> => ((await at(worker).authorizeOperation(QUESTION)).outcome === "allowed" ? 1 : 0);
+  const single = async (worker: number): Promise<number> => ((await at(worker).authorizeOperation(question)).outcome === "allowed" ? 1 : 0);
   const batch = async (worker: number): Promise<number> => {
-    const responses = await at(worker).authorizeOperations(Array.from({ length: BATCH }, () => QUESTION));
+    const responses = await at(worker).authorizeOperations(Array.from({ length: BATCH }, () => question));
     return responses.filter(({ outcome }) => outcome === "allowed").length;
   };
-  const base = { nodes: options.nodes, seconds: options.seconds };
+  const base = { engine: options.engine, nodes: options.nodes, seconds: options.seconds };
   const repeat = async (
     name: string,
     workers: number,
@@ -81,21 +48,6 @@ async function measureOrdered(cluster: DevFolder, options: BenchOptions): Promis
   ];
   await Promise.all(gateways.map((gateway) => gateway.stop()));
   return results;
-}
-
-/** A gateway in the name of the service that asks. The first node is asked first. */
-export async function connectTo(
-  cluster: DevFolder,
-  { urls, timeoutMs }: { readonly urls: readonly string[]; readonly timeoutMs?: number },
-): Promise<SecurityGateway> {
-  const ed25519 = await loadSodium();
-  const load = (id: string): ReturnType<typeof loadServiceKey> => loadServiceKey(ed25519, devPaths(cluster.folder).identity(id));
-  const target = { urls, cluster: cluster.cluster };
-  return connectAs(ed25519, {
-    target,
-    identities: [load(OPERATOR), load(QUESTION.serviceId)],
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-  });
 }
 
 /** Appending to the log, without the disk: canonical entry, leaf and tree. */
@@ -128,12 +80,12 @@ export async function verifySuite(options: BenchOptions): Promise<BenchResult[]>
   try {
     const issuer = cluster.issuer;
     const { identity, signer } = await createServiceIdentity({
-      id: QUESTION.serviceId,
+      id: FIRST_REQUEST.serviceId,
       cluster: cluster.cluster,
       claims: { purpose: "bench" },
       issuer,
     });
-    cluster.signers.set(QUESTION.serviceId, signer);
+    cluster.signers.set(FIRST_REQUEST.serviceId, signer);
     const { receipt = "" } = await cluster.gateway(1).registerService(identity, true);
     const policy = await cluster.gateway(1).policy();
     const sodium = await loadSodium();

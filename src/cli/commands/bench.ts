@@ -1,17 +1,21 @@
 import type { Command } from "commander";
-import type { JsonValue } from "#base";
+import type { EngineName, JsonValue } from "#base";
 import { loadSodium } from "#crypto";
+import type { BenchOptions } from "../bench/bench-cluster.ts";
+import { byzantineSuite } from "../bench/byzantine.ts";
 import { consensusSuite } from "../bench/consensus.ts";
 import { failoverSuite } from "../bench/failover.ts";
 import { type BenchResult, environment } from "../bench/measure.ts";
-import { auditSuite, type BenchOptions, orderedSuite, SUITES, verifySuite } from "../bench/suites.ts";
-import { addCommand, perform } from "../command.ts";
+import { auditSuite, orderedSuite, SUITES, verifySuite } from "../bench/suites.ts";
+import { addCommand, engineOption, perform } from "../command.ts";
 import { parseWhole, UsageError } from "../failure.ts";
 import { type Output, table } from "../output.ts";
 
 interface BenchFlags {
   readonly json?: boolean;
   readonly suite?: string;
+  readonly engine?: EngineName;
+  readonly kind?: string;
   readonly nodes: string;
   readonly seconds: string;
   readonly runs: string;
@@ -21,11 +25,14 @@ interface BenchFlags {
 /** `bench`: figures of this machine, to be read with their parameters. */
 export function addBenchCommand(program: Command): void {
   const text = {
-    summary: "measure ordered authorizations on a cluster of processes, consensus alone, failover, the audit log and the verifier",
-    examples: ["bench", "bench --suite ordered --seconds 10 --runs 5 --json"],
+    summary:
+      "measure a cluster of processes, as it is, with its leader killed and under attack; consensus alone, the audit log and the verifier",
+    examples: ["bench", "bench --suite ordered --seconds 10 --runs 5 --json", "bench --suite byzantine --engine tendermint --kind silent"],
   };
   addCommand(program, "bench", text)
     .option("--suite <name>", `only one of ${SUITES.join(", ")}`)
+    .addOption(engineOption())
+    .option("--kind <name>", "of the suite byzantine, only this kind of liar")
     .option("--nodes <number>", "nodes of the cluster", "4")
     .option("--seconds <number>", "length of a run", "5")
     .option("--runs <number>", "runs of each figure; the median counts", "3")
@@ -37,6 +44,8 @@ async function bench(flags: BenchFlags, output: Output): Promise<undefined> {
   if (flags.suite !== undefined && !SUITES.some((suite) => suite === flags.suite))
     throw new UsageError(`--suite is one of ${SUITES.join(", ")}`);
   const options: BenchOptions = {
+    engine: flags.engine ?? "pbft",
+    ...(flags.kind === undefined ? {} : { kind: flags.kind }),
     nodes: parseWhole(flags.nodes, { name: "--nodes", min: 1, max: 31 }),
     seconds: parseWhole(flags.seconds, { name: "--seconds", min: 1, max: 600 }),
     runs: parseWhole(flags.runs, { name: "--runs", min: 1, max: 100 }),
@@ -48,6 +57,7 @@ async function bench(flags: BenchFlags, output: Output): Promise<undefined> {
   if (chosen("ordered")) results.push(...(await orderedSuite(options)));
   if (chosen("consensus")) results.push(...(await consensusSuite(options)));
   if (chosen("failover")) results.push(...(await failoverSuite(options)));
+  if (flags.suite === "byzantine") results.push(...(await byzantineSuite(options)));
   if (chosen("audit")) results.push(...auditSuite(options));
   if (chosen("verify")) results.push(...(await verifySuite(options)));
   const { backend } = await loadSodium();

@@ -60,6 +60,7 @@ export function addDevCommand(program: Command): void {
   addNodeAction(dev, "start", "start a node that was killed; it catches up");
   addNodeAction(dev, "pause", "stop a node's process in place (SIGSTOP): its links stay, it answers nobody");
   addNodeAction(dev, "resume", "let a paused node go on");
+  addLie(dev);
   addPartition(dev);
   addActing(dev, "heal", { summary: "mend all links", examples: ["dev heal"] }, () => ({ command: "heal" }));
 }
@@ -68,6 +69,18 @@ function addNodeAction(dev: Command, name: string, summary: string): void {
   addActing(dev, `${name} <node>`, { summary, examples: [`dev ${name} 3`] }, (node) => ({
     command: name,
     node: parseWhole(node, { name: "NODE", min: 1, max: NODES_MAX }),
+  }));
+}
+
+function addLie(dev: Command): void {
+  const text = {
+    summary: "let a node lie: silent, equivocate, forge, replay, mutate, flood, and more; `honest` ends it",
+    examples: ["dev lie 3", "dev lie 3 withhold", "dev lie 3 honest"],
+  };
+  addActing(dev, "lie <node> [kind]", text, (node, kind = "equivocate") => ({
+    command: "lie",
+    node: parseWhole(node, { name: "NODE", min: 1, max: NODES_MAX }),
+    kind,
   }));
 }
 
@@ -83,13 +96,13 @@ function addActing(
   dev: Command,
   nameAndArguments: string,
   text: { readonly summary: string; readonly examples: readonly string[] },
-  requestOf: (argument: string) => { readonly command: string; readonly [argument: string]: JsonValue },
+  requestOf: (argument: string, second?: string) => { readonly command: string; readonly [argument: string]: JsonValue },
 ): void {
   const command = addCommand(dev, nameAndArguments, text).option("--data <dir>", "the running cluster's folder", DEV_FOLDER);
   command.action(async () => {
     const { data, json } = command.opts<{ data: string; json?: boolean }>();
     await perform(json === true ? { json } : {}, async (output) => {
-      const request = requestOf(command.args[0] ?? "");
+      const request = requestOf(command.args[0] ?? "", command.args[1]);
       const message = await sendCommand(runningSocket(data), request);
       output.result({ ...request, message }, () => message);
       return undefined;

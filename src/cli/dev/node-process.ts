@@ -19,6 +19,7 @@ export class NodeProcess {
   readonly #configFile: string;
   #child: ChildProcess | undefined;
   #state: NodeState = "stopped";
+  #canLie = false;
   readonly #onExit: (node: DevNode, how: string) => void;
 
   constructor(node: DevNode, options: { readonly configFile: string; readonly onExit: (node: DevNode, how: string) => void }) {
@@ -31,6 +32,11 @@ export class NodeProcess {
     return this.#state;
   }
 
+  /** True for a process that `dev lie` started, whatever it does now. */
+  get canLie(): boolean {
+    return this.#state === "running" && this.#canLie;
+  }
+
   get pid(): number | undefined {
     return this.#child?.pid;
   }
@@ -40,15 +46,21 @@ export class NodeProcess {
     return join(this.node.folder, "node.log");
   }
 
-  /** Starts the process and waits until it serves. @throws {QuorumgateError} DEV_COMMAND_FAILED or what the node says */
-  async start(): Promise<void> {
+  /**
+   * Starts the process and waits until it serves.
+   * @param options.ableToLie honest until it is told otherwise
+   * @throws {QuorumgateError} DEV_COMMAND_FAILED or what the node says
+   */
+  async start({ ableToLie = false }: { readonly ableToLie?: boolean } = {}): Promise<void> {
     if (this.#child !== undefined) throw new QuorumgateError("DEV_COMMAND_FAILED", `${this.node.id} is running already`);
     const log = openSync(this.logFile, "a", 0o600);
     // The same Node and flags as this process, so that it runs from source and from the build.
-    const child = fork(daemonEntry(), ["--config", this.#configFile], { stdio: ["ignore", log, log, "ipc"] });
+    const entry = entryOf(ableToLie ? "./liar" : "../../daemon/main");
+    const child = fork(entry, ["--config", this.#configFile], { stdio: ["ignore", log, log, "ipc"] });
     closeSync(log);
     this.#child = child;
     this.#state = "running";
+    this.#canLie = ableToLie;
     child.once("exit", (code, signal) => {
       if (this.#child === child) this.#child = undefined;
       this.#state = "stopped";
@@ -129,8 +141,8 @@ function readMessage(message: unknown): { readonly type: string; readonly code: 
   return { type: String(type), code: known, reason: String(reason) };
 }
 
-/** The daemon's entry beside this file's room: TypeScript from source, JavaScript from the build. */
-function daemonEntry(): string {
+/** An entry by its place beside this file: TypeScript from source, JavaScript from the build. */
+function entryOf(path: string): string {
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  return fileURLToPath(new URL(`../../daemon/main.${extension}`, import.meta.url));
+  return fileURLToPath(new URL(`${path}.${extension}`, import.meta.url));
 }

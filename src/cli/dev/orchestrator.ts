@@ -36,10 +36,14 @@ export class Orchestrator {
     await checkPorts(this.cluster.nodes);
   }
 
-  /** Starts all nodes at once. @throws {QuorumgateError} of the first that fails */
-  async startNodes(): Promise<void> {
+  /**
+   * Starts all nodes at once.
+   * @param options.ableToLie as processes that can lie, and are honest until they are told
+   * @throws {QuorumgateError} of the first that fails
+   */
+  async startNodes(options: { readonly ableToLie?: boolean } = {}): Promise<void> {
     if (this.#isStopping) throw stopping();
-    await Promise.all(this.processes.map((process) => process.start()));
+    await Promise.all(this.processes.map((process) => process.start(options)));
   }
 
   /** Stops all nodes, each in its time, and closes the socket. */
@@ -82,6 +86,8 @@ export class Orchestrator {
         return this.#pause(this.#processOf(request));
       case "resume":
         return this.#resume(this.#processOf(request));
+      case "lie":
+        return this.#lie(this.#processOf(request), request["kind"]);
       case "partition":
         return this.#divide(readGroups(request["groups"]));
       case "heal":
@@ -113,6 +119,32 @@ export class Orchestrator {
     process.resume();
     await this.#cut(process);
     return `${process.node.id} goes on`;
+  }
+
+  /**
+   * Lets a node lie from now on, or speak the truth again (`honest`); a node that cannot is started anew as one that can.
+   * Gives how often it deviated before, in the way that ends now. @throws {QuorumgateError} DEV_COMMAND_FAILED for a way that has no name
+   */
+  async lie(process: NodeProcess, kind: string): Promise<number> {
+    (await import("#simulations")).checkLie(kind);
+    if (!process.canLie) await this.#startAsLiar(process);
+    return Number(await sendCommand(socketPath(nodeSocket(process.node)), { command: "lie", kind }));
+  }
+
+  async #startAsLiar(process: NodeProcess): Promise<void> {
+    if (this.#isStopping) throw stopping();
+    if (process.state !== "stopped") {
+      this.#expected.add(process.node.id);
+      await process.stop();
+    }
+    await process.start({ ableToLie: true });
+    await this.#cut(process);
+  }
+
+  async #lie(process: NodeProcess, kind: JsonValue | undefined): Promise<string> {
+    if (typeof kind !== "string") throw new QuorumgateError("DEV_COMMAND_FAILED", "a lie has a kind");
+    const deviations = await this.lie(process, kind);
+    return `${process.node.id} is now: ${kind}${deviations === 0 ? "" : `; as what it was before, it deviated ${deviations} times`}`;
   }
 
   /** Cuts the links between the groups. A node in no group is alone. */

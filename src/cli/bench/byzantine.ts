@@ -1,0 +1,129 @@
+import { QuorumgateError } from "#base";
+import type { SecurityGateway } from "#gateway";
+import { firstRequestOf } from "../dev/demo.ts";
+import type { NodeProcess } from "../dev/node-process.ts";
+import { waitForLinks } from "../dev/seed.ts";
+import { type BenchCluster, type BenchOptions, connectTo, LINKS_MS, withCluster } from "./bench-cluster.ts";
+import { type BenchResult, percentile } from "./measure.ts";
+import { pause, SteadyLoad } from "./steady-load.ts";
+
+const CALLERS = 64;
+const CALL_MS = 3_000;
+/** Five processes that share two cores have compiled what is hot after about as long. */
+const WARM_UP_SECONDS = 4;
+/** Between two windows: who was lied to catches up. */
+const SETTLE_MS = 1_500;
+
+/** Who lies: the node that leads when it begins, or one that does not. */
+const ROLES = ["leader", "follower"] as const;
+
+/** Every kind of Byzantine node but those that lie to nodes which lost their memory: nobody does here. */
+const KINDS = [
+  "silent",
+  "selective",
+  "slow-mouth",
+  "withhold",
+  "censor",
+  "equivocate",
+  "stuff",
+  "mistime",
+  "forge",
+  "replay",
+  "mutate",
+  "flood",
+  "lie-tips",
+  "lie-catch-up",
+  "false-checkpoint",
+] as const;
+/** Lies that only matter while somebody is behind: in both windows another node is killed and started again. */
+const TO_WHO_IS_BEHIND: readonly string[] = ["lie-tips", "lie-catch-up"];
+
+/** A measurement of one kind of liar in one role. */
+interface Case {
+  readonly kind: string;
+  readonly role: (typeof ROLES)[number];
+}
+
+/**
+ * Throughput beside one Byzantine node, for each kind, as a share of the same cluster's without: windows in pairs, one honest and one not, since
+ * a machine that others use is fast in one minute and slow in the next. Callers ask the three honest nodes.
+ */
+export function byzantineSuite(options: BenchOptions): Promise<BenchResult[]> {
+  if (options.engine === "raft")
+    throw new QuorumgateError("CONFIG_INVALID", "raft bears crashes only: no figure beside a liar means anything");
+  const kinds = KINDS.filter((kind) => options.kind === undefined || options.kind === kind);
+  if (kinds.length === 0) throw new QuorumgateError("CONFIG_INVALID", `--kind is one of ${KINDS.join(", ")}`);
+  return withCluster({ ...options, ableToLie: true }, async (bench) => {
+    const results: BenchResult[] = [];
+    for (const kind of kinds) for (const role of ROLES) results.push(await measureCase(bench, { kind, role }, options));
+    return results;
+  });
+}
+
+async function measureCase({ cluster, orchestrator }: BenchCluster, { kind, role }: Case, options: BenchOptions): Promise<BenchResult> {
+  const liar = await chooseLiar({ cluster, orchestrator }, role);
+  const honest = orchestrator.processes.filter((process) => process !== liar);
+  const urls = honest.map(({ node }) => node.http);
+  const gateways = await Promise.all(
+    urls.map((_, at) => connectTo(cluster, { urls: [...urls.slice(at), ...urls.slice(0, at)], timeoutMs: CALL_MS })),
+  );
+  const load = new SteadyLoad(gateways, { callers: CALLERS, question: firstRequestOf(options.engine) });
+  const isRestarting = TO_WHO_IS_BEHIND.includes(kind);
+  const window = async (): Promise<number> => {
+    const [perSecond] = await Promise.all([load.measure(options.seconds), isRestarting ? restart(honest.at(-1)) : undefined]);
+    return perSecond;
+  };
+  const shares: number[] = [];
+  const rates: number[] = [];
+  let deviations = 0;
+  try {
+    await pause(WARM_UP_SECONDS * 1_000);
+    for (let run = 0; run < options.runs; run++) {
+      const faultFree = await window();
+      await orchestrator.lie(liar, kind);
+      const attacked = await window();
+      deviations += await orchestrator.lie(liar, "honest");
+      await waitForLinks(cluster, LINKS_MS);
+      await pause(SETTLE_MS);
+      rates.push(Math.round(faultFree), Math.round(attacked));
+      shares.push(Math.round((100 * attacked) / faultFree));
+    }
+  } finally {
+    await load.stop();
+    await Promise.all(gateways.map((gateway) => gateway.stop()));
+  }
+  options.note(`byzantine ${kind}, ${role}: ${shares.join(", ")} % of the fault-free throughput (${rates.join(", ")} a second)`);
+  const parameters = {
+    engine: options.engine,
+    nodes: options.nodes,
+    liar: role,
+    seconds: options.seconds,
+    deviations,
+    rates: rates.join(" "),
+  };
+  return { name: `byzantine-${kind}`, parameters, unit: "% of fault-free", median: percentile(shares, 0.5), runs: shares };
+}
+
+async function restart(process: NodeProcess | undefined): Promise<void> {
+  await process?.kill();
+  await process?.start({ ableToLie: true });
+}
+
+/** The node that leads now, or the next. */
+async function chooseLiar({ cluster, orchestrator }: BenchCluster, role: Case["role"]): Promise<NodeProcess> {
+  const gateway = await connectTo(cluster, { urls: cluster.nodes.map(({ http }) => http) });
+  const { leader } = await statusOf(gateway);
+  const { processes } = orchestrator;
+  const at = processes.findIndex(({ node }) => node.id === leader);
+  const found = processes[(Math.max(0, at) + (role === "leader" ? 0 : 1)) % processes.length];
+  if (found === undefined) throw new QuorumgateError("DEV_COMMAND_FAILED", "there is no node to lie");
+  return found;
+}
+
+async function statusOf(gateway: SecurityGateway): Promise<Awaited<ReturnType<SecurityGateway["status"]>>> {
+  try {
+    return await gateway.status();
+  } finally {
+    await gateway.stop();
+  }
+}
