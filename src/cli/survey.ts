@@ -22,7 +22,7 @@ export interface Survey {
   readonly best: NodeStatus | undefined;
 }
 
-/** Asks every node by itself: those of the development cluster, or all that the given ones name as members. */
+/** Asks every node by itself: those of the development cluster, or all that the given ones name as members or learners. */
 export async function surveyCluster(connection: Connection): Promise<Survey> {
   const asked = await askAll(
     connection,
@@ -68,7 +68,8 @@ function describeSilence(error: unknown): string {
 }
 
 function membersBeyond(answers: readonly NodeAnswer[], known: ReadonlySet<string>): { readonly id: string; readonly url: string }[] {
-  const members = answers.find(({ status }) => status !== undefined)?.status?.members ?? [];
+  const status = answers.find((answer) => answer.status !== undefined)?.status;
+  const members = status === undefined ? [] : [...status.members, ...status.learners];
   const answered = new Set(answers.map(({ id }) => id));
   return members.filter(({ id, httpUrl }) => !answered.has(id) && !known.has(httpUrl)).map(({ id, httpUrl }) => ({ id, url: httpUrl }));
 }

@@ -43,6 +43,16 @@ export interface NodeStatus {
   readonly agreedTimeMs: number;
   readonly mempool: number;
   readonly members: readonly { readonly id: string; readonly weight: number; readonly connected: boolean; readonly httpUrl: string }[];
+  /** The first height of the epoch. */
+  readonly epochFirstHeight: number;
+  /** Nodes that replicate and have no weight. */
+  readonly learners: readonly { readonly id: string; readonly connected: boolean; readonly httpUrl: string }[];
+  /** The next epoch, while a change of members is committed and not yet active: its first height, and who takes part from then on. */
+  readonly pending?: {
+    readonly epoch: number;
+    readonly activeFrom: number;
+    readonly members: readonly { readonly id: string; readonly weight: number }[];
+  };
   readonly health: Health;
   readonly evidence: number;
 }

@@ -48,9 +48,16 @@ export function describeStatus(genesis: Genesis, status: ReplicaStatus): NodeSta
     agreedTimeMs: Math.floor(tip.timeUs / 1_000),
     mempool: status.mempool,
     members: status.membership.members.map(({ id, weight, httpUrl }) => ({ id, weight, connected: connected.has(id), httpUrl })),
+    epochFirstHeight: status.epochFirstHeight,
+    learners: status.learners.map(({ id, httpUrl }) => ({ id, connected: connected.has(id), httpUrl })),
+    ...(status.pending === undefined ? {} : { pending: describePending(status.pending) }),
     health: describeHealth(genesis, status),
     evidence: status.evidence.length,
   };
+}
+
+function describePending({ lastHeight, next }: NonNullable<ReplicaStatus["pending"]>): NonNullable<NodeStatus["pending"]> {
+  return { epoch: next.epoch, activeFrom: lastHeight + 1, members: next.members.map(({ id, weight }) => ({ id, weight })) };
 }
 
 function summarize(

@@ -10,6 +10,7 @@ import {
   type Hasher,
   type KeyValueStore,
   LIMITS,
+  type Member,
   type Membership,
   type NodeId,
   type NodeSigner,
@@ -19,6 +20,7 @@ import {
   type Transport,
 } from "#base";
 import type { CoreRules, CoreSnapshot, CoreTiming, Evidence } from "#consensus";
+import type { PendingChange } from "#state";
 import type { ReplicaRules } from "./rules.ts";
 
 /**
@@ -125,6 +127,12 @@ export interface ReplicaStatus {
   readonly consensus: CoreSnapshot;
   /** Members of the epoch of the next height. */
   readonly membership: Membership;
+  /** The first height of that epoch. */
+  readonly epochFirstHeight: number;
+  /** Nodes without weight. */
+  readonly learners: readonly Member[];
+  /** A change of members that is committed and not yet active. */
+  readonly pending: PendingChange | undefined;
   readonly tip: { readonly height: number; readonly timeUs: number; readonly digest: Hash; readonly stateHash: Hash };
   readonly certified: CertifiedPoint;
   readonly mempool: number;

@@ -97,12 +97,14 @@ describe("the member commands", function () {
       .to.include("approved by operator-2")
       .and.to.match(/node\.json sha256 [0-9a-f]{64}/);
     expect(await json("member", "submit", at("learner.json"), ...as("operator-1"))).to.include({ outcome: "applied" });
-    const [members, text] = await Promise.all([
+    const [members, text, status] = await Promise.all([
       json("member", "list", ...as("auditor-1")),
       quorumgate(["member", "list", ...as("auditor-1")]),
+      quorumgate(["status", ...as("auditor-1")]),
       refused(1, "IDENTITY_EXISTS", "member", "submit", at("learner.json"), ...as("operator-3")),
     ]);
     expect((members["learners"] as { id: string }[]).map(({ id }) => id)).to.deep.equal(["bank-b"]);
+    expect(status.stdout).to.include("epoch 0 since height 1: bank-a (1)\nlearners: bank-b\n");
     expect(text.stdout).to.match(/epoch 0.*bank-a +weight 1.*bank-b +learner/s);
   });
 

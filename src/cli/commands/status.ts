@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { JsonValue } from "#base";
+import type { NodeStatus } from "#gateway";
 import { addCommand, perform } from "../command.ts";
 import { addConnectionOptions, type ConnectionOptions, withConnection } from "../connection.ts";
 import { AUDITOR } from "../dev/demo.ts";
@@ -47,11 +48,24 @@ function showStatus({ nodes, best }: Survey, output: Output): number {
     );
     return [
       canDecide ? style.good(printable(summary)) : style.bad(printable(summary)),
-      ...(best === undefined ? [] : [`cluster ${best.cluster}   ${best.environment} · ${best.engine} · log ${best.logSize} entries`]),
+      ...(best === undefined
+        ? []
+        : [`cluster ${best.cluster}   ${best.environment} · ${best.engine} · log ${best.logSize} entries`, ...membersLines(best)]),
       table([["node", "mode", "height", "view", "leader", "says"], ...rows]),
     ].join("\n");
   });
   return canDecide ? EXIT.done : EXIT.refused;
+}
+
+/** Who takes part now, who only listens, and who takes part next. */
+function membersLines({ epoch, epochFirstHeight, members, learners, pending }: NodeStatus): readonly string[] {
+  const named = (nodes: readonly { readonly id: string; readonly weight: number }[]): string =>
+    nodes.map(({ id, weight }) => `${id} (${weight})`).join(", ");
+  return [
+    `epoch ${epoch} since height ${epochFirstHeight}: ${named(members)}`,
+    ...(learners.length === 0 ? [] : [`learners: ${learners.map(({ id }) => id).join(", ")}`]),
+    ...(pending === undefined ? [] : [`epoch ${pending.epoch} from height ${pending.activeFrom}: ${named(pending.members)}`]),
+  ].map(printable);
 }
 
 /** One thing that was looked at. */
@@ -82,7 +96,7 @@ function findingsOf({ nodes, best }: Survey): readonly Finding[] {
   const silent = nodes.filter(({ status }) => status === undefined);
   const highest = Math.max(0, ...statuses.map(({ height }) => height));
   const behind = statuses.filter(({ height }) => highest - height > LAG_MAX);
-  const ill = statuses.filter(({ mode }) => mode !== "participating");
+  const ill = statuses.filter(({ node, mode, learners }) => mode !== "participating" && !isLearning(node, mode, learners));
   const evidence = statuses.reduce((sum, status) => Math.max(sum, status.evidence), 0);
   const ageMs = Date.now() - Math.max(0, ...statuses.map(({ agreedTimeMs }) => agreedTimeMs));
   return [
@@ -117,6 +131,11 @@ function findingsOf({ nodes, best }: Survey): readonly Finding[] {
       detail: evidence === 0 ? "no node was caught contradicting itself" : `${evidence} proofs of misbehaviour`,
     },
   ];
+}
+
+/** A learner follows, and is not asked for more. */
+function isLearning(node: string, mode: string, learners: NodeStatus["learners"]): boolean {
+  return mode === "following" && learners.some(({ id }) => id === node);
 }
 
 /** Nodes at one height must have one state. */

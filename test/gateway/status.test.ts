@@ -1,0 +1,44 @@
+import { expect } from "chai";
+import { type Genesis, type Member, parseHash, parseNodeId } from "#base";
+import { describeStatus } from "#gateway";
+import type { ReplicaStatus } from "#replica";
+import { FOUR } from "../audit/log-kit.ts";
+
+const ZEROS = parseHash("00".repeat(32));
+const nodeOf = (id: string): Member => ({ ...(FOUR.members[0] as Member), id: parseNodeId(id) });
+
+/** A node as its replica sees it, with a learner and a change that waits. */
+const STATUS: ReplicaStatus = {
+  node: parseNodeId("node-1"),
+  cluster: ZEROS,
+  mode: "participating",
+  consensus: { engine: "pbft", epoch: 0, view: 0, height: 41, phase: "idle", waitingFor: [] } as never,
+  membership: FOUR,
+  epochFirstHeight: 1,
+  learners: [nodeOf("node-5")],
+  pending: { lastHeight: 42, next: { epoch: 1, members: [...FOUR.members, { ...nodeOf("node-5"), weight: 2 }] } },
+  tip: { height: 41, timeUs: 0, digest: ZEROS, stateHash: ZEROS },
+  certified: { height: 41, size: 50, root: ZEROS },
+  mempool: 0,
+  connected: FOUR.members.slice(1).map(({ id }) => id),
+  evidence: [],
+};
+
+describe("a node's status", () => {
+  const genesis = { environment: "development", engine: "pbft" } as Genesis;
+
+  it("names members with their weights, learners, and the change that waits with the height from which it holds", () => {
+    const { epoch, epochFirstHeight, members, learners, pending } = describeStatus(genesis, STATUS);
+    expect([epoch, epochFirstHeight]).to.deep.equal([0, 1]);
+    expect(members.map(({ id, weight, connected }) => [id, weight, connected])).to.deep.equal(
+      [1, 2, 3, 4].map((node) => [`node-${node}`, 1, true]),
+    );
+    expect(learners.map(({ id, connected }) => [id, connected])).to.deep.equal([["node-5", false]]);
+    expect(pending).to.include({ epoch: 1, activeFrom: 43 });
+    expect(pending?.members.at(-1)).to.deep.equal({ id: "node-5", weight: 2 });
+  });
+
+  it("names no change where none waits", () => {
+    expect(describeStatus(genesis, { ...STATUS, pending: undefined })).not.to.have.property("pending");
+  });
+});
