@@ -1,7 +1,7 @@
-import { fromBase64, fromHex, type Hash, parseDecimal, QuorumgateError, toBase64, toHash } from "#base";
+import { fromBase64, type Hash, parseDecimal, QuorumgateError, toHash } from "#base";
 import type { ShardName } from "./shard.ts";
 
-export { logSignatureMessage, witnessSignatureMessage } from "#base";
+export { checkpointText, logSignatureMessage, witnessSignatureMessage } from "#base";
 
 /** A root of the log that can be signed: what a checkpoint says. */
 export interface Checkpoint {
@@ -15,11 +15,6 @@ export interface LogPoint extends Checkpoint {
   readonly shard: ShardName;
   /** Agreed time of the block, microseconds since 1970. */
   readonly timeUs: number;
-}
-
-/** `origin\nsize\nbase64(root)\n`, without extension lines. Source: C2SP tlog-checkpoint. */
-export function checkpointText(point: Checkpoint): string {
-  return `${point.origin}\n${point.size}\n${toBase64(fromHex(point.root))}\n`;
 }
 
 /** Reads a checkpoint's text strictly. @throws {QuorumgateError} VERIFY_MALFORMED */

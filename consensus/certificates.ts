@@ -1,4 +1,6 @@
 import {
+  accusationClaims,
+  contradicts,
   type EngineName,
   encodeVoteBody,
   faultModelOf,
@@ -16,11 +18,13 @@ import {
   VOTE_TYPE,
   type VoteBody,
   type VoteType,
+  votePurpose,
   weightOf,
 } from "#base";
 import type { CertificateVote, CommitCertificate } from "./block.ts";
-import type { Evidence, SignedVote } from "./evidence.ts";
-import { phaseOf } from "./vote-guard.ts";
+import { accusationOf, type Evidence } from "./evidence.ts";
+
+export { votePurpose } from "#base";
 
 /** Whose votes they are. */
 export interface VoteContext {
@@ -58,11 +62,6 @@ export function voteBodyOf(cluster: Hash, slot: VoteSlot, type: VoteType): VoteB
   return { cluster: fromHex(cluster), epoch, height, view, type, digest: fromHex(digest), validRound };
 }
 
-/** The purpose under which a vote of the type is signed. */
-export function votePurpose(type: VoteType): "proposal" | "vote" {
-  return type === VOTE_TYPE.pbftPropose || type === VOTE_TYPE.tendermintPropose ? "proposal" : "vote";
-}
-
 /** The check of one vote or proposal signature; undefined for a stranger. */
 export function voteClaim(
   context: VoteContext,
@@ -93,15 +92,8 @@ export function commitCertificateClaims(certificate: CommitCertificate, context:
 
 /** The two signatures that evidence stands on; undefined when the statements do not contradict each other. */
 export function evidenceClaims(evidence: Evidence, context: VoteContext): readonly SignatureClaim[] | undefined {
-  const publicKey = voteKey(context.membership, evidence.offender);
-  const { first, second } = evidence;
-  const contradicts = evidence.kind === "amnesia" ? isAmnesia(evidence) : isDouble(evidence);
-  if (publicKey === undefined || !contradicts) return undefined;
-  return [first, second].map(({ body, purpose, signature }) => ({
-    publicKey,
-    message: signedBytes(purpose, encodeVoteBody(body)),
-    signature,
-  }));
+  const accusation = accusationOf(evidence, context.membership);
+  return accusation === undefined || !contradicts(accusation) ? undefined : accusationClaims(context.cluster, accusation);
 }
 
 /** The fewest votes, in ascending id, that still make a quorum with what is counted already: dropping any one breaks it. */
@@ -141,24 +133,6 @@ function isMinimalQuorum(votes: readonly CertificateVote[], { membership, engine
   if (!isAscending(votes) || nodes.some((node) => findMember(membership, node) === undefined)) return false;
   const weight = weightOf(membership, nodes);
   return isQuorum(weight, total, model) && nodes.every((node) => !isQuorum(weight - weightOf(membership, [node]), total, model));
-}
-
-/** One slot, two statements: a vote and its nil form stand in one slot. */
-function isDouble({ first, second }: Evidence): boolean {
-  const digestOf = ({ body }: SignedVote): string => [body.type, body.validRound, ...body.digest].join(" ");
-  return encodeSlot(first) === encodeSlot(second) && digestOf(first) !== digestOf(second);
-}
-
-/** A precommit of a value, and in a later round a prevote for another one whose proof is older than the precommit. */
-function isAmnesia({ first: { body: before }, second: { body: after } }: Evidence): boolean {
-  const isOneHeight = before.epoch === after.epoch && before.height === after.height && before.cluster.join() === after.cluster.join();
-  const areVotes = before.type === VOTE_TYPE.tendermintPrecommit && after.type === VOTE_TYPE.tendermintPrevote;
-  const contradicts = after.view > before.view && after.validRound < before.view && before.digest.join() !== after.digest.join();
-  return isOneHeight && areVotes && contradicts;
-}
-
-function encodeSlot({ body, purpose }: SignedVote): string {
-  return [purpose, body.epoch, body.height, body.view, phaseOf(body.type), body.cluster].join(" ");
 }
 
 function compare(left: string, right: string): number {

@@ -11,7 +11,7 @@ export {
 export { decodeMessage, encodeMessage } from "./codec.ts";
 export type { Core, CoreOptions, CoreSnapshot, Effect, Input, RestoredLog, TimerName, WalRecord } from "./core.ts";
 export { type CoreRules, type CoreTiming, createCore, guardScopeOf } from "./engines.ts";
-export type { Evidence, SignedVote } from "./evidence.ts";
+export { accusationOf, type Evidence, type SignedVote } from "./evidence.ts";
 export type { ConsensusMessage, DecidedBlockMessage, FetchProposal, ProposalBody } from "./messages.ts";
 export { checkPreparedCertificate, preparedCertificateClaims } from "./pbft/certificates.ts";
 export type { NewView, PbftMessage, PreparedCertificate, Propose, ViewChange, Vote } from "./pbft/messages.ts";

@@ -1,4 +1,6 @@
-import { ByteReader, ByteWriter, type Hash, type Purpose, parseHash, QuorumgateError, VOTE_TYPE, type VoteType } from "#base";
+import { ByteReader, ByteWriter, type Hash, type Purpose, parseHash, QuorumgateError } from "#base";
+
+export { phaseOf } from "#base";
 
 /** What a signature would say, for the vote guard: the same slot never gets two digests. */
 export interface SignIntent {
@@ -113,12 +115,6 @@ export class VoteGuard {
   #scopeOf({ epoch, height }: { readonly epoch: number; readonly height: number }): string {
     return this.#scope === "epoch" ? String(epoch) : `${epoch}/${height}`;
   }
-}
-
-/** The phase of a vote type: a vote and its nil form stand in one slot. */
-export function phaseOf(type: VoteType): number {
-  if (type === VOTE_TYPE.tendermintPrevoteNil) return VOTE_TYPE.tendermintPrevote;
-  return type === VOTE_TYPE.tendermintPrecommitNil ? VOTE_TYPE.tendermintPrecommit : type;
 }
 
 /** Where a record is stored: one place per slot, so that a later record never hides an earlier one. */

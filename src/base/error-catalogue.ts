@@ -154,6 +154,13 @@ export const ERROR_ROWS = {
     "Too few operators approved the change",
     "More than half of the operators of genesis have to approve: `quorumgate member approve`.",
   ],
+  EVIDENCE_INVALID: [
+    400,
+    "The evidence proves nothing",
+    "Both statements have to be signed by the accused under its key of the epoch, and no honest node may make both.",
+  ],
+  EVIDENCE_KNOWN: [409, "The ledger holds this evidence, or enough of its kind", "Nothing is to be done: see `quorumgate status`."],
+  EVIDENCE_STALE: [409, "The evidence is of an epoch that ended long ago", "Only the present epoch and the one before it count."],
   GENESIS_INVALID: [400, "The genesis file is not valid", "Assemble it with `quorumgate cluster genesis`."],
   CONFIG_INVALID: [400, "The configuration is not valid", "Compare with docs/OPERATIONS.md; unknown keys are refused."],
   AUDIT_ENTRY_TOO_LARGE: [413, "The audit entry would exceed 65,535 bytes", "Shorten claims, resources or purpose."],

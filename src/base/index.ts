@@ -1,3 +1,18 @@
+export {
+  ACCUSATION_KINDS,
+  type Accusation,
+  type AccusationKind,
+  accusationClaims,
+  accusationName,
+  accusationSeries,
+  accusationToCanonical,
+  contradicts,
+  phaseOf,
+  readAccusation,
+  type VoteAccusation,
+  type VoteStatement,
+  votePurpose,
+} from "./accusation.ts";
 export { ByteReader, ByteWriter } from "./byte-codec.ts";
 export { concatBytes, equalBytes, fromBase64, fromBase64Url, fromHex, toBase64, toBase64Url, toHash, toHex, u64be } from "./bytes.ts";
 export {
@@ -113,6 +128,7 @@ export {
   signedCommandToJson,
 } from "./signed-command.ts";
 export {
+  checkpointText,
   encodeVoteBody,
   logSignatureMessage,
   PURPOSES,

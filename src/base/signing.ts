@@ -1,5 +1,6 @@
 import { ByteWriter } from "./byte-codec.ts";
-import { concatBytes } from "./bytes.ts";
+import { concatBytes, fromHex, toBase64 } from "./bytes.ts";
+import type { Hash } from "./ids.ts";
 import { encodeUtf8 } from "./utf8.ts";
 
 /** What a signature is for. One key signs for few purposes, and no bytes mean something under two of them. */
@@ -31,6 +32,11 @@ const PREFIXES = new Map<Purpose, Uint8Array>(PURPOSES.map((purpose) => [purpose
 /** The bytes that are signed: `"quorumgate/" ‖ purpose ‖ "/v1\0" ‖ body`. */
 export function signedBytes(purpose: Purpose, body: Uint8Array): Uint8Array {
   return concatBytes(PREFIXES.get(purpose) ?? encodeUtf8(`quorumgate/${purpose}/v1\0`), body);
+}
+
+/** `origin\nsize\nbase64(root)\n`, without extension lines. Source: C2SP tlog-checkpoint. */
+export function checkpointText(point: { readonly origin: string; readonly size: number; readonly root: Hash }): string {
+  return `${point.origin}\n${point.size}\n${toBase64(fromHex(point.root))}\n`;
 }
 
 /** The bytes that an L key (role `log`) signs: the note's text itself. Source: C2SP signed-note. */

@@ -93,8 +93,9 @@ export class Admission {
   }
 }
 
-/** A signature inside the command does not verify: of an approval or of a new node's keys, or else of the attestation. */
+/** A signature inside the command does not verify: of evidence, of an approval or of a new node's keys, or else of the attestation. */
 function innerRefusal({ command }: SignedCommand): AdmissionRefusal {
+  if (command.kind === "evidence.record") return { code: "EVIDENCE_INVALID", message: "a statement of the evidence does not verify" };
   return isGovernanceKind(command.kind)
     ? { code: "MEMBERSHIP_APPROVALS", message: "an approval or a proof of possession does not verify" }
     : { code: "IDENTITY_ATTESTATION_INVALID", message: "a signature inside the command does not verify" };

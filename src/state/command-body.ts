@@ -15,6 +15,7 @@ import {
 } from "#base";
 import { type Attestation, attestationToCanonical, readAttestation } from "./attestation.ts";
 import { type Capability, type CapabilityPattern, capabilityToCanonical, readCapability, readCapabilityPattern } from "./capability.ts";
+import { type EvidenceBody, readEvidenceBody } from "./evidence.ts";
 import { GOVERNANCE_KINDS, type GovernanceBody, isGovernanceKind, readGovernanceBody } from "./governance.ts";
 import { type OpenFields, optional, readOpenFields, readWord, shapeError } from "./vocabulary.ts";
 
@@ -53,6 +54,7 @@ export type CommandBody =
   | { readonly kind: "grant.create"; readonly grant: GrantDraft }
   | { readonly kind: "grant.revoke"; readonly grant: Hash; readonly reason: string }
   | { readonly kind: "authorize"; readonly request: AuthorizationRequest }
+  | EvidenceBody
   | GovernanceBody;
 
 /** Every kind of command that this version applies. */
@@ -62,6 +64,7 @@ export const COMMAND_KINDS: readonly string[] = [
   "grant.create",
   "grant.revoke",
   "authorize",
+  "evidence.record",
   ...GOVERNANCE_KINDS,
 ];
 
@@ -128,6 +131,8 @@ function readBody(command: Command): CommandBody {
       return readGrantRevoke(reader);
     case "authorize":
       return { kind: "authorize", request: readAuthorizationRequest(reader) };
+    case "evidence.record":
+      return readEvidenceBody(reader);
     default:
       if (isGovernanceKind(command.kind)) return readGovernanceBody(reader, { kind: command.kind, cluster: command.cluster });
       throw new QuorumgateError("COMMAND_KIND_UNKNOWN", "the kind is not known to this version");

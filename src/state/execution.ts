@@ -4,6 +4,7 @@ import {
   type EntryDraft,
   type EntryKind,
   type ErrorCode,
+  findMember,
   LIMITS,
   QuorumgateError,
   type SignedCommand,
@@ -12,6 +13,8 @@ import {
 import { measure } from "./capability.ts";
 import type { AuthorizationRequest, CommandBody, GrantDraft, ServiceRegistration } from "./command-body.ts";
 import { decide, decisionToCanonical } from "./decision.ts";
+import type { EvidenceBody } from "./evidence.ts";
+import { recordEvidence } from "./evidence-rules.ts";
 import type { GovernanceBody, GovernanceKind } from "./governance.ts";
 import type { LedgerStore } from "./ledger-store.ts";
 import { applyChange } from "./membership-rules.ts";
@@ -52,9 +55,18 @@ export function authenticationFailure(execution: Execution, body: CommandBody): 
   const { store, signed } = execution;
   if (body.kind === "service.register") return store.isIssuer(body.service.attestation.issuer) ? undefined : "IDENTITY_ISSUER_UNKNOWN";
   const { issuer, key } = signed.command;
+  if (body.kind === "evidence.record") return reporterFailure(execution);
   const registered = store.operator(issuer)?.key ?? store.service(issuer)?.publicKey;
   if (registered === undefined) return "IDENTITY_UNKNOWN";
   return registered === key ? undefined : "IDENTITY_KEY_MISMATCH";
+}
+
+/** Only members of the present epoch report evidence, under their gateway keys. */
+function reporterFailure({ store, height, signed }: Execution): ErrorCode | undefined {
+  const { issuer, key } = signed.command;
+  const member = findMember(store.nodes.epochAt(height).membership, issuer);
+  if (member === undefined) return "IDENTITY_UNKNOWN";
+  return member.keys.gateway === key ? undefined : "IDENTITY_KEY_MISMATCH";
 }
 
 /** Executes an authenticated command and gives its entry. Writes go to the store's overlay; the caller commits or drops it. */
@@ -70,6 +82,8 @@ export function execute(execution: Execution, body: CommandBody): EntryDraft {
       return written(execution, onGrantRevoke(execution, body));
     case "authorize":
       return onAuthorize(execution, body.request);
+    case "evidence.record":
+      return written(execution, onEvidence(execution, body));
     case "membership.change":
     case "learner.add":
     case "learner.remove":
@@ -167,6 +181,12 @@ function onChange({ store, height, timeUs, signed }: Execution, body: Governance
   const subject =
     body.change.kind === "learner.add" ? body.change.node.member.id : body.change.kind === "learner.remove" ? body.change.id : "cluster";
   return { kind: "membership", subject, action, code };
+}
+
+function onEvidence({ store, height, timeUs, signed }: Execution, { accusation }: EvidenceBody): Written {
+  const { issuer, cluster } = signed.command;
+  const code = recordEvidence({ store, cluster, height, timeUs, issuer, command: signed.hash }, accusation);
+  return { kind: "evidence", subject: accusation.node, action: code === "OK" ? "evidence.recorded" : "evidence.record", code };
 }
 
 function onAuthorize({ store, timeUs, bearsLies, signed }: Execution, request: AuthorizationRequest): EntryDraft {

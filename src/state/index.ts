@@ -28,6 +28,7 @@ export {
   type FailedCheck,
   type Hint,
 } from "./decision.ts";
+export { type EvidenceBody, type EvidenceRecord, evidenceRecordBody } from "./evidence.ts";
 export {
   approvalBytes,
   type Change,
@@ -40,7 +41,9 @@ export {
   readChange,
   type WeightChange,
 } from "./governance.ts";
-export { type LedgerOptions, LedgerState, type PendingChange, type ServicePage } from "./ledger-state.ts";
+export { type LedgerOptions, LedgerState, type PendingChange } from "./ledger-state.ts";
+export type { ServicePage } from "./ledger-store.ts";
+export type { ProposedRemoval } from "./membership-rules.ts";
 export type { Totals } from "./meta.ts";
 export type { NodeRecord } from "./nodes.ts";
 export { type ClaimContext, checkCommandShape, commandClaims } from "./pre-vote.ts";

@@ -1,4 +1,5 @@
 import {
+  type Accusation,
   type AppliedBlock,
   type CanonicalObject,
   type CommandResult,
@@ -25,8 +26,11 @@ import {
 } from "#base";
 import { type CommandBody, readCommandBody } from "./command-body.ts";
 import { type DecisionOutcome, decide, type EvaluationRequest } from "./decision.ts";
+import type { EvidenceRecord } from "./evidence.ts";
+import { isSettled } from "./evidence-rules.ts";
 import { authenticationFailure, checkCommandTime, type Execution, execute } from "./execution.ts";
-import { LedgerStore } from "./ledger-store.ts";
+import { LedgerStore, type ServicePage } from "./ledger-store.ts";
+import { type ProposedRemoval, proposedRemovals } from "./membership-rules.ts";
 import { EMPTY_TOTALS, type Meta, nextStateHash, readMeta, STATE_HASH_KEY, type Totals, writeMeta } from "./meta.ts";
 import type { EpochRecord, NodeRecord } from "./nodes.ts";
 import { checkCommandShape } from "./pre-vote.ts";
@@ -40,12 +44,6 @@ export interface LedgerOptions {
   readonly genesis: Genesis;
   readonly cluster: Hash;
   readonly hasher: Hasher;
-}
-
-/** A page of services in ascending id. `next` is the `after` of the next page, absent on the last. */
-export interface ServicePage {
-  readonly items: readonly ServiceRecord[];
-  readonly next?: string;
 }
 
 /** A change of members that is committed and not yet active. */
@@ -176,6 +174,21 @@ export class LedgerState {
     return this.#store.nodes.records();
   }
 
+  /** What nodes were convicted of, in the order in which it was recorded. */
+  evidence(): readonly EvidenceRecord[] {
+    return this.#store.evidence.records();
+  }
+
+  /** True when there is no use in reporting this evidence: it is recorded, or too old, or its kind has no room. */
+  isEvidenceSettled(accusation: Accusation): boolean {
+    return isSettled(this.#store, this.height + 1, accusation);
+  }
+
+  /** Changes that the cluster proposes because of evidence, as operators have to approve them at the next height. */
+  proposedRemovals(): readonly ProposedRemoval[] {
+    return proposedRemovals(this.#store, { height: this.height + 1, timeUs: this.timeUs });
+  }
+
   /** Root of the state tree over all stored keys but the state hash. */
   stateRoot(): Hash {
     return this.#tree.root();
@@ -187,12 +200,7 @@ export class LedgerState {
 
   /** Services in ascending id, from the first id beyond `after`. */
   services(page: { readonly after?: string; readonly limit: number }): ServicePage {
-    const ids = this.#store.serviceIds();
-    const { after, limit } = page;
-    const from = after === undefined ? 0 : firstBeyond(ids, after);
-    const items = ids.slice(from, from + limit).flatMap((id) => this.#store.service(id) ?? []);
-    const last = items.at(-1);
-    return { items, ...(last !== undefined && from + limit < ids.length ? { next: last.id } : {}) };
+    return this.#store.servicePage(page);
   }
 
   /** How many services are registered, revoked ones included. */
@@ -231,6 +239,7 @@ export class LedgerState {
     yield* this.#store.services.entries();
     yield* this.#store.grants.entries();
     yield* this.#store.nodes.entries();
+    yield* this.#store.evidence.entries();
     yield* this.#used.entries();
     if (this.height > 0) yield* writeMeta(this.#meta);
   }
@@ -286,7 +295,10 @@ export class LedgerState {
     // Spent even if it is refused below: the same bytes must not get another answer later, when their issuer has registered.
     this.#used.use(command, hash);
     const body = readCommandBody(command);
-    return authenticationFailure(execution, body) ?? body;
+    const failure = authenticationFailure(execution, body);
+    if (failure !== undefined) return failure;
+    // Every node that saw it reports it: only the first report is an entry.
+    return body.kind === "evidence.record" && this.#store.evidence.isSettled(body.accusation) ? "EVIDENCE_KNOWN" : body;
   }
 
   #refused({ signed, height, timeUs }: Execution, code: ErrorCode): CommandResult {
@@ -358,7 +370,7 @@ export class LedgerState {
     if (bucket === this.#store.services.name) this.#store.services.load(rest, value);
     else if (bucket === this.#store.grants.name) this.#store.grants.load(rest, value);
     else if (bucket === this.#used.name) this.#used.load(rest, value);
-    else if (this.#store.nodes.load(bucket, { key: rest, value })) {
+    else if (this.#store.nodes.load(bucket, { key: rest, value }) || this.#store.evidence.load(bucket, { key: rest, value })) {
       // Loaded by the condition itself.
     } else if (bucket === "meta") meta.set(key, value);
     else throw new QuorumgateError("FORMAT_SHAPE_INVALID", "a stored key of no known bucket");
@@ -378,15 +390,4 @@ function addTotals(left: Totals, right: Totals): Totals {
 /** By UTF-16 code unit; keys are ASCII. */
 function byKey(left: StateChange, right: StateChange): number {
   return left.key < right.key ? -1 : left.key > right.key ? 1 : 0;
-}
-
-function firstBeyond(ids: readonly string[], after: string): number {
-  let low = 0;
-  let high = ids.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((ids[middle] ?? "") <= after) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -1,14 +1,22 @@
 import { type Genesis, LIMITS, type Operator, type StateChange, type SubjectId } from "#base";
 import { Bucket } from "./bucket.ts";
+import { EvidenceBook } from "./evidence.ts";
 import { GrantIndex } from "./grant-index.ts";
 import { Nodes } from "./nodes.ts";
 import { GRANT_CODEC, type GrantRecord, SERVICE_CODEC, type ServiceRecord } from "./records.ts";
+
+/** A page of services in ascending id. `next` is the `after` of the next page, absent on the last. */
+export interface ServicePage {
+  readonly items: readonly ServiceRecord[];
+  readonly next?: string;
+}
 
 /** The buckets that commands write, the indexes that follow them, and what genesis fixes. */
 export class LedgerStore {
   readonly services: Bucket<ServiceRecord>;
   readonly grants: Bucket<GrantRecord>;
   readonly nodes: Nodes;
+  readonly evidence: EvidenceBook = new EvidenceBook();
   readonly genesis: Genesis;
   #grantSequence = 0;
   readonly #grantIndex = new GrantIndex();
@@ -81,6 +89,15 @@ export class LedgerStore {
     return this.#sortedIds;
   }
 
+  /** Services in ascending id, from the first id beyond `after`. */
+  servicePage({ after, limit }: { readonly after?: string; readonly limit: number }): ServicePage {
+    const ids = this.serviceIds();
+    const from = after === undefined ? 0 : firstBeyond(ids, after);
+    const items = ids.slice(from, from + limit).flatMap((id) => this.service(id) ?? []);
+    const last = items.at(-1);
+    return { items, ...(last !== undefined && from + limit < ids.length ? { next: last.id } : {}) };
+  }
+
   /**
    * Makes room for one more grant, in place of the oldest that has ended where the limits ask for it.
    * False when all grants of the service, or for the operation, are still good.
@@ -100,15 +117,28 @@ export class LedgerStore {
     this.services.commit();
     this.grants.commit();
     this.nodes.commit();
+    this.evidence.commit();
   }
 
   drop(): void {
     this.services.drop();
     this.grants.drop();
     this.nodes.drop();
+    this.evidence.drop();
   }
 
   takeChanges(): StateChange[] {
-    return [...this.services.takeChanges(), ...this.grants.takeChanges(), ...this.nodes.takeChanges()];
+    return [...this.services.takeChanges(), ...this.grants.takeChanges(), ...this.nodes.takeChanges(), ...this.evidence.takeChanges()];
   }
+}
+
+function firstBeyond(ids: readonly string[], after: string): number {
+  let low = 0;
+  let high = ids.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((ids[middle] ?? "") <= after) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

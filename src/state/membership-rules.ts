@@ -1,4 +1,14 @@
-import { checkMembership, type ErrorCode, errorCode, type Genesis, LIMITS, type Member, type Membership } from "#base";
+import {
+  checkMembership,
+  type ErrorCode,
+  errorCode,
+  findMember,
+  type Genesis,
+  LIMITS,
+  type Member,
+  type Membership,
+  type NodeId,
+} from "#base";
 import type { Change, GovernanceBody, LearnerAddition, LearnerRemoval, MembershipChange } from "./governance.ts";
 import type { LedgerStore } from "./ledger-store.ts";
 import { inOrder, withWeight } from "./nodes.ts";
@@ -23,6 +33,33 @@ export function applyChange(context: ChangeContext, body: GovernanceBody): Error
   if (unapproved !== "OK") return unapproved;
   if (timeUs >= change.expiresAtUs || change.epoch !== store.nodes.epochAt(height).membership.epoch) return "MEMBERSHIP_STALE";
   return applyByKind(context, change);
+}
+
+/** The change that the cluster proposes because of evidence against a node. */
+export interface ProposedRemoval {
+  readonly node: NodeId;
+  /** Name of the newest evidence. */
+  readonly evidence: string;
+  readonly change: MembershipChange;
+  /** What the change would be refused with, were it approved now. */
+  readonly code: ErrorCode | "OK";
+}
+
+/** Proposals that have not expired, against nodes that are members still (docs/protocols/evidence.md, rule E8). */
+export function proposedRemovals(store: LedgerStore, at: { readonly height: number; readonly timeUs: number }): readonly ProposedRemoval[] {
+  const { epoch } = store.nodes.epochAt(at.height).membership;
+  const { membership, firstHeight } = store.nodes.newest;
+  return store.evidence.proposals().flatMap(({ node, evidence, expiresAtUs }) => {
+    if (expiresAtUs <= at.timeUs || findMember(membership, node) === undefined) return [];
+    const change: MembershipChange = { kind: "membership.change", epoch, expiresAtUs, add: [], remove: [node], reweight: [] };
+    return [{ node, evidence, change, code: firstHeight > at.height ? "MEMBERSHIP_IN_FLIGHT" : removalFailure(store, change) }];
+  });
+}
+
+function removalFailure(store: LedgerStore, change: MembershipChange): ErrorCode | "OK" {
+  const { membership } = store.nodes.newest;
+  const members = nextMembers(store, membership, change);
+  return members === undefined ? "MEMBERSHIP_NODE_UNKNOWN" : membershipFailure({ epoch: membership.epoch + 1, members }, store.genesis);
 }
 
 function applyByKind(context: ChangeContext, change: Change): ErrorCode | "OK" {

@@ -1,4 +1,5 @@
 import {
+  accusationClaims,
   type Command,
   fromBase64Url,
   type Hash,
@@ -38,7 +39,8 @@ export interface ClaimContext {
 
 /**
  * Signatures inside a command that have to verify besides its own: a registration's attestation, under the key that genesis names for the
- * issuer; the approvals of a change of members, under the operators' keys; and the proofs by which a new node shows that its keys are its own.
+ * issuer; the approvals of a change of members, under the operators' keys; the proofs by which a new node shows that its keys are its own; and
+ * the statements of evidence, under the keys that it names.
  *
  * apply() is pure and cannot verify Ed25519 by libsodium's predicate. It need not: which claims a command makes follows from
  * its bytes and from genesis, so every honest replica verifies the same claims before it votes, and a decided block holds none
@@ -47,6 +49,7 @@ export interface ClaimContext {
  */
 export function commandClaims(command: Command, context: ClaimContext): readonly SignatureClaim[] {
   if (command.kind === "service.register") return attestationClaims(command, context);
+  if (command.kind === "evidence.record") return evidenceClaims(command);
   return isGovernanceKind(command.kind) ? governanceClaims(command, context) : [];
 }
 
@@ -64,6 +67,11 @@ function attestationClaims(command: Command, { issuers }: ClaimContext): readonl
       signature: fromBase64Url(attestation.signature),
     },
   ];
+}
+
+function evidenceClaims(command: Command): readonly SignatureClaim[] {
+  const body = readCommandBody(command);
+  return body.kind === "evidence.record" ? accusationClaims(command.cluster, body.accusation) : [];
 }
 
 function governanceClaims(command: Command, { operators, hasher }: ClaimContext): readonly SignatureClaim[] {

@@ -1,0 +1,213 @@
+import { expect } from "chai";
+import fc from "fast-check";
+import {
+  ACCUSATION_KINDS,
+  type Accusation,
+  accusationClaims,
+  accusationName,
+  accusationToCanonical,
+  type CanonicalObject,
+  checkpointText,
+  contradicts,
+  decodeUtf8,
+  encodeCanonical,
+  encodeUtf8,
+  encodeVoteBody,
+  type Hash,
+  parseCanonical,
+  parseHash,
+  parseNodeId,
+  parsePublicKey,
+  readAccusation,
+  signedBytes,
+  toBase64Url,
+  VOTE_TYPE,
+  type VoteStatement,
+} from "#base";
+
+const CLUSTER = parseHash("c".repeat(64));
+const ORIGIN = "bank.example/audit/cccccccc/2026h2";
+const key = (byte: number): Accusation["key"] => parsePublicKey(toBase64Url(new Uint8Array(32).fill(byte)));
+const hash = (digit: string): Hash => parseHash(digit.repeat(64));
+const accused = { epoch: 2, node: parseNodeId("node-3"), key: key(3) };
+
+function vote(change: Partial<VoteStatement> = {}): VoteStatement {
+  const signature = new Uint8Array(64).fill(change.digest === undefined ? 1 : 2);
+  return { type: VOTE_TYPE.pbftPrepare, height: 9, view: 4, digest: hash("a"), validRound: -1, signature, ...change };
+}
+
+function root(size: number, digit: string): { size: number; root: Hash; signature: Uint8Array } {
+  return { size, root: hash(digit), signature: new Uint8Array(64).fill(5) };
+}
+
+const PREVOTE = VOTE_TYPE.tendermintPrevote;
+const PRECOMMIT = VOTE_TYPE.tendermintPrecommit;
+
+/** One sound piece of each kind. */
+const SOUND: readonly Accusation[] = [
+  { kind: "double-vote", ...accused, first: vote(), second: vote({ digest: hash("b") }) },
+  {
+    kind: "double-proposal",
+    ...accused,
+    first: vote({ type: VOTE_TYPE.tendermintPropose }),
+    second: vote({ type: VOTE_TYPE.tendermintPropose, validRound: 1 }),
+  },
+  {
+    kind: "amnesia",
+    ...accused,
+    first: vote({ type: PRECOMMIT }),
+    second: vote({ type: PREVOTE, view: 6, digest: hash("b"), validRound: 3 }),
+  },
+  { kind: "conflicting-checkpoints", ...accused, origin: ORIGIN, first: root(7, "1"), second: root(7, "2") },
+  {
+    kind: "false-endorsement",
+    ...accused,
+    origin: ORIGIN,
+    first: root(7, "1"),
+    certified: {
+      size: 7,
+      root: hash("2"),
+      endorsers: [1, 2, 4].map((n) => ({ node: parseNodeId(`node-${n}`), key: key(n), signature: new Uint8Array(64) })),
+    },
+  },
+];
+
+function contradictsVotes(kind: "double-vote" | "double-proposal" | "amnesia", first: VoteStatement, second: VoteStatement): boolean {
+  return contradicts({ kind, ...accused, first, second });
+}
+
+describe("evidence as bytes", () => {
+  it("has each kind, reads back what was written, and proves what it says", () => {
+    expect(SOUND.map(({ kind }) => kind)).to.deep.equal([...ACCUSATION_KINDS]);
+    for (const accusation of SOUND) {
+      const bytes = encodeCanonical(accusationToCanonical(accusation));
+      expect(readAccusation(parseCanonical(bytes))).to.deep.equal(accusation);
+      expect(contradicts(accusation), accusation.kind).to.equal(true);
+    }
+  });
+
+  it("asks for the signatures of the very statements, under the key that it names", () => {
+    for (const accusation of SOUND) {
+      const claims = accusationClaims(CLUSTER, accusation);
+      expect(claims.length).to.equal(accusation.kind === "false-endorsement" ? 4 : 2);
+      expect(claims[0]?.publicKey).to.deep.equal(new Uint8Array(32).fill(3));
+    }
+    const [votes, , , roots] = SOUND.map((accusation) => accusationClaims(CLUSTER, accusation)[1]?.message);
+    const body = {
+      cluster: new Uint8Array(32).fill(0xcc),
+      epoch: 2,
+      height: 9,
+      view: 4,
+      digest: new Uint8Array(32).fill(0xbb),
+      validRound: -1,
+    };
+    expect(votes).to.deep.equal(signedBytes("vote", encodeVoteBody({ ...body, type: VOTE_TYPE.pbftPrepare })));
+    expect(roots).to.deep.equal(encodeUtf8(checkpointText({ origin: ORIGIN, size: 7, root: hash("2") })));
+  });
+
+  it("is known by epoch, node, kind and slot, whichever statement comes first and whatever it says", () => {
+    const [first] = SOUND;
+    if (first?.kind !== "double-vote") throw new Error("the first is of votes");
+    const turned: Accusation = { ...first, first: first.second, second: vote({ digest: hash("d") }) };
+    expect(accusationName(turned)).to.equal(accusationName(first));
+    expect(new Set(SOUND.map(accusationName)).size).to.equal(SOUND.length);
+    expect(accusationName({ ...first, epoch: 3 })).to.not.equal(accusationName(first));
+  });
+
+  it("convicts nobody whose statements an honest node may make", () => {
+    const other = hash("b");
+    expect(contradictsVotes("double-vote", vote(), vote())).to.equal(false);
+    for (const change of [{ height: 10 }, { view: 5 }, { type: VOTE_TYPE.pbftCommit }])
+      expect(contradictsVotes("double-vote", vote(), vote({ digest: other, ...change })), JSON.stringify(change)).to.equal(false);
+    const proposals = [VOTE_TYPE.pbftPropose, VOTE_TYPE.tendermintPropose];
+    for (const type of proposals) expect(contradictsVotes("double-vote", vote({ type }), vote({ type, digest: other }))).to.equal(false);
+    expect(contradictsVotes("double-proposal", vote(), vote({ digest: other }))).to.equal(false);
+    const precommit = vote({ type: PRECOMMIT });
+    const late = { type: PREVOTE, view: 6, digest: other, validRound: -1 };
+    const allowed = [
+      { ...late, validRound: 4 },
+      { ...late, validRound: 5 },
+      { ...late, view: 4 },
+      { ...late, view: 3 },
+      { ...late, height: 10 },
+      { ...late, digest: hash("a") },
+      { ...late, type: VOTE_TYPE.tendermintPrevoteNil },
+      { ...late, type: PRECOMMIT },
+    ];
+    for (const change of allowed) expect(contradictsVotes("amnesia", precommit, vote(change)), JSON.stringify(change)).to.equal(false);
+    expect(contradictsVotes("amnesia", vote({ type: VOTE_TYPE.tendermintPrecommitNil }), vote(late))).to.equal(false);
+    expect(contradictsVotes("amnesia", precommit, vote(late))).to.equal(true);
+    const roots = { kind: "conflicting-checkpoints", ...accused, origin: ORIGIN, first: root(7, "1") } as const;
+    expect(contradicts({ ...roots, second: root(7, "1") })).to.equal(false);
+    expect(contradicts({ ...roots, second: root(8, "2") })).to.equal(false);
+  });
+
+  it("counts a vote and its nil form as one slot", () => {
+    const nil = vote({ type: VOTE_TYPE.tendermintPrevoteNil, digest: hash("0") });
+    expect(contradictsVotes("double-vote", vote({ type: PREVOTE }), nil)).to.equal(true);
+    expect(contradictsVotes("double-vote", vote({ type: PRECOMMIT }), nil)).to.equal(false);
+  });
+});
+
+describe("hostile bytes of evidence", () => {
+  const written = SOUND.map(accusationToCanonical);
+
+  it("are refused field by field: missing, unknown, of another type, or out of bounds", () => {
+    for (const object of written) {
+      for (const name of Object.keys(object)) {
+        const { [name]: _gone, ...rest } = object;
+        expect(() => readAccusation(rest), `${String(object["kind"])} without ${name}`).to.throw();
+        for (const value of [null, "", -1, 256, [], {}, true]) {
+          if (name === "epoch" && value === 256) continue;
+          expect(() => readAccusation({ ...object, [name]: value } as CanonicalObject), `${name} ${JSON.stringify(value)}`).to.throw();
+        }
+      }
+      expect(() => readAccusation({ ...object, more: 1 })).to.throw();
+      expect(() => readAccusation({ ...object, v: 2 })).to.throw();
+    }
+  });
+
+  it("are refused as statements too: other types, long signatures, other logs, too many endorsers", () => {
+    const [votes, , , roots, endorsed] = written;
+    const statement = votes?.["first"] as CanonicalObject;
+    for (const change of [
+      { type: 0 },
+      { type: 9 },
+      { validRound: -2 },
+      { height: 1.5 },
+      { signature: "AAAA" },
+      { digest: "A".repeat(64) },
+      { x: 1 },
+    ])
+      expect(() => readAccusation({ ...votes, first: { ...statement, ...change } } as CanonicalObject), JSON.stringify(change)).to.throw();
+    for (const origin of [
+      "",
+      "bank.example/audit/cccccccc/2026h3",
+      "bank.example/audit/cccccccc/2026h2\n9\nx",
+      `${"a".repeat(300)}/audit/cccccccc/2026h2`,
+    ])
+      expect(() => readAccusation({ ...roots, origin } as CanonicalObject), origin).to.throw();
+    const certified = endorsed?.["certified"] as { readonly endorsers: readonly CanonicalObject[] };
+    const [endorser] = certified.endorsers;
+    const crowd = Array.from({ length: 32 }, () => endorser);
+    expect(() => readAccusation({ ...endorsed, certified: { ...certified, endorsers: crowd } } as unknown as CanonicalObject)).to.throw();
+  });
+
+  it("throw nothing but coded errors, whatever they are", () => {
+    const text = fc.constantFrom(...written.map((object) => decodeUtf8(encodeCanonical(object))));
+    const edit = fc.tuple(text, fc.nat(), fc.nat({ max: 60 }), fc.string({ maxLength: 8 }));
+    fc.assert(
+      fc.property(edit, ([whole, from, count, put]) => {
+        const at = from % whole.length;
+        try {
+          const accusation = readAccusation(parseCanonical(encodeUtf8(whole.slice(0, at) + put + whole.slice(at + count))));
+          contradicts(accusation);
+          accusationClaims(CLUSTER, accusation);
+          accusationName(accusation);
+        } catch (error) {
+          expect(error).to.have.property("code");
+        }
+      }),
+    );
+  });
+});
