@@ -94,7 +94,8 @@ describe("recorded evidence", () => {
 
   it("is refused and on record against who reports it when it convicts nobody", () => {
     const kit = new LedgerKit();
-    const same = { ...doubleVote(), second: (doubleVote() as Extract<Accusation, { kind: "double-vote" }>).first } as Accusation;
+    const whole = doubleVote();
+    const same = { ...whole, second: "second" in whole ? whole.first : undefined } as Accusation;
     const wrong: readonly Accusation[] = [
       same,
       doubleVote({ key: keyOf("node-2 vote") }),
