@@ -2,10 +2,8 @@ import type { NodeId } from "#base";
 import { ByteReader, decodeUtf8, faultModelOf, parseDecimal } from "#base";
 import {
   type CommitCertificate,
-  type ConsensusMessage,
   type Core,
   createCore,
-  decodeMessage,
   type Evidence,
   guardScopeOf,
   type Proposal,
@@ -68,7 +66,7 @@ export interface PartHooks {
   evidence(evidence: Evidence): void;
   sendBlock(to: NodeId, height: number): void;
   /** A consensus message that came in by way of catching up. */
-  feed(from: NodeId, message: ConsensusMessage): void;
+  feed(from: NodeId, bytes: Uint8Array): void;
 }
 
 /** Loads a node's memory and wires its parts. Errors: STORAGE_CORRUPT, GENESIS_INVALID. */
@@ -126,7 +124,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
     tipHeight: () => ledger.tip.height,
     peers: () => peers.connected(),
     request: (peer, fromHeight) => peers.send(peer, { kind: "sync-request", fromHeight }),
-    deliver: (from, block) => deliverBlock(peers, hooks, from, block),
+    deliver: (from, block) => hooks.feed(from, block),
   });
   const reads = new Reads(timers);
   const newCore = (log: RestoredLog): Core => makeCore(options, { ledger, timing, restored: log });
@@ -220,14 +218,6 @@ function makeCertifier(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger
   if (stored !== undefined) certifier.restore(readCertified(stored));
   for (const { height, point } of ledger.recentPoints()) certifier.addPoint(height, point);
   return certifier;
-}
-
-function deliverBlock(peers: Peers, hooks: PartHooks, from: NodeId, block: Uint8Array): void {
-  try {
-    hooks.feed(from, decodeMessage(block));
-  } catch {
-    peers.misbehaved(from, "CONSENSUS_MESSAGE_INVALID");
-  }
 }
 
 function readFloor({ store }: ReplicaOptions): number {

@@ -99,11 +99,9 @@ export class CoreDriver {
         this.#runAll(this.#core.step(next));
       }
     } catch (cause) {
-      // Both are this node's own fault, whoever sent what brought it to light: it stops rather than goes on in a state unknown.
-      const reason = ownFault(cause);
-      if (reason === undefined) throw cause;
+      // A core refuses hostile input without a word, so whatever it throws is this node's own fault, whoever sent what brought it to light.
       this.stop();
-      this.#ports.halt(reason);
+      this.#ports.halt(ownFault(cause));
     } finally {
       this.#running = false;
     }
@@ -217,9 +215,10 @@ export class CoreDriver {
   }
 }
 
-/** Why an exception ends this node; undefined for one that a peer's bytes can raise. */
-function ownFault(cause: unknown): string | undefined {
+/** Why an exception ends this node: it stops rather than goes on in a state unknown. */
+export function ownFault(cause: unknown): string {
   if (cause instanceof InvariantError) return `an invariant is broken: ${cause.message}`;
   const code = errorCode(cause);
-  return code.startsWith("STORAGE_") ? `the disk failed: ${code}` : undefined;
+  if (code.startsWith("STORAGE_")) return `the disk failed: ${code}`;
+  return `a fault of this program: ${cause instanceof Error ? `${cause.name}: ${cause.message}` : code}`;
 }

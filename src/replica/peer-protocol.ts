@@ -30,23 +30,20 @@ export class PeerProtocol {
     this.#onWork = () => handlers.onWork();
   }
 
-  /** Hostile bytes from a peer: what does not read is counted against it and has no other effect. */
+  /**
+   * Hostile bytes from a peer: what does not read is counted against it and has no other effect. What reads and makes this node fail all the
+   * same is this node's own fault, and is not caught here.
+   */
   onFrame(from: NodeId, bytes: Uint8Array): void {
-    let frame: Frame;
-    try {
-      frame = decodeFrame(bytes);
-      if (frame.kind === "consensus") return this.onMessage(from, decodeMessage(frame.message));
-    } catch (error) {
-      return this.#parts.peers.misbehaved(from, errorCode(error));
-    }
-    return this.#dispatch(from, frame);
+    const frame = this.#read(from, () => decodeFrame(bytes));
+    if (frame?.kind === "consensus") this.onMessageBytes(from, frame.message);
+    else if (frame !== undefined) this.#dispatch(from, frame);
   }
 
-  /** A consensus message, from the link or by way of catching up. */
-  onMessage(from: NodeId, message: ConsensusMessage): void {
-    const vote = seenVoteOf(message, this.#options.hasher);
-    if (vote !== undefined) this.#parts.peers.noteVote(from, vote);
-    this.#parts.driver.step({ type: "message", from, message });
+  /** A consensus message as it travels, from the link or by way of catching up. */
+  onMessageBytes(from: NodeId, bytes: Uint8Array): void {
+    const message = this.#read(from, () => decodeMessage(bytes));
+    if (message !== undefined) this.#onMessage(from, message);
   }
 
   onPeerUp(peer: NodeId): void {
@@ -112,6 +109,21 @@ export class PeerProtocol {
     for (let from = 0; from < commands.length; from += LIMITS.relayCommandsMax) {
       this.#parts.peers.broadcast({ kind: "commands", commands: commands.slice(from, from + LIMITS.relayCommandsMax) });
     }
+  }
+
+  #read<T>(from: NodeId, read: () => T): T | undefined {
+    try {
+      return read();
+    } catch (error) {
+      this.#parts.peers.misbehaved(from, errorCode(error));
+      return undefined;
+    }
+  }
+
+  #onMessage(from: NodeId, message: ConsensusMessage): void {
+    const vote = seenVoteOf(message, this.#options.hasher);
+    if (vote !== undefined) this.#parts.peers.noteVote(from, vote);
+    this.#parts.driver.step({ type: "message", from, message });
   }
 
   #dispatch(from: NodeId, frame: Exclude<Frame, { kind: "consensus" }>): void {

@@ -14,6 +14,7 @@ import type { CommitCertificate, Evidence, Proposal } from "#consensus";
 import type { LedgerState } from "#state";
 import { assemble, type Parts } from "./assembly.ts";
 import type { Certified } from "./certifier.ts";
+import { ownFault } from "./core-driver.ts";
 import { Epochs } from "./epochs.ts";
 import { Handovers } from "./handovers.ts";
 import { Housekeeping } from "./housekeeping.ts";
@@ -83,7 +84,7 @@ export class Replica {
         wantProposal: (slot) => late().#proposer.onSlot(slot),
         evidence: (evidence) => late().#onEvidence(evidence),
         sendBlock: (to, height) => late().#peers.sendBlock(to, height),
-        feed: (from, message) => late().#peers.onMessage(from, message),
+        feed: (from, bytes) => late().#peers.onMessageBytes(from, bytes),
       },
       (error, parts) => {
         if (error !== undefined || parts === undefined) return done(error ?? new Error("no replica"));
@@ -105,9 +106,7 @@ export class Replica {
   /** Starts links, asks the others about this node's past, and takes part once it may. */
   start(done: (error?: Error) => void): void {
     const events = {
-      onFrame: (from: NodeId, frame: Uint8Array) => {
-        if (!this.#isOver) this.#peers.onFrame(from, frame);
-      },
+      onFrame: (from: NodeId, frame: Uint8Array) => this.#onFrame(from, frame),
       onPeerUp: (peer: NodeId) => this.#peers.onPeerUp(peer),
       onPeerDown: (peer: NodeId, reason: string) => this.#peers.onPeerDown(peer, reason),
     };
@@ -205,6 +204,16 @@ export class Replica {
 
   get #isOver(): boolean {
     return this.#life === "halted" || this.#life === "stopped";
+  }
+
+  /** What a frame makes this node throw is its own fault, as in a step of the core: nobody is blamed, and the node stops. */
+  #onFrame(from: NodeId, frame: Uint8Array): void {
+    if (this.#isOver) return;
+    try {
+      this.#peers.onFrame(from, frame);
+    } catch (cause) {
+      this.#halt(ownFault(cause));
+    }
   }
 
   /** Applies a decided block and has it written; nobody outside hears of it before it is durable. */
