@@ -18,7 +18,8 @@ export function accuse(
 ): void {
   const { node, type, view } = about;
   const { height, blamed } = slot;
-  const blame = `${node}/${type}/${view}`;
+  // Once for each height: a liar may contradict itself in as many views as it likes.
+  const blame = `${node}/${type}`;
   if (blamed.has(blame)) return;
   const where = { epoch: state.settings.membership.epoch, height, view };
   const signed = ({ digest, signature }: Statement) => ({

@@ -93,6 +93,17 @@ describe("a member that says two things in one slot", () => {
     expect(claims.every(isGenuine)).to.equal(true);
   });
 
+  it("is named once for a height, in however many views it contradicts itself", () => {
+    const room = new Room([1, 1, 1, 1]);
+    for (let view = 1; view <= 100; view++) {
+      for (const digest of ["e".repeat(64), "f".repeat(64)]) {
+        const vote = { type: "prepare", epoch: 0, height: 1, view, digest, signature: signedPrepare(digest, view) } as never;
+        room.feed(second, { type: "message", from: fourth, message: vote });
+      }
+    }
+    expect(room.effects("evidence", second)).to.have.length(1);
+  });
+
   it("is not named when the second statement is forged", () => {
     const room = new Room([1, 1, 1, 1]);
     room.onTheWay = (_from, _to, message) => (message.type === "commit" ? undefined : message);
@@ -104,11 +115,11 @@ describe("a member that says two things in one slot", () => {
   });
 });
 
-function signedPrepare(digest: string): Uint8Array {
-  return sign(fourth, prepareMessage(digest));
+function signedPrepare(digest: string, view = 0): Uint8Array {
+  return sign(fourth, prepareMessage(digest, view));
 }
 
-function prepareMessage(digest: string): Uint8Array {
-  const slot = { epoch: 0, height: 1, view: 0, type: VOTE_TYPE.pbftPrepare, validRound: -1 };
+function prepareMessage(digest: string, view: number): Uint8Array {
+  const slot = { epoch: 0, height: 1, view, type: VOTE_TYPE.pbftPrepare, validRound: -1 };
   return signedBytes("vote", encodeVoteBody({ ...slot, cluster: fromHex(CLUSTER), digest: fromHex(digest) }));
 }
