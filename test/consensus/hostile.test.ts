@@ -131,19 +131,20 @@ const VOTE_TYPES: Partial<Record<ConsensusMessage["type"], VoteType>> = {
   precommit: VOTE_TYPE.tendermintPrecommit,
 };
 
+const NIL_TYPES: Partial<Record<VoteType, VoteType>> = {
+  [VOTE_TYPE.tendermintPrevote]: VOTE_TYPE.tendermintPrevoteNil,
+  [VOTE_TYPE.tendermintPrecommit]: VOTE_TYPE.tendermintPrecommitNil,
+};
+
 /** The same with the liar's own good signature, where a message is one vote or proposal. */
 function signed(lie: ConsensusMessage): ConsensusMessage {
   const type = VOTE_TYPES[lie.type];
   if (type === undefined || !("signature" in lie) || !("view" in lie)) return lie;
   const { epoch, height, view } = lie;
   const digest = "digest" in lie ? lie.digest : "headerBytes" in lie ? headerDigest(hasher, lie.headerBytes) : ZERO_HASH;
-  const nil = {
-    [VOTE_TYPE.tendermintPrevote]: VOTE_TYPE.tendermintPrevoteNil,
-    [VOTE_TYPE.tendermintPrecommit]: VOTE_TYPE.tendermintPrecommitNil,
-  };
   const validRound = "validRound" in lie ? lie.validRound : -1;
   const about = { cluster: fromHex(CLUSTER), epoch, height, view, digest: fromHex(digest), validRound };
-  const body = encodeVoteBody({ ...about, type: digest === ZERO_HASH ? (nil[type] ?? type) : type });
+  const body = encodeVoteBody({ ...about, type: digest === ZERO_HASH ? (NIL_TYPES[type] ?? type) : type });
   const purpose = type === VOTE_TYPE.pbftPropose || type === VOTE_TYPE.tendermintPropose ? "proposal" : "vote";
   return { ...lie, signature: sign(LIAR, signedBytes(purpose, body)) };
 }
