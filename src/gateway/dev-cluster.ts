@@ -1,6 +1,6 @@
 import { clusterIdOf, type EngineName, type Hash, parseGenesis, parseNodeId, QuorumgateError, silentTelemetry } from "#base";
 import { loadSodium, nodeHasher, type Signer } from "#crypto";
-import { assembleGenesis, createNodeIdentity, createServiceKey, serviceSignerOf } from "#identity";
+import { assembleGenesis, createNodeIdentity, createServiceKey, type NodeIdentity, serviceSignerOf } from "#identity";
 import { type GuardAnchor, initializeGuard } from "#replica";
 import { MemoryStore } from "#storage";
 import { memoryNetwork } from "#transport";
@@ -19,6 +19,8 @@ export interface DevCluster {
   readonly signers: Map<string, Signer>;
   /** The gateway of node 1, 2, … */
   gateway(node: number): SecurityGateway;
+  /** Starts one more node, which the cluster lets in once its node file is admitted as a learner's. Its number is the next one. */
+  addNode(): Promise<{ readonly node: number; readonly nodeFile: Uint8Array }>;
   /** Cuts the links between these nodes and the others. */
   partition(nodes: readonly number[]): void;
   heal(): void;
@@ -31,17 +33,17 @@ export async function createDevCluster(options: { readonly nodes?: number; reado
   const ed25519 = await loadSodium();
   const nowMs = Date.now();
   const trustDomain = "dev.local";
-  const identities = Array.from({ length: nodes }, (_, index) =>
+  const identityOf = (number: number): NodeIdentity =>
     createNodeIdentity(ed25519, {
-      nodeId: parseNodeId(`node-${index + 1}`),
+      nodeId: parseNodeId(`node-${number}`),
       trustDomain,
       weight: 1,
-      peerAddress: `127.0.0.1:${7_501 + index}`,
-      httpUrl: `http://127.0.0.1:${7_401 + index}`,
+      peerAddress: `127.0.0.1:${7_500 + number}`,
+      httpUrl: `http://127.0.0.1:${7_400 + number}`,
       nowMs,
       development: true,
-    }),
-  );
+    });
+  const identities = Array.from({ length: nodes }, (_, index) => identityOf(index + 1));
   const operator = createServiceKey(ed25519, "operator-1");
   const issuer = createServiceKey(ed25519, "issuer-1");
   const genesisBytes = assembleGenesis(ed25519, {
@@ -55,21 +57,20 @@ export async function createDevCluster(options: { readonly nodes?: number; reado
   });
   const signers = new Map<string, Signer>([[operator.id, serviceSignerOf(ed25519, operator)]]);
   const network = memoryNetwork();
-  const gateways = await Promise.all(
-    identities.map(async (identity) => {
-      const store = new MemoryStore();
-      const anchor = memoryAnchor();
-      await new Promise<void>((resolve) => initializeGuard({ store, anchor }, () => resolve()));
-      const relay: { gateway?: SecurityGateway } = {};
-      const transport = network.transportFor(identity.member.id);
-      const ports = { store, anchor, transport, telemetry: silentTelemetry, events: forwardEvents(relay) };
-      const replica = await openReplica({ identity, ed25519, genesisBytes }, ports);
-      await startReplica(replica);
-      const stop = (): Promise<void> => new Promise((resolve) => replica.stop(resolve));
-      relay.gateway = SecurityGateway.over(new LocalBackend({ replica, genesis: parseGenesis(genesisBytes) }), { signers, stop });
-      return relay.gateway;
-    }),
-  );
+  const start = async (identity: NodeIdentity): Promise<SecurityGateway> => {
+    const store = new MemoryStore();
+    const anchor = memoryAnchor();
+    await new Promise<void>((resolve) => initializeGuard({ store, anchor }, () => resolve()));
+    const relay: { gateway?: SecurityGateway } = {};
+    const transport = network.transportFor(identity.member.id);
+    const ports = { store, anchor, transport, telemetry: silentTelemetry, events: forwardEvents(relay) };
+    const replica = await openReplica({ identity, ed25519, genesisBytes }, ports);
+    await startReplica(replica);
+    const stop = (): Promise<void> => new Promise((resolve) => replica.stop(resolve));
+    relay.gateway = SecurityGateway.over(new LocalBackend({ replica, genesis: parseGenesis(genesisBytes) }), { signers, stop });
+    return relay.gateway;
+  };
+  const gateways = await Promise.all(identities.map(start));
   return {
     cluster: clusterIdOf(nodeHasher, genesisBytes),
     operator: serviceSignerOf(ed25519, operator),
@@ -77,8 +78,14 @@ export async function createDevCluster(options: { readonly nodes?: number; reado
     signers,
     gateway: (node) => {
       const gateway = gateways[node - 1];
-      if (gateway === undefined) throw new QuorumgateError("CONFIG_INVALID", `the cluster has nodes 1 to ${nodes}`);
+      if (gateway === undefined) throw new QuorumgateError("CONFIG_INVALID", `the cluster has nodes 1 to ${gateways.length}`);
       return gateway;
+    },
+    addNode: async () => {
+      const node = gateways.length + 1;
+      const identity = identityOf(node);
+      gateways.push(await start(identity));
+      return { node, nodeFile: identity.nodeFile };
     },
     partition: (side) => network.partition(side.map((node) => parseNodeId(`node-${node}`))),
     heal: () => network.heal(),

@@ -67,9 +67,18 @@ export class Epochs {
     if (key === this.#linked) return;
     this.#linked = key;
     peers.setOthers(linked.map(({ id }) => id).filter((id) => id !== this.#options.self));
-    // Whoever does not belong here any more has no links at all, whatever it wishes.
-    this.#options.transport.setPeers(linked.some(({ id }) => id === this.#options.self) ? linked : []);
+    this.#options.transport.setPeers(this.#hasLeft(linked) ? [] : linked);
     if (findMember(ledger.membership, this.#options.self) === undefined) this.#options.telemetry.log("info", "no member in this epoch", {});
+  }
+
+  /**
+   * Whoever does not belong here any more has no links at all, whatever it wishes. A node that its ledger does not name yet may be a learner
+   * that has to replay the blocks first: it links to the members that it knows, and they let it in once they know it.
+   */
+  #hasLeft(linked: readonly Member[]): boolean {
+    const { self } = this.#options;
+    const isRetired = this.#parts.ledger.state.nodeRecord(self)?.standing === "retired";
+    return isRetired && !linked.some(({ id }) => id === self);
   }
 
   /** Members, those to come, learners, and those who left until the end of their epoch is certified. */

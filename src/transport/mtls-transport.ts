@@ -144,7 +144,6 @@ class MutualTlsTransport implements MtlsTransport {
   }
 
   #dialMembers(): void {
-    if (findMember(this.#membership, this.#options.self) === undefined) return;
     for (const member of this.#membership.members) {
       if (member.id <= this.#options.self || this.#diallers.has(member.id)) continue;
       const dialler = this.#diallerFor(member);

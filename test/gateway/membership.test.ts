@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { verifyReceipt } from "#audit";
-import { type EngineName, parseSubjectId } from "#base";
+import { type EngineName, parseCanonicalObject, parseSubjectId } from "#base";
 import { signCommand } from "#crypto";
-import { createDevCluster, createServiceIdentity, type DevCluster, type Submission } from "#gateway";
+import { createDevCluster, createServiceIdentity, type DevCluster, type NodeStatus, type Submission } from "#gateway";
 import { changeToCanonical } from "#state";
 
 const PATIENCE_MS = 10_000;
@@ -12,7 +12,7 @@ const PATIENCE_MS = 10_000;
 async function change(
   cluster: DevCluster,
   at: number,
-  what: { remove?: string[]; reweight?: { id: string; weight: number }[] },
+  what: { add?: { id: string; weight: number }[]; remove?: string[]; reweight?: { id: string; weight: number }[] },
 ): Promise<Submission> {
   const gateway = cluster.gateway(at);
   const { epoch } = await gateway.status();
@@ -42,11 +42,16 @@ async function register(cluster: DevCluster, at: number): Promise<{ readonly rec
 }
 
 /** Waits until a node stands in the epoch and takes its part there. */
-async function reaches(cluster: DevCluster, node: number, epoch: number, mode: string): Promise<void> {
+function reaches(cluster: DevCluster, node: number, epoch: number, mode: string): Promise<void> {
+  return waitFor(cluster, node, (status) => status.epoch === epoch && status.mode === mode);
+}
+
+/** Waits until a node's status is as wanted. */
+async function waitFor(cluster: DevCluster, node: number, isWanted: (status: NodeStatus) => boolean): Promise<void> {
   const end = Date.now() + PATIENCE_MS;
   for (;;) {
     const status = await cluster.gateway(node).status();
-    if (status.epoch === epoch && status.mode === mode) return;
+    if (isWanted(status)) return;
     if (Date.now() > end) throw new Error(`node ${node}: ${JSON.stringify(status)}`);
     await sleep(50);
   }
@@ -87,6 +92,35 @@ describe("a change of members", function () {
       await cluster.stop();
     }
   });
+
+  for (const engine of ["pbft", "tendermint", "raft"] satisfies EngineName[]) {
+    it(`makes a learner that has replayed the blocks a member, whose vote is needed from then on: ${engine}`, async () => {
+      const cluster = await createDevCluster({ engine });
+      try {
+        await register(cluster, 2);
+        const { node, nodeFile } = await cluster.addNode();
+        const frame = { epoch: 0, expiresAtUs: (Date.now() + 60_000) * 1_000 };
+        const admission = changeToCanonical(cluster.cluster, {
+          kind: "learner.add",
+          ...frame,
+          nodeFile: parseCanonicalObject(nodeFile),
+        });
+        const admitted = await cluster.gateway(1).changeMembers({ kind: "learner.add", change: admission, approvals: [] }, "operator-1");
+        expect(admitted.outcome).to.equal("applied");
+        const { height } = await cluster.gateway(1).status();
+        await waitFor(cluster, node, (status) => status.mode === "following" && status.height >= height);
+        const joined = await change(cluster, 1, { add: [{ id: `node-${node}`, weight: 1 }] });
+        expect(joined.kind === "ordered" && joined.outcome.outcome, JSON.stringify(joined)).to.equal("applied");
+        for (const member of [1, 2, 3, 4, node]) await reaches(cluster, member, 1, "participating");
+        // Of five equal members four are needed in pbft and tendermint, and three in raft.
+        cluster.partition(engine === "raft" ? [3, 4] : [4]);
+        const receipt = await register(cluster, node);
+        expect(receipt.receipt).to.include(`node-${node}`);
+      } finally {
+        await cluster.stop();
+      }
+    });
+  }
 
   for (const engine of ["pbft", "tendermint", "raft"] satisfies EngineName[]) {
     it(`is active everywhere after the epoch's last height, and decisions go on: ${engine}`, async () => {
