@@ -5,6 +5,8 @@ export type { Violation } from "./checkers/invariants.ts";
 export { FAULT_CATALOGUE, FAULT_KINDS, type FaultDraw, type FaultKind, faultsOf, parseFaults } from "./faults/catalogue.ts";
 export type { Fault, FaultDefinition } from "./faults/fault.ts";
 export { ed25519Keys, type KeyMill, type SimulatedKey, standInKeys } from "./keys.ts";
+export { checkHistory } from "./linearizability/checker.ts";
+export type { HistoryOperation, SequentialModel, Verdict } from "./linearizability/history.ts";
 export { MARKS } from "./marks.ts";
 export type { PlantedBug } from "./planted/bug.ts";
 export { PLANTED_BUGS } from "./planted/planted.ts";
