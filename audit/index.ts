@@ -30,6 +30,7 @@ export { leastSufficientCount, type Policy, type PolicyMember, parsePolicy, poli
 export { type ConsistencyClaim, consistencyPath, inclusionPath, type SubtreeHashes, treeRoot, verifyConsistency } from "./proof.ts";
 export { parseReceipt, type Receipt, receiptText } from "./receipt.ts";
 export { type ReceiptView, receiptView } from "./receipt-view.ts";
+export { type AuditRules, auditRules } from "./rules.ts";
 export { isShardName, type ShardName, shardAt, shardOfOrigin, shardOrigin } from "./shard.ts";
 export {
   decodeEntryBundle,

@@ -1,9 +1,10 @@
-import { type EntryDraft, type Hash, type Hasher, hashLeaf, QuorumgateError, toHash, type WriteOperation, ZERO_HASH } from "#base";
+import { type EntryDraft, type Hash, type Hasher, QuorumgateError, toHash, type WriteOperation, ZERO_HASH } from "#base";
 import { type Checkpoint, checkpointText, type LogPoint } from "./checkpoint-text.ts";
 import type { EntryBlock } from "./entry.ts";
 import { encodeFitted } from "./fitting.ts";
 import { headWrite, LOG_KEYS, parseHead, parseShards, type ShardRecord, type StoreReader, shardsWrite } from "./log-store.ts";
 import { consistencyPath, inclusionPath, type SubtreeHashes } from "./proof.ts";
+import { type AuditRules, auditRules } from "./rules.ts";
 import { type ShardName, shardAt, shardOrigin } from "./shard.ts";
 import { encodeEntryBundle, HashTile, parseTilePath, rowLength, TILE_WIDTH } from "./tile.ts";
 import { TileCache } from "./tile-cache.ts";
@@ -14,6 +15,8 @@ export interface AuditLogOptions {
   readonly trustDomain: string;
   readonly cluster: Hash;
   readonly hasher: Hasher;
+  /** Overridden by planted bugs only. */
+  readonly rules?: AuditRules;
 }
 
 /** An entry with its places: `seq` in the whole log, `index` in its shard's tree. */
@@ -47,6 +50,7 @@ export interface AppendedBlock {
  */
 export class AuditLog {
   readonly #options: AuditLogOptions;
+  readonly #rules: AuditRules;
   readonly #tiles: TileCache;
   #shards: readonly ShardRecord[] = [];
   #tree: GrowingTree;
@@ -56,6 +60,7 @@ export class AuditLog {
 
   private constructor(options: AuditLogOptions) {
     this.#options = options;
+    this.#rules = options.rules ?? auditRules;
     this.#tiles = new TileCache(options.hasher);
     this.#tree = new GrowingTree(options.hasher);
     this.#point = { origin: "", shard: "", size: 0, root: toHash(this.#tree.root()), timeUs: 0 };
@@ -106,7 +111,7 @@ export class AuditLog {
     const writes: WriteOperation[] = [];
     const opening = this.#openShard(block, writes);
     const entries = drafts.map((draft) => this.#appendEntry(block, draft, writes));
-    this.#point = { ...this.#point, size: this.#tree.size, root: toHash(this.#tree.root()), timeUs: block.timeUs };
+    this.#point = { ...this.#point, size: this.#rules.sizeOf(this.#tree.size), root: toHash(this.#tree.root()), timeUs: block.timeUs };
     const { shard, size, root, timeUs } = this.#point;
     writes.push(headWrite({ nextSeq: this.#nextSeq, lastEntryHash: this.#lastEntryHash, shard, size, root, timeUs }));
     return { entries, ...(opening === undefined ? {} : { opening }), checkpoint: this.#point, writes };
@@ -199,8 +204,11 @@ export class AuditLog {
     const { shard } = this.#point;
     const seq = this.#nextSeq;
     const index = this.#tree.size;
-    const { bytes, objects, isWhole } = encodeFitted(hasher, draft, block, { seq, previousHash: this.#lastEntryHash });
-    const leafHash = hashLeaf(hasher, bytes);
+    const { bytes, objects, isWhole } = encodeFitted(hasher, draft, block, {
+      seq,
+      previousHash: this.#rules.chainsTo(this.#lastEntryHash),
+    });
+    const leafHash = this.#rules.leafOf(hasher, bytes);
     writes.push({ key: LOG_KEYS.entry(seq), value: bytes });
     for (const object of objects) writes.push({ key: LOG_KEYS.object(object.hash), value: object.bytes });
     this.#tree.append(leafHash, (tile) => writes.push({ key: LOG_KEYS.tile({ shard, ...tile }), value: tile.bytes }));
@@ -241,7 +249,7 @@ export class AuditLog {
     const tile = new HashTile(hasher);
     for (let index = size - (size % TILE_WIDTH); index < size; index++) {
       const bytes = stored(read(LOG_KEYS.entry(record.firstSeq + index)), "an entry is missing");
-      tile.push(hashLeaf(hasher, bytes));
+      tile.push(this.#rules.leafOf(hasher, bytes));
     }
     return tile;
   }

@@ -6,8 +6,8 @@ import { loadSodium, nodeHasher } from "#crypto";
 import { FAULT_KINDS, type FaultKind } from "./faults/catalogue.ts";
 import type { Fault } from "./faults/fault.ts";
 import { MARKS } from "./marks.ts";
-import type { RunResult } from "./run.ts";
-import { plantedBug, runSeed, type ScheduleSettings } from "./schedule.ts";
+import type { RunResult } from "./run-result.ts";
+import { plantedBug, runSeed, type ScheduleCrypto, type ScheduleSettings } from "./schedule.ts";
 
 /** A campaign: many seeds of one cluster. */
 export interface CampaignOptions extends ScheduleSettings {
@@ -15,6 +15,8 @@ export interface CampaignOptions extends ScheduleSettings {
   readonly seeds: { readonly from: number; readonly to: number };
   /** Processes; as many as there are cores by default. The report does not depend on it, but for the speed. */
   readonly workers?: number;
+  /** Whether to stop at the first schedule that fails, and there at the first violation; by default with a planted bug. */
+  readonly firstFailure?: boolean;
   onProgress?(progress: CampaignProgress): void;
 }
 
@@ -50,6 +52,8 @@ export interface CampaignReport {
 
 /** Seeds that a worker gets at a time: short enough that all end together, long enough that messages do not matter. */
 const SEEDS_PER_TURN = 10;
+/** The same where the first failure ends it: what other processes run meanwhile is lost. */
+const SEEDS_PER_SEARCH = 4;
 
 /** Runs a range of seeds on several processes. @throws {RangeError} for an empty range or an unknown planted bug */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignReport> {
@@ -57,26 +61,51 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
   if (!(seeds.from <= seeds.to)) throw new RangeError("the range of seeds is empty");
   if (planted !== undefined) plantedBug(planted);
   const total = seeds.to - seeds.from + 1;
-  const workers = Math.min(options.workers ?? availableParallelism(), Math.ceil(total / SEEDS_PER_TURN));
+  const settings = settingsOf(options);
+  const turns = turnsOf(seeds, settings.firstFailure === true ? SEEDS_PER_SEARCH : SEEDS_PER_TURN);
+  const workers = Math.min(options.workers ?? availableParallelism(), turns.length);
   const startedMs = performance.now();
   const results: RunResult[] = [];
   const take = (turn: readonly RunResult[]): void => {
     results.push(...turn);
-    const failures = results.filter((result) => result.violations.length > 0).length;
+    const failures = results.filter(hasFailed).length;
+    // Turns under way are finished: one of them may hold an earlier seed that fails, and the report must not depend on who was faster.
+    if (settings.firstFailure === true && failures > 0) turns.length = 0;
     options.onProgress?.({ done: results.length, total, failures });
   };
-  const turns = turnsOf(seeds);
-  if (workers <= 1) await runHere(options, turns, take);
-  else await Promise.all(Array.from({ length: workers }, () => runInProcess(options, turns, take)));
+  if (workers <= 1) await runHere(settings, turns, take);
+  else await Promise.all(Array.from({ length: workers }, () => runInProcess(settings, turns, take)));
   results.sort((a, b) => a.seed - b.seed);
-  return reportOf(results, { hasher: nodeHasher, seconds: (performance.now() - startedMs) / 1_000, kinds: options.kinds });
+  return reportOf(settings.firstFailure === true ? upToFailure(results) : results, {
+    hasher: nodeHasher,
+    seconds: (performance.now() - startedMs) / 1_000,
+    kinds: options.kinds,
+  });
+}
+
+function hasFailed({ violations }: RunResult): boolean {
+  return violations.length > 0;
+}
+
+/** The results up to the first that failed; all when none did. */
+function upToFailure(results: readonly RunResult[]): readonly RunResult[] {
+  const first = results.findIndex(hasFailed);
+  return first < 0 ? results : results.slice(0, first + 1);
 }
 
 /** What crosses to a worker: the settings alone, since functions do not. */
-export function settingsOf({ engine, nodes, kinds, planted, realCrypto }: ScheduleSettings): ScheduleSettings {
+function settingsOf({
+  engine,
+  nodes,
+  kinds,
+  planted,
+  realCrypto,
+  firstFailure = planted !== undefined,
+}: CampaignOptions): ScheduleSettings {
   return {
     engine,
     nodes,
+    firstFailure,
     ...(kinds === undefined ? {} : { kinds }),
     ...(planted === undefined ? {} : { planted }),
     ...(realCrypto === undefined ? {} : { realCrypto }),
@@ -89,19 +118,27 @@ export interface Turn {
   readonly to: number;
 }
 
-function turnsOf({ from, to }: Turn): Turn[] {
+function turnsOf({ from, to }: Turn, size: number): Turn[] {
   const turns: Turn[] = [];
-  for (let at = from; at <= to; at += SEEDS_PER_TURN) turns.push({ from: at, to: Math.min(to, at + SEEDS_PER_TURN - 1) });
+  for (let at = from; at <= to; at += size) turns.push({ from: at, to: Math.min(to, at + size - 1) });
   return turns.reverse();
 }
 
-async function runHere(options: CampaignOptions, turns: Turn[], take: (turn: readonly RunResult[]) => void): Promise<void> {
+/** Runs a turn's seeds: all, or up to the first that fails. */
+export function runTurn(settings: ScheduleSettings, turn: Turn, crypto: ScheduleCrypto): RunResult[] {
+  const results: RunResult[] = [];
+  for (let seed = turn.from; seed <= turn.to; seed++) {
+    const result = runSeed(settings, seed, crypto);
+    results.push(result);
+    if (settings.firstFailure === true && hasFailed(result)) break;
+  }
+  return results;
+}
+
+async function runHere(settings: ScheduleSettings, turns: Turn[], take: (turn: readonly RunResult[]) => void): Promise<void> {
   const crypto = { hasher: nodeHasher, ed25519: await loadSodium() };
-  const settings = settingsOf(options);
   for (let turn = turns.pop(); turn !== undefined; turn = turns.pop()) {
-    const results: RunResult[] = [];
-    for (let seed = turn.from; seed <= turn.to; seed++) results.push(runSeed(settings, seed, crypto));
-    take(results);
+    take(runTurn(settings, turn, crypto));
     // Progress may want to be drawn, and an interrupt heard.
     await new Promise((resolve) => {
       setImmediate(resolve);
@@ -110,7 +147,7 @@ async function runHere(options: CampaignOptions, turns: Turn[], take: (turn: rea
 }
 
 /** A worker of its own process takes turns until none is left. */
-function runInProcess(options: CampaignOptions, turns: Turn[], take: (turn: readonly RunResult[]) => void): Promise<void> {
+function runInProcess(settings: ScheduleSettings, turns: Turn[], take: (turn: readonly RunResult[]) => void): Promise<void> {
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   const file = fileURLToPath(new URL(`./campaign-worker.${extension}`, import.meta.url));
   const child: ChildProcess = fork(file, { serialization: "advanced" });
@@ -118,7 +155,7 @@ function runInProcess(options: CampaignOptions, turns: Turn[], take: (turn: read
     const next = (): void => {
       const turn = turns.pop();
       if (turn === undefined) child.disconnect();
-      else child.send({ settings: settingsOf(options), turn });
+      else child.send({ settings, turn });
     };
     child.on("message", (results: readonly RunResult[]) => {
       take(results);

@@ -8,8 +8,9 @@ export { ed25519Keys, type KeyMill, type SimulatedKey, standInKeys } from "./key
 export { checkHistory } from "./linearizability/checker.ts";
 export type { HistoryOperation, SequentialModel, Verdict } from "./linearizability/history.ts";
 export { MARKS } from "./marks.ts";
-export type { PlantedBug } from "./planted/bug.ts";
+export type { PlantedBug, PlantedRoom } from "./planted/bug.ts";
 export { PLANTED_BUGS } from "./planted/planted.ts";
 export { type ReplayOptions, replayTranscript, shrinkFaults, type Transcript } from "./replay.ts";
-export { type RunOptions, type RunResult, runSchedule } from "./run.ts";
+export { runSchedule } from "./run.ts";
+export type { RunOptions, RunResult } from "./run-result.ts";
 export { type ScheduleSettings, SIMULATED_ENGINES } from "./schedule.ts";

@@ -2,7 +2,8 @@ import fastCheck from "fast-check";
 import type { EngineName } from "#base";
 import { loadSodium, nodeHasher } from "#crypto";
 import type { Fault } from "./faults/fault.ts";
-import { type RunResult, runSchedule } from "./run.ts";
+import { runSchedule } from "./run.ts";
+import type { RunResult } from "./run-result.ts";
 import { keysFor, plantedBug } from "./schedule.ts";
 
 /** A schedule that is run again: its faults are given, not drawn. */

@@ -20,59 +20,16 @@ import { describeNodes, drawCore, isDrained, type LivenessReport, livenessBounds
 import { Coverage } from "./marks.ts";
 import { Observer } from "./observer.ts";
 import type { PlantedBug } from "./planted/bug.ts";
+import type { RunOptions, RunResult } from "./run-result.ts";
 import { Scheduler } from "./scheduler.ts";
 import { weightsOf, windowOf } from "./shape.ts";
 import { TraceHash } from "./trace.ts";
 import { Workload } from "./workload.ts";
 
-/** What one schedule is run with. */
-export interface RunOptions {
-  readonly seed: number;
-  /** The consensus engine; pbft by default. */
-  readonly engine?: EngineName;
-  readonly nodes: number;
-  /** One weight each; drawn from the seed by default. */
-  readonly weights?: readonly number[];
-  /** Heights in flight; drawn from the seed by default. */
-  readonly window?: number;
-  readonly hasher: Hasher;
-  /** A mill of keys for this run: the stand-in, or real Ed25519. */
-  readonly keys: KeyMill;
-  /** Kinds of faults to draw from; all by default. */
-  readonly kinds?: readonly FaultKind[];
-  /** A list to replay instead of drawing one. */
-  readonly faults?: readonly Fault[];
-  readonly planted?: PlantedBug;
-  /** Receives a line for each delivery and event, for a transcript. */
-  readonly log?: (line: string) => void;
-}
-
-/** What came of one schedule. */
-export interface RunResult {
-  readonly seed: number;
-  readonly faults: readonly Fault[];
-  readonly violations: readonly Violation[];
-  readonly commits: number;
-  readonly answered: number;
-  readonly virtualMs: number;
-  readonly events: number;
-  /** How often each kind of fault took effect; a Byzantine node counts once. */
-  readonly hits: Readonly<Record<string, number>>;
-  readonly marks: Readonly<Record<string, number>>;
-  /** Frames that honest cores sent, by the name of their message. */
-  readonly messages: Readonly<Record<string, number>>;
-  /** Votes and proposals signed. */
-  readonly signatures: number;
-  /** Receipts that the offline verifier passed. */
-  readonly receipts: number;
-  readonly liveness: LivenessReport;
-  /** 16 hexadecimal characters: equal for equal runs. */
-  readonly traceHash: string;
-}
-
 /** Commands of honest clients in the safety phase, and at the beginning of each stage of the liveness phase. */
 const OPERATIONS = { safety: 12, liveness: 1 };
-const EVENTS_MAX = 400_000;
+/** Events of a whole schedule, for each node: some twenty times what one takes. A protocol that needs more stops nowhere. */
+const EVENTS_MAX = 20_000;
 /** Enough frames to fill any buffer that is not bounded, few enough to simulate. */
 const SIMULATED_FLOOD = { framesMax: 600, perSecond: 0 };
 /** How often it is looked whether everything is drained. */
@@ -113,12 +70,14 @@ class Run {
   readonly #trace = new TraceHash();
   readonly #waitedFor = new Set<NodeId>();
   readonly #window: number;
+  readonly #eventsMax: number;
   #signatures = 0;
   #liveness: LivenessReport = { core: [], coreMs: undefined, allMs: undefined, waitedFor: [] };
 
   constructor(options: RunOptions) {
     const { seed, nodes, hasher, keys, planted, engine = "pbft" } = options;
     this.#options = options;
+    this.#eventsMax = EVENTS_MAX * nodes;
     const weights = options.weights ?? weightsOf({ seed, nodes, engine });
     this.#faults = options.faults ?? drawFaults(options, weights);
     this.#random = new SeededRandom(seed, "workload");
@@ -159,13 +118,31 @@ class Run {
     this.#cluster.begin();
     for (let i = 0; i < OPERATIONS.safety; i++)
       this.#scheduler.after((300 + (SAFETY_MS * i) / OPERATIONS.safety) * 1_000, () => this.#submit(this.#cluster.nodes));
-    this.#scheduler.runUntil({ elapsedMs: SAFETY_MS, events: EVENTS_MAX });
-    this.#drainAll();
+    this.#runUntil(SAFETY_MS);
+    if (!this.#isOver()) this.#drainAll();
+    if (!this.#isOver()) this.#finish();
+    return this.#result();
+  }
+
+  /** Checks what stands in the logs at the end. */
+  #finish(): void {
     const { operations } = this.#workload;
     for (const { answer, record } of operations) this.#observer.onAnswer(answer, record?.outcome);
     this.#checker.finish(operations);
     for (let passed = 0; passed < this.#checker.receipts; passed++) this.#coverage.sometimes("receipt-verified");
-    return this.#result();
+  }
+
+  /** Runs what happens until a time, unless the schedule is over before. */
+  #runUntil(elapsedMs: number): void {
+    const events = this.#eventsMax - this.#scheduler.executed;
+    this.#scheduler.runUntil({ elapsedMs, events, done: () => this.#isOver() });
+    if (this.#scheduler.executed >= this.#eventsMax) this.#checker.fail("S1", `${this.#eventsMax} events were not enough`);
+  }
+
+  /** Whether nothing that is still to come matters. */
+  #isOver(): boolean {
+    if (this.#scheduler.executed >= this.#eventsMax) return true;
+    return this.#options.endsAtViolation === true && this.#checker.violations.length > 0;
   }
 
   #result(): RunResult {
@@ -351,7 +328,8 @@ class Run {
     for (let elapsedMs = 0; elapsedMs <= boundMs; elapsedMs += LOOK_MS) {
       if (isDrained(nodes)) return elapsedMs;
       for (const id of waitedFor(nodes)) this.#waitedFor.add(id);
-      this.#scheduler.runUntil({ elapsedMs: startMs + elapsedMs + LOOK_MS, events: EVENTS_MAX });
+      this.#runUntil(startMs + elapsedMs + LOOK_MS);
+      if (this.#isOver()) return undefined;
     }
     const names = nodes.map(({ id }) => id).join(", ");
     const waited = [...new Set(waitedFor(nodes))].sort().join(", ");

@@ -4,7 +4,8 @@ import type { FaultKind } from "./faults/catalogue.ts";
 import { ed25519Keys, type KeyMill, standInKeys } from "./keys.ts";
 import type { PlantedBug } from "./planted/bug.ts";
 import { PLANTED_BUGS } from "./planted/planted.ts";
-import { drawFaults, type RunResult, runSchedule } from "./run.ts";
+import { drawFaults, runSchedule } from "./run.ts";
+import type { RunResult } from "./run-result.ts";
 import { weightsOf } from "./shape.ts";
 
 /** One seed in so many runs with real Ed25519. */
@@ -24,6 +25,8 @@ export interface ScheduleSettings {
   readonly planted?: string;
   /** Every seed with real Ed25519, not one in a hundred. */
   readonly realCrypto?: boolean;
+  /** Whether a schedule ends at its first violation, and a campaign with it. */
+  readonly firstFailure?: boolean;
 }
 
 /** Hash and signatures of a campaign; loaded once, before the first run. */
@@ -71,6 +74,7 @@ export function runSeed(settings: ScheduleSettings, seed: number, crypto: Schedu
       ...(kinds === undefined ? {} : { kinds }),
       ...(planted === undefined ? {} : { planted }),
       ...(planted?.weights && { weights: planted.weights }),
+      endsAtViolation: settings.firstFailure === true,
     });
   } catch (cause) {
     const faults = drawFaults(

@@ -2,16 +2,17 @@ import type { Hash } from "#base";
 import { pbftRules, preparedChain, type ViewChange } from "#consensus";
 import type { PlantedBug } from "./bug.ts";
 
-const PBFT_BUGS_OF_RULES: readonly Omit<PlantedBug, "engine">[] = [
+const PBFT_BUGS_OF_RULES: readonly Omit<PlantedBug, "engine" | "room">[] = [
   {
     name: "quorum-of-half",
     about: "half of the weight decides, so two halves decide apart",
-    breaks: ["A1", "A3"],
+    breaks: ["A1", "A3", "A7"],
     overrides: { rules: { pbft: { ...pbftRules, isQuorum: (weight, total) => 2 * weight >= total } } },
     kinds: ["partition", "equivocate"],
   },
   {
     name: "votes-not-verified",
+    known: "Castro & Liskov 1999, 4.4",
     about: "votes count before their signature is checked",
     breaks: ["A3", "A1"],
     overrides: { rules: { pbft: { ...pbftRules, verifiesVotes: false } } },
@@ -26,6 +27,7 @@ const PBFT_BUGS_OF_RULES: readonly Omit<PlantedBug, "engine">[] = [
   },
   {
     name: "prepared-value-dropped",
+    known: "raijin #8",
     about: "a new-view demands nothing although a value was prepared",
     breaks: ["A1", "S1"],
     overrides: { rules: { pbft: { ...pbftRules, demandedChain: () => [] } } },
@@ -47,8 +49,9 @@ const PBFT_BUGS_OF_RULES: readonly Omit<PlantedBug, "engine">[] = [
   },
   {
     name: "two-thirds-of-five",
+    known: "SmartBFT computeQuorum",
     about: "2f + 1 of five decide, so two quorums meet in the one that lies",
-    breaks: ["A1", "A3"],
+    breaks: ["A1", "A3", "A7"],
     nodes: 5,
     weights: [1, 1, 1, 1, 1],
     overrides: { rules: { pbft: { ...pbftRules, isQuorum: (weight, total) => weight >= 2 * Math.floor((total - 1) / 3) + 1 } } },
@@ -56,8 +59,9 @@ const PBFT_BUGS_OF_RULES: readonly Omit<PlantedBug, "engine">[] = [
   },
   {
     name: "two-thirds-of-six",
+    known: "SmartBFT computeQuorum",
     about: "2f + 1 of six decide, so two quorums need not meet",
-    breaks: ["A1", "A3"],
+    breaks: ["A1", "A3", "A7"],
     nodes: 6,
     weights: [1, 1, 1, 1, 1, 1],
     overrides: { rules: { pbft: { ...pbftRules, isQuorum: (weight, total) => weight >= 2 * Math.floor((total - 1) / 3) + 1 } } },
@@ -65,6 +69,7 @@ const PBFT_BUGS_OF_RULES: readonly Omit<PlantedBug, "engine">[] = [
   },
   {
     name: "one-view-change-masks-the-rest",
+    known: "concord-bft PR 50",
     about: "of the view changes that make a new-view only the first one's certificates count",
     breaks: ["A1", "A7", "S1"],
     overrides: { rules: { pbft: { ...pbftRules, demandedChain: (viewChanges) => pbftRules.demandedChain(viewChanges.slice(0, 1)) } } },
@@ -72,6 +77,7 @@ const PBFT_BUGS_OF_RULES: readonly Omit<PlantedBug, "engine">[] = [
   },
   {
     name: "new-view-omits-a-slot",
+    known: "FISCO-BCOS PR 5168",
     about: "a new-view demands the prepared values but the last",
     breaks: ["A1", "A7", "S1"],
     overrides: { rules: { pbft: { ...pbftRules, demandedChain: (viewChanges) => pbftRules.demandedChain(viewChanges).slice(0, -1) } } },
@@ -80,7 +86,7 @@ const PBFT_BUGS_OF_RULES: readonly Omit<PlantedBug, "engine">[] = [
 ];
 
 /** Bugs in the rules of PBFT (docs/protocols/pbft.md). */
-export const PBFT_BUGS: readonly PlantedBug[] = PBFT_BUGS_OF_RULES.map((bug) => ({ ...bug, engine: "pbft" }));
+export const PBFT_BUGS: readonly PlantedBug[] = PBFT_BUGS_OF_RULES.map((bug) => ({ ...bug, engine: "pbft", room: "protocol" }));
 
 function lowestPrepared(viewChanges: readonly ViewChange[]): readonly Hash[] {
   return preparedChain(viewChanges, (best, other) => other.view < best.view);

@@ -9,13 +9,17 @@ import { TENDERMINT_BUGS } from "./tendermint.ts";
 const NODE_BUGS: readonly PlantedBug[] = [
   {
     name: "acknowledged-before-durable",
+    room: "storage",
+    known: "etcd #14143",
     about: "the store says durable before it is",
-    breaks: ["A4", "A5", "A1"],
+    breaks: ["A4", "A5", "A1", "A7"],
     overrides: { acknowledgesEarly: true },
     kinds: ["cluster-restart", "crash"],
   },
   {
     name: "lost-disk-taken-for-new",
+    room: "replica",
+    known: "openraft FAQ, a wiped node under its old id",
     about: "a node that lost its memory votes as if it had none to lose",
     breaks: ["A5", "A1"],
     overrides: { forgetsGuard: true },

@@ -1,8 +1,8 @@
 import { type RaftRules, raftRules } from "#consensus";
 import type { PlantedBug } from "./bug.ts";
 
-function bug(about: Omit<PlantedBug, "engine" | "overrides">, override: Partial<RaftRules>, window = 1): PlantedBug {
-  return { ...about, engine: "raft", overrides: { window, rules: { raft: { ...raftRules, ...override } } } };
+function bug(about: Omit<PlantedBug, "engine" | "room" | "overrides">, override: Partial<RaftRules>, window = 1): PlantedBug {
+  return { ...about, room: "protocol", engine: "raft", overrides: { window, rules: { raft: { ...raftRules, ...override } } } };
 }
 
 /** Bugs in the rules of Raft (docs/protocols/raft.md). */
@@ -19,6 +19,7 @@ export const RAFT_BUGS: readonly PlantedBug[] = [
   bug(
     {
       name: "raft-votes-twice",
+      known: "Ongaro & Ousterhout 2014, 5.2",
       about: "a node votes for two candidates in one term",
       breaks: ["A1", "S1"],
       kinds: ["leader-crash", "partition", "loss", "isolate-leader"],
@@ -38,6 +39,7 @@ export const RAFT_BUGS: readonly PlantedBug[] = [
   bug(
     {
       name: "raft-elects-a-short-log",
+      known: "Ongaro & Ousterhout 2014, 5.4.1",
       about: "a candidate whose log ends in an older term may lead",
       breaks: ["A1", "S1", "A7"],
       kinds: ["leader-crash", "partition", "loss", "isolate-leader"],

@@ -1,8 +1,8 @@
 import { type ReplicaRules, replicaRules } from "#replica";
 import type { PlantedBug } from "./bug.ts";
 
-function bug(about: Omit<PlantedBug, "overrides">, override: Partial<ReplicaRules>): PlantedBug {
-  return { ...about, overrides: { rules: { replica: { ...replicaRules, ...override } } } };
+function bug(about: Omit<PlantedBug, "room" | "overrides">, override: Partial<ReplicaRules>): PlantedBug {
+  return { ...about, room: "replica", overrides: { rules: { replica: { ...replicaRules, ...override } } } };
 }
 
 /** Bugs in the replica around its core. */
@@ -10,6 +10,7 @@ export const REPLICA_BUGS: readonly PlantedBug[] = [
   bug(
     {
       name: "sent-before-written",
+      known: "openraft io_ordering",
       about: "votes and answers leave before they are durable",
       breaks: ["A4", "A5", "A1"],
       kinds: ["cluster-restart", "crash", "power-cut"],

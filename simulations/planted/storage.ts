@@ -1,8 +1,8 @@
 import { type DiskRules, diskRules } from "../disk.ts";
 import type { PlantedBug } from "./bug.ts";
 
-function bug(about: Omit<PlantedBug, "overrides">, override: Partial<DiskRules>): PlantedBug {
-  return { ...about, overrides: { disk: { ...diskRules, ...override } } };
+function bug(about: Omit<PlantedBug, "room" | "overrides">, override: Partial<DiskRules>): PlantedBug {
+  return { ...about, room: "storage", overrides: { disk: { ...diskRules, ...override } } };
 }
 
 /** Bugs in the store, as the simulated disk shows them. */
@@ -10,6 +10,7 @@ export const STORAGE_BUGS: readonly PlantedBug[] = [
   bug(
     {
       name: "torn-batch-accepted",
+      known: "malachite #1434",
       about: "half of the batch that was being written at a crash stays",
       breaks: ["A4", "A7", "A9", "L1"],
       kinds: ["torn-write", "crash", "cluster-restart", "power-cut"],
@@ -19,6 +20,7 @@ export const STORAGE_BUGS: readonly PlantedBug[] = [
   bug(
     {
       name: "writes-reordered",
+      known: "openraft io_ordering",
       about: "of the writes under way at a crash the newest stay, not the oldest",
       breaks: ["A4", "A5", "A7", "L1"],
       kinds: ["crash", "cluster-restart", "power-cut", "stalled-disk"],

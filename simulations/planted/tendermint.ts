@@ -1,8 +1,8 @@
 import { type TendermintRules, tendermintRules } from "#consensus";
 import type { PlantedBug } from "./bug.ts";
 
-function bug(about: Omit<PlantedBug, "engine" | "overrides">, override: Partial<TendermintRules>): PlantedBug {
-  return { ...about, engine: "tendermint", overrides: { rules: { tendermint: { ...tendermintRules, ...override } } } };
+function bug(about: Omit<PlantedBug, "engine" | "room" | "overrides">, override: Partial<TendermintRules>): PlantedBug {
+  return { ...about, room: "protocol", engine: "tendermint", overrides: { rules: { tendermint: { ...tendermintRules, ...override } } } };
 }
 
 /** Bugs in the rules of Tendermint (docs/protocols/tendermint.md). */
@@ -11,7 +11,7 @@ export const TENDERMINT_BUGS: readonly PlantedBug[] = [
     {
       name: "tendermint-quorum-of-half",
       about: "half of the weight makes a polka and decides",
-      breaks: ["A1", "A3"],
+      breaks: ["A1", "A3", "A7"],
       kinds: ["partition", "equivocate"],
     },
     { isQuorum: (weight, total) => 2 * weight >= total },
@@ -37,6 +37,7 @@ export const TENDERMINT_BUGS: readonly PlantedBug[] = [
   bug(
     {
       name: "tendermint-never-locks",
+      known: "IBFT, arXiv 1901.07160",
       about: "a precommit does not lock",
       breaks: ["A1", "A8"],
       kinds: ["targeted-loss", "equivocate", "loss", "kind-loss"],

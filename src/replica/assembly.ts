@@ -116,6 +116,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
     certifier,
     ...heights,
     pipelineCommandsMin: timing.pipelineCommandsMin,
+    rules,
   });
   const peers = new Peers({ membership: ledger.membership, self, transport, telemetry });
   const catchUp = new CatchUp({
@@ -201,7 +202,7 @@ function driverPorts(
 }
 
 function makeCertifier(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger): Certifier {
-  const { self, signer, verifier, store, hasher } = options;
+  const { self, signer, verifier, store, hasher, rules } = options;
   const { trustDomain, engine } = ledger.genesis;
   const certifier = new Certifier({
     self,
@@ -211,6 +212,7 @@ function makeCertifier(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger
     faultModel: faultModelOf(engine),
     signer,
     verifier,
+    rules: rules?.replica ?? replicaRules,
     onCertified: hooks.onCertified,
     onDiverged: (height) => hooks.halt(`a quorum's checkpoint after height ${height} contradicts this node's log`),
   });

@@ -16,7 +16,6 @@ import {
   findMember,
   type Hasher,
   invariant,
-  isQuorum,
   LIMITS,
   type Membership,
   type NodeId,
@@ -27,6 +26,7 @@ import {
   weightOf,
 } from "#base";
 import type { CosignatureFrame } from "./frames.ts";
+import type { ReplicaRules } from "./rules.ts";
 
 /** A height of the log that a quorum has cosigned. */
 export interface Certified {
@@ -48,6 +48,7 @@ export interface CertifierOptions {
   readonly faultModel: FaultModel;
   readonly signer: NodeSigner;
   readonly verifier: SignatureVerifier;
+  readonly rules: Pick<ReplicaRules, "certifies" | "verifiesCosignatures">;
   onCertified(certified: Certified): void;
   /** A quorum stands behind another root than ours: this node must stop and never truncate. */
   onDiverged(height: number): void;
@@ -201,7 +202,7 @@ export class Certifier {
     const claims = cosignatureClaims(this.#options.membershipAt(height), claimed, cosignature);
     if (claims === undefined) return void this.#candidates.get(height)?.delete(cosignature.node);
     this.#options.verifier.verify(claims, (verdicts) => {
-      if (verdicts.every(Boolean)) candidate.verdict = "good";
+      if (verdicts.every(Boolean) || !this.#options.rules.verifiesCosignatures) candidate.verdict = "good";
       else this.#candidates.get(height)?.delete(cosignature.node);
       this.#check(height);
     });
@@ -226,7 +227,7 @@ export class Certifier {
       membership,
       cosignatures.map(({ node }) => node),
     );
-    return isQuorum(weight, totalWeight(membership), this.#options.faultModel);
+    return this.#options.rules.certifies(weight, totalWeight(membership), this.#options.faultModel);
   }
 }
 

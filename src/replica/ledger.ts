@@ -26,7 +26,7 @@ import { type CommitCertificate, decodeMessage, encodeMessage, type Proposal, ty
 import { LedgerState, resultOfEntry } from "#state";
 import { prefixRange, STORE_KEYS } from "./keys.ts";
 import { type ReplicaRules, replicaRules } from "./rules.ts";
-import type { BlockEvent, OrderedRecord } from "./types.ts";
+import type { BlockEvent, OrderedRecord, ReplicaOptions } from "./types.ts";
 
 /** Points of the log that are kept over a restart: what a proposal may name as certified, and as many again. */
 const POINTS_KEPT = 2 * LIMITS.uncertifiedHeightsMax;
@@ -48,7 +48,7 @@ export interface LedgerOptions {
   readonly genesisBytes: Uint8Array;
   readonly hasher: Hasher;
   readonly store: KeyValueStore;
-  readonly rules?: { readonly replica?: ReplicaRules };
+  readonly rules?: Pick<NonNullable<ReplicaOptions["rules"]>, "replica" | "state" | "audit">;
 }
 
 /**
@@ -107,8 +107,9 @@ export class Ledger {
     const rules = options.rules?.replica ?? replicaRules;
     const genesis = parseGenesis(genesisBytes);
     const cluster = clusterIdOf(hasher, genesisBytes);
-    const base = { genesis, cluster, hasher };
-    const logOptions = { trustDomain: genesis.trustDomain, cluster, hasher };
+    const base = { genesis, cluster, hasher, ...(options.rules?.state && { rules: options.rules.state }) };
+    const auditRules = options.rules?.audit;
+    const logOptions = { trustDomain: genesis.trustDomain, cluster, hasher, ...(auditRules && { rules: auditRules }) };
     const stored = store.get(STORE_KEYS.tip);
     if (stored === undefined) {
       const state = LedgerState.fromGenesis(base);

@@ -16,6 +16,7 @@ import type { Effect, Proposal, ProposalDraft } from "#consensus";
 import type { Admission } from "./admission.ts";
 import type { Certifier } from "./certifier.ts";
 import { leafKey, type Mempool } from "./mempool.ts";
+import type { ReplicaRules } from "./rules.ts";
 
 /** What the leader may propose for. */
 export type ProposalSlot = Omit<Extract<Effect, { type: "want-proposal" }>, "type">;
@@ -32,6 +33,7 @@ export interface ProposalsOptions {
   epochFirstHeight(): number;
   tipHeight(): number;
   readonly pipelineCommandsMin: number;
+  readonly rules: Pick<ReplicaRules, "verifiesCommands" | "isTimely">;
 }
 
 /** How strictly a proposal is checked: the clock only at its first proposal, signatures never again once a quorum voted. */
@@ -125,8 +127,8 @@ export class Proposals {
   }
 
   #isTimely(proposal: Proposal): boolean {
-    const skewUs = Math.abs(proposal.header.timeUs - this.#options.clock.nowUs());
-    return skewUs <= LIMITS.proposalSkewMaxMs * 1_000;
+    const { clock, rules } = this.#options;
+    return rules.isTimely(Math.abs(proposal.header.timeUs - clock.nowUs()));
   }
 
   #readBatch(proposal: Proposal): ReadBatch | undefined {
@@ -152,7 +154,7 @@ export class Proposals {
   }
 
   #verifyCommands(commands: readonly SignedCommand[], done: (valid: boolean) => void): void {
-    if (commands.length === 0) return done(true);
+    if (commands.length === 0 || !this.#options.rules.verifiesCommands) return done(true);
     const claims: SignatureClaim[] = [];
     try {
       for (const signed of commands) claims.push(...this.#options.admission.claimsOf(signed));

@@ -23,6 +23,7 @@ import { Participation } from "./participation.ts";
 import { PeerProtocol } from "./peer-protocol.ts";
 import { Proposer } from "./proposer.ts";
 import type { ReadPoint } from "./reads.ts";
+import { replicaRules } from "./rules.ts";
 import type { BlockEvent, OrderedRecord, ReplicaMode, ReplicaOptions, ReplicaStatus, SubmitAnswer } from "./types.ts";
 
 const OUTCOMES = ["applied", "allowed", "denied", "refused"] as const;
@@ -226,13 +227,18 @@ export class Replica {
     this.#watchLeader(commands, { view: certificate.view, nowUs });
     this.#proposer.onDecided(applied.height, commands.length);
     const operations: WriteOperation[] = [...applied.operations, ...driver.expired(applied.height), ...this.#certifiedOperations()];
+    const cosign = (): void => {
+      certifier.addPoint(applied.height, applied.point);
+      this.#peers.cosign(applied.height);
+    };
+    const { cosignsWrittenOnly } = this.#options.rules?.replica ?? replicaRules;
+    if (!cosignsWrittenOnly) cosign();
     writeAhead.append(operations, () => {
       driver.step({ type: "applied", height: applied.height });
       this.#options.events?.onBlock?.(applied.event);
       waiters.onApplied(applied.height, applied.records);
       reads.onApplied(applied.height);
-      certifier.addPoint(applied.height, applied.point);
-      this.#peers.cosign(applied.height);
+      if (cosignsWrittenOnly) cosign();
       this.#epochs.onApplied();
       catchUp.onTip();
     });

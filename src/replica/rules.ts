@@ -1,3 +1,5 @@
+import { type FaultModel, isQuorum, LIMITS } from "#base";
+
 /** The decisions of a replica on which safety stands beside its core's: a planted bug overrides one of them, production never does. */
 export interface ReplicaRules {
   /** Whether what was queued after a write may leave before that write is durable (never). */
@@ -8,6 +10,18 @@ export interface ReplicaRules {
   floorAbove(window: number): number;
   /** Whether a command that was answered keeps that answer when it is ordered again. */
   readonly keepsFirstAnswer: boolean;
+  /** Whether a refused write ends the node: what it was for may be gone, though the next one succeeds. */
+  readonly stopsAtFailedWrite: boolean;
+  /** Whether the signatures of a proposal's commands are verified before the vote. */
+  readonly verifiesCommands: boolean;
+  /** Whether a first proposal may name a time so far from this node's clock, in microseconds. */
+  isTimely(distanceUs: number): boolean;
+  /** Whether a block is cosigned only when it is durable. */
+  readonly cosignsWrittenOnly: boolean;
+  /** Whether cosignatures of this weight certify a checkpoint. */
+  certifies(weight: number, total: number, model: FaultModel): boolean;
+  /** Whether a cosignature counts only after its two signatures verified. */
+  readonly verifiesCosignatures: boolean;
 }
 
 /** The rules as docs/protocols/pbft.md and docs/ARCHITECTURE.md state them. */
@@ -16,4 +30,10 @@ export const replicaRules: ReplicaRules = {
   checksGuard: true,
   floorAbove: (window) => 2 * window + 1,
   keepsFirstAnswer: true,
+  stopsAtFailedWrite: true,
+  verifiesCommands: true,
+  isTimely: (distanceUs) => distanceUs <= LIMITS.proposalSkewMaxMs * 1_000,
+  cosignsWrittenOnly: true,
+  certifies: isQuorum,
+  verifiesCosignatures: true,
 };

@@ -1,3 +1,4 @@
+import type { AuditRules } from "#audit";
 import {
   type CanonicalObject,
   type CertifiedPoint,
@@ -20,7 +21,7 @@ import {
   type Transport,
 } from "#base";
 import type { CoreRules, CoreSnapshot, CoreTiming, Evidence } from "#consensus";
-import type { PendingChange } from "#state";
+import type { PendingChange, StateRules } from "#state";
 import type { ReplicaRules } from "./rules.ts";
 
 /**
@@ -69,7 +70,7 @@ export interface ReplicaOptions {
   readonly telemetry: Telemetry;
   readonly timing?: Partial<ReplicaTiming>;
   /** Overridden by planted bugs and Byzantine actors only. */
-  readonly rules?: CoreRules & { readonly replica?: ReplicaRules };
+  readonly rules?: CoreRules & { readonly replica?: ReplicaRules; readonly state?: StateRules; readonly audit?: AuditRules };
   readonly events?: Partial<ReplicaEvents>;
 }
 

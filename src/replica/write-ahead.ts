@@ -9,7 +9,7 @@ export interface WriteAheadOptions {
   readonly anchor: GuardAnchor;
   /** Votes counted before this start. */
   readonly votes: number;
-  readonly rules?: Pick<ReplicaRules, "sendsUnwritten">;
+  readonly rules?: Pick<ReplicaRules, "sendsUnwritten" | "stopsAtFailedWrite">;
   onFailure(error: Error): void;
 }
 
@@ -53,7 +53,7 @@ export class WriteAhead {
     this.#forgotten = [];
     this.#options.store.write(batch, (error) => {
       if (this.#failed) return;
-      if (error !== undefined) return this.#fail(error);
+      if (error !== undefined && this.#options.rules?.stopsAtFailedWrite !== false) return this.#fail(error);
       this.#durable = Math.max(this.#durable, position);
       done?.();
       this.#release();

@@ -2,6 +2,7 @@ import type { CanonicalObject, ErrorCode, PublicKey } from "#base";
 import { type Capability, coversResource, type Measures, measure } from "./capability.ts";
 import type { AuthorizationRequest } from "./command-body.ts";
 import type { GrantRecord, ServiceRecord } from "./records.ts";
+import type { StateRules } from "./rules.ts";
 import { RISK_LEVELS } from "./vocabulary.ts";
 
 /** What a decision looks at. */
@@ -10,6 +11,7 @@ export interface DecisionView {
   readonly timeUs: number;
   /** Whether the engine's quorum holds against members that lie. */
   readonly bearsLies: boolean;
+  readonly rules: Pick<StateRules, "allows">;
   service(id: string): ServiceRecord | undefined;
   /** Grants of a service for exactly this operation (or `*`), in order. */
   grantsFor(service: string, domain: string, operation: string): readonly GrantRecord[];
@@ -180,7 +182,7 @@ export function decide(view: DecisionView, request: EvaluationRequest): Decision
   for (const operation of [capability.operation, "*"]) {
     for (const grant of view.grantsFor(request.serviceId, capability.domain, operation)) {
       const failed = failedChecks(grant, asked);
-      if (failed === 0) return { decision: "allowed", reason: "OK", stages: ALL_PASSED, grant, wouldAllow: NO_HINTS };
+      if (view.rules.allows(failed)) return { decision: "allowed", reason: "OK", stages: ALL_PASSED, grant, wouldAllow: NO_HINTS };
       if (closest === undefined || isCloser({ grant, failed }, closest)) closest = { grant, failed };
     }
   }

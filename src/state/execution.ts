@@ -194,6 +194,7 @@ function onAuthorize({ store, timeUs, bearsLies, signed }: Execution, request: A
   const view = {
     timeUs,
     bearsLies,
+    rules: store.rules,
     service: (id: string) => store.service(id),
     grantsFor: (service: string, domain: string, operation: string) => store.grantsFor(service, domain, operation),
   };
@@ -240,7 +241,8 @@ function revocation({ height, timeUs, signed }: Execution, reason: string): Revo
 }
 
 /** Refuses a command outside its time, by the block's time. @throws {QuorumgateError} COMMAND_EXPIRED */
-export function checkCommandTime({ signed, timeUs }: Execution): void {
+export function checkCommandTime({ signed, store, timeUs: blockTimeUs }: Execution): void {
+  const timeUs = store.rules.judgedAtUs(blockTimeUs);
   const { issuedAtUs, expiresAtUs } = signed.command;
   if (timeUs >= expiresAtUs) throw new QuorumgateError("COMMAND_EXPIRED", "the command has expired");
   if (issuedAtUs > timeUs + LIMITS.clockSkewMaxUs) throw new QuorumgateError("COMMAND_EXPIRED", "the command is not yet valid");

@@ -1,4 +1,5 @@
 import type { GrantRecord } from "./records.ts";
+import { type StateRules, stateRules } from "./rules.ts";
 
 const NONE: readonly GrantRecord[] = [];
 
@@ -10,6 +11,11 @@ interface ServiceGrants {
 /** Finds grants by service, domain and operation, always in the order in which they were made. Bounded by the limits on grants. */
 export class GrantIndex {
   readonly #services = new Map<string, ServiceGrants>();
+  readonly #isOrdered: boolean;
+
+  constructor({ keepsGrantsInOrder }: Pick<StateRules, "keepsGrantsInOrder"> = stateRules) {
+    this.#isOrdered = keepsGrantsInOrder;
+  }
 
   /** Follows one row of the grants. */
   readonly observe = (row: { readonly before: GrantRecord | undefined; readonly after: GrantRecord | undefined }): void => {
@@ -39,8 +45,10 @@ export class GrantIndex {
       list = [];
       grants.byOperation.set(operation, list);
     }
-    insert(grants.all, grant);
-    insert(list, grant);
+    for (const ordered of [grants.all, list]) {
+      if (this.#isOrdered) insert(ordered, grant);
+      else ordered.push(grant);
+    }
   }
 
   #remove(grant: GrantRecord): void {

@@ -50,5 +50,6 @@ export { type ClaimContext, checkCommandShape, commandClaims } from "./pre-vote.
 export { parseDataVolume, parseRateLimit } from "./quantities.ts";
 export { type RecordedEntry, resultOfEntry } from "./recorded.ts";
 export { type GrantRecord, grantToCanonical, type Revocation, type ServiceRecord, serviceToCanonical } from "./records.ts";
+export { type StateRules, stateRules } from "./rules.ts";
 export { StateTree } from "./state-tree.ts";
 export { AUDIT_LEVELS, type AuditLevel, type OpenFields, RISK_LEVELS, type RiskLevel, SCOPES, type Scope } from "./vocabulary.ts";

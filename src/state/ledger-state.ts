@@ -36,6 +36,7 @@ import type { EpochRecord, NodeRecord } from "./nodes.ts";
 import { checkCommandShape } from "./pre-vote.ts";
 import { resultOfEntry } from "./recorded.ts";
 import type { GrantRecord, ServiceRecord } from "./records.ts";
+import { type StateRules, stateRules } from "./rules.ts";
 import { StateTree } from "./state-tree.ts";
 import { UsedIds } from "./used-ids.ts";
 
@@ -44,6 +45,8 @@ export interface LedgerOptions {
   readonly genesis: Genesis;
   readonly cluster: Hash;
   readonly hasher: Hasher;
+  /** Overridden by planted bugs only. */
+  readonly rules?: StateRules;
 }
 
 /** A change of members that is committed and not yet active. */
@@ -67,15 +70,16 @@ interface BlockCounts {
 export class LedgerState {
   readonly #options: LedgerOptions;
   readonly #store: LedgerStore;
-  readonly #used = new UsedIds();
+  readonly #used: UsedIds;
   readonly #tree: StateTree;
   readonly #membershipHashes = new Map<number, Hash>();
   #meta: Meta;
 
   private constructor(options: LedgerOptions) {
-    const { genesis, cluster, hasher } = options;
+    const { genesis, cluster, hasher, rules = stateRules } = options;
     this.#options = options;
-    this.#store = new LedgerStore(genesis);
+    this.#store = new LedgerStore(genesis, rules);
+    this.#used = new UsedIds(rules);
     this.#tree = new StateTree(hasher);
     const stateHash = toHash(hashInDomain(hasher, "quorumgate/state/v1\0", fromHex(cluster)));
     const { protocol, timeUs, membership } = genesis;
@@ -363,6 +367,7 @@ export class LedgerState {
     return {
       timeUs,
       bearsLies: this.#bearsLies,
+      rules: store.rules,
       service: (id) => store.service(id),
       grantsFor: (service, domain, operation) => store.grantsFor(service, domain, operation),
     };

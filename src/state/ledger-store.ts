@@ -4,6 +4,7 @@ import { EvidenceBook } from "./evidence.ts";
 import { GrantIndex } from "./grant-index.ts";
 import { Nodes } from "./nodes.ts";
 import { GRANT_CODEC, type GrantRecord, SERVICE_CODEC, type ServiceRecord } from "./records.ts";
+import { type StateRules, stateRules } from "./rules.ts";
 
 /** A page of services in ascending id. `next` is the `after` of the next page, absent on the last. */
 export interface ServicePage {
@@ -18,17 +19,20 @@ export class LedgerStore {
   readonly nodes: Nodes;
   readonly evidence: EvidenceBook = new EvidenceBook();
   readonly genesis: Genesis;
+  readonly rules: StateRules;
   #grantSequence = 0;
-  readonly #grantIndex = new GrantIndex();
+  readonly #grantIndex: GrantIndex;
   readonly #operators: ReadonlyMap<string, Operator>;
   readonly #issuers: ReadonlySet<string>;
   readonly #reservedIds: Set<string>;
   readonly #keys: Set<string>;
   #sortedIds: string[] | undefined;
 
-  constructor(genesis: Genesis) {
+  constructor(genesis: Genesis, rules: StateRules = stateRules) {
     const { members } = genesis.membership;
     this.genesis = genesis;
+    this.rules = rules;
+    this.#grantIndex = new GrantIndex(rules);
     const people = [...genesis.operators, ...genesis.issuers];
     this.#operators = new Map(genesis.operators.map((operator) => [operator.id, operator]));
     this.#issuers = new Set(genesis.issuers.map(({ id }) => id));

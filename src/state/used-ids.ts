@@ -1,6 +1,7 @@
 import { type CanonicalValue, type Command, type Hash, type PublicKey, parseDecimal, parseHash, type StateChange } from "#base";
 import { Bucket } from "./bucket.ts";
 import type { Codec } from "./records.ts";
+import { type StateRules, stateRules } from "./rules.ts";
 import { shapeError } from "./vocabulary.ts";
 
 const MICROSECONDS = 1_000_000;
@@ -22,6 +23,11 @@ export class UsedIds {
   readonly #hashes = new Map<string, Hash>();
   readonly #rowsBySecond = new Map<number, string[]>();
   readonly #block = new Map<number, string[]>();
+  readonly #rules: Pick<StateRules, "mayForget">;
+
+  constructor(rules: Pick<StateRules, "mayForget"> = stateRules) {
+    this.#rules = rules;
+  }
 
   /** The hash of the command that used this id under this key, if one did and it has not been forgotten. */
   find(key: PublicKey, id: string): Hash | undefined {
@@ -42,7 +48,7 @@ export class UsedIds {
   /** Forgets what has expired at the block's time. */
   forgetBefore(timeUs: number): void {
     for (const [second, keys] of this.#rowsBySecond) {
-      if (second * MICROSECONDS > timeUs) continue;
+      if (!this.#rules.mayForget(second * MICROSECONDS, timeUs)) continue;
       for (const key of keys) {
         for (const used of this.#rows.get(key) ?? []) this.#hashes.delete(used.slice(0, used.lastIndexOf(".")));
         this.#rows.delete(key);

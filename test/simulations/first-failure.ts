@@ -1,22 +1,25 @@
-import { runCampaign } from "#simulations";
+import { type CampaignFailure, type PlantedBug, replayTranscript, runCampaign } from "#simulations";
 
-/** Most bugs show within the first few seeds, so the search begins small. */
-const SEARCHED = [
-  { from: 1, to: 8 },
-  { from: 9, to: 24 },
-  { from: 25, to: 100 },
-  { from: 101, to: 300 },
-] as const;
+/** Seeds within which a planted bug has to show. */
+const SEEDS = { from: 1, to: 1_000 };
 
-/** The first schedule in which a planted bug breaks one of the invariants; undefined when none of 300 does. */
-export async function firstFailure(
-  planted: string,
-  breaks: readonly string[],
-): Promise<{ seed: number; invariant: string; faults: unknown } | undefined> {
-  for (const seeds of SEARCHED) {
-    const report = await runCampaign({ engine: "pbft", nodes: 4, seeds, planted, workers: 2 });
-    const failure = report.failures.find(({ invariant }) => breaks.includes(invariant));
-    if (failure !== undefined) return failure;
-  }
-  return undefined;
+/** The first schedule that a planted bug breaks, and how many were run. */
+export interface Found {
+  readonly failure: CampaignFailure | undefined;
+  readonly schedules: number;
+}
+
+/** Seeks a planted bug. */
+export async function firstFailure({ name }: PlantedBug): Promise<Found> {
+  const { failures, schedules } = await runCampaign({ engine: "pbft", nodes: 4, seeds: SEEDS, planted: name, workers: 2 });
+  return { failure: failures[0], schedules };
+}
+
+/** What breaks in a schedule when the bug is not planted: nothing, or it was not the bug that was found. */
+export async function breaksWithout(bug: PlantedBug, { seed, faults }: CampaignFailure): Promise<readonly string[]> {
+  const { engine = "pbft", nodes = 4, weights, overrides } = bug;
+  const { window } = overrides;
+  const cluster = { seed, engine, nodes, ...(weights && { weights }), ...(window !== undefined && { window }) };
+  const { result } = await replayTranscript({ ...cluster, faults });
+  return result.violations.map(({ invariant, detail }) => `${invariant}: ${detail}`);
 }

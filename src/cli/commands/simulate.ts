@@ -10,7 +10,7 @@ interface SimulateOptions {
   readonly json?: boolean;
   readonly engine: string;
   readonly nodes: string;
-  readonly seeds: string;
+  readonly seeds?: string;
   readonly faults?: string;
   readonly realCrypto?: boolean;
   readonly planted?: string;
@@ -20,6 +20,9 @@ interface SimulateOptions {
 }
 
 const PROGRESS_MS = 1_000;
+const ORDINARY_SEEDS = "0..99";
+/** More than any planted bug needs: the search ends with the first schedule that fails. */
+const SEARCHED_SEEDS = "1..2000";
 /** How many broken seeds are listed for a person; JSON has all. */
 const FAILURES_SHOWN = 10;
 
@@ -27,19 +30,15 @@ const FAILURES_SHOWN = 10;
 export function addSimulateCommand(program: Command): void {
   const text = {
     summary: "run the cluster under faults in virtual time, seed by seed; exit code 1 when an invariant breaks",
-    examples: [
-      "simulate --nodes 4 --seeds 0..999",
-      "simulate --planted weak-quorum --seeds 0..99 --json",
-      "simulate --replay failure.json",
-    ],
+    examples: ["simulate --nodes 4 --seeds 0..999", "simulate --planted quorum-of-half --json", "simulate --replay failure.json"],
   };
   addCommand(program, "simulate", text)
     .option("--engine <name>", "the consensus engine", "pbft")
     .option("--nodes <number>", "nodes of the cluster", "4")
-    .option("--seeds <range>", "A..B, both included, or one seed", "0..99")
+    .option("--seeds <range>", "A..B, both included, or one seed (default: 0..99, or as many as a planted bug needs)")
     .option("--faults <list>", "only these kinds of faults, separated by commas")
     .option("--real-crypto", "real Ed25519 in every seed, not in one of a hundred")
-    .option("--planted <name>", "with a bug that was planted: the checkers have to find it")
+    .option("--planted <name>", "with a bug that was planted: ends with the first schedule in which a checker finds it")
     .option("--workers <number>", "processes (default: as many as cores)")
     .option("--replay <file>", "a failure of a report, {seed, faults}, again as a transcript")
     .option("--shrink", "with --replay: look for the smallest list of faults that still fails")
@@ -55,7 +54,7 @@ async function campaign(options: SimulateOptions, output: Output): Promise<numbe
   const report = await runCampaign({
     engine: await readEngine(options),
     nodes: readNodes(options),
-    seeds: readSeeds(options.seeds),
+    seeds: readSeeds(options.seeds ?? (options.planted === undefined ? ORDINARY_SEEDS : SEARCHED_SEEDS)),
     ...(kinds === undefined ? {} : { kinds }),
     ...(await readPlanted(options)),
     ...(options.realCrypto === true ? { realCrypto: true } : {}),
