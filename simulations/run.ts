@@ -1,25 +1,13 @@
-import {
-  clusterIdOf,
-  type EngineName,
-  faultModelOf,
-  type Hash,
-  type Hasher,
-  type Membership,
-  type NodeId,
-  parseGenesis,
-  SeededRandom,
-} from "#base";
+import { clusterIdOf, faultModelOf, type Hash, type Membership, type NodeId, parseGenesis, SeededRandom } from "#base";
 import { ACTORS } from "./byzantine/actors.ts";
-import { Checker, type Violation } from "./checkers/invariants.ts";
+import { Checker } from "./checkers/invariants.ts";
 import { type ClusterOptions, SimulatedCluster, type SimulatedNode } from "./cluster.ts";
-import { FAULT_KINDS, type FaultKind, faultRow, faultsOf, SAFETY_MS, spentNodes } from "./faults/catalogue.ts";
+import { FAULT_KINDS, faultRow, faultsOf, SAFETY_MS, spentNodes } from "./faults/catalogue.ts";
 import type { Fault, Laboratory } from "./faults/fault.ts";
 import { describeFrame, FrameReader } from "./frame-reader.ts";
-import type { KeyMill } from "./keys.ts";
 import { describeNodes, drawCore, isDrained, type LivenessReport, livenessBounds, waitedFor } from "./liveness.ts";
 import { Coverage } from "./marks.ts";
 import { Observer } from "./observer.ts";
-import type { PlantedBug } from "./planted/bug.ts";
 import type { RunOptions, RunResult } from "./run-result.ts";
 import { Scheduler } from "./scheduler.ts";
 import { weightsOf, windowOf } from "./shape.ts";
