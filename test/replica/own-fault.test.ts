@@ -19,7 +19,7 @@ function failOnce(engine: "pbft" | "tendermint" | "raft"): RunResult {
     tendermint: { ...tendermintRules, isQuorum: fails },
     raft: { ...raftRules, isQuorum: fails },
   };
-  const planted = { name: "fails-once", about: "", breaks: ["S1"], kinds: [], overrides: { rules } };
+  const planted: PlantedBug = { name: "fails-once", room: "protocol", about: "", breaks: ["S1"], kinds: [], overrides: { rules } };
   const keys = standInKeys(nodeHasher);
   return runSchedule({ seed: 3, engine, nodes: 4, weights: [1, 1, 1, 1], window: 1, faults: [], hasher: nodeHasher, keys, planted });
 }
