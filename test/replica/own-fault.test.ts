@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { isQuorum } from "#base";
 import { pbftRules, raftRules, tendermintRules } from "#consensus";
 import { nodeHasher } from "#crypto";
-import { type RunResult, runSchedule, standInKeys } from "#simulations";
+import { type PlantedBug, type RunResult, runSchedule, standInKeys } from "#simulations";
 
 const FAULT = "a fault of this program: TypeError: planted";
 
