@@ -325,7 +325,8 @@ function genesisOf(options: ClusterOptions, members: readonly Member[]): Uint8Ar
 /** Lifetime of a simulated command: the longest allowed. */
 export const COMMAND_LIFETIME_US: number = LIMITS.commandLifetimeMaxUs - 1_000_000;
 
-function memberOf(keys: KeyMill, id: NodeId, weight: number): Member {
+/** A member with its keys. */
+export function memberOf(keys: KeyMill, id: NodeId, weight: number): Member {
   const key = (role: string): PublicKey => keys.keyOf(`${id}/${role}`).publicKey;
   return {
     id,

@@ -5,8 +5,9 @@ import type { CampaignReport, FaultKind } from "#simulations";
 import { addCommand, perform } from "../command.ts";
 import { EXIT, parseWhole, UsageError } from "../failure.ts";
 import { type Output, printable, table } from "../output.ts";
+import { simulateTwins, type TwinsFlags } from "./simulate-twins.ts";
 
-interface SimulateOptions {
+interface SimulateOptions extends TwinsFlags {
   readonly json?: boolean;
   readonly engine: string;
   readonly nodes: string;
@@ -30,7 +31,13 @@ const FAILURES_SHOWN = 10;
 export function addSimulateCommand(program: Command): void {
   const text = {
     summary: "run the cluster under faults in virtual time, seed by seed; exit code 1 when an invariant breaks",
-    examples: ["simulate --nodes 4 --seeds 0..999", "simulate --planted quorum-of-half --json", "simulate --replay failure.json"],
+    examples: [
+      "simulate --nodes 4 --seeds 0..999",
+      "simulate --planted quorum-of-half --json",
+      "simulate --replay failure.json",
+      "simulate --twins --engine tendermint --rounds 3",
+      "simulate --twins scenario.json",
+    ],
   };
   addCommand(program, "simulate", text)
     .option("--engine <name>", "the consensus engine", "pbft")
@@ -42,9 +49,22 @@ export function addSimulateCommand(program: Command): void {
     .option("--workers <number>", "processes (default: as many as cores)")
     .option("--replay <file>", "a failure of a report, {seed, faults}, again as a transcript")
     .option("--shrink", "with --replay: look for the smallest list of faults that still fails")
-    .action((options: SimulateOptions) =>
-      perform(options, (output) => (options.replay === undefined ? campaign(options, output) : replay(options, output))),
-    );
+    .option("--twins [file]", "nodes that run twice: one scenario {round_leaders, round_partitions}, or all of them up to names")
+    .option("--twin-nodes <number>", "with --twins: how many nodes run twice", "1")
+    .option("--rounds <number>", "with --twins: rounds with a leader and a partition each", "3")
+    .option("--parts <number>", "with --twins: into how many parts the network falls at most", "2")
+    .option("--deaf", "with --twins: in a round some may miss the deciding votes as well")
+    .action((options: SimulateOptions) => perform(options, (output) => modeOf(options)(options, output)));
+}
+
+function modeOf({ twins, replay: file }: SimulateOptions): (options: SimulateOptions, output: Output) => Promise<number> {
+  if (twins !== undefined) return playTwins;
+  return file === undefined ? campaign : replay;
+}
+
+async function playTwins(options: SimulateOptions, output: Output): Promise<number> {
+  const shared = { engine: await readEngine(options), nodes: readNodes(options), seeds: readSeeds(options.seeds ?? ORDINARY_SEEDS) };
+  return simulateTwins(options, { ...shared, ...(await readPlanted(options)), ...readWorkers(options) }, output);
 }
 
 async function campaign(options: SimulateOptions, output: Output): Promise<number> {
@@ -58,7 +78,7 @@ async function campaign(options: SimulateOptions, output: Output): Promise<numbe
     ...(kinds === undefined ? {} : { kinds }),
     ...(await readPlanted(options)),
     ...(options.realCrypto === true ? { realCrypto: true } : {}),
-    ...(options.workers === undefined ? {} : { workers: parseWhole(options.workers, { name: "--workers", min: 1, max: 64 }) }),
+    ...readWorkers(options),
     onProgress: ({ done, total, failures }) => {
       if (performance.now() - shown < PROGRESS_MS) return;
       shown = performance.now();
@@ -114,6 +134,10 @@ async function readEngine({ engine }: SimulateOptions): Promise<EngineName> {
 
 function readNodes({ nodes }: SimulateOptions): number {
   return parseWhole(nodes, { name: "--nodes", min: 1, max: 31 });
+}
+
+function readWorkers({ workers }: SimulateOptions): { readonly workers?: number } {
+  return workers === undefined ? {} : { workers: parseWhole(workers, { name: "--workers", min: 1, max: 64 }) };
 }
 
 function readSeeds(text: string): { readonly from: number; readonly to: number } {

@@ -1,0 +1,44 @@
+import { encodeUtf8, type Hash, type Hasher, toHash } from "#base";
+import type { CoreRules } from "#consensus";
+import type { Violation } from "../checkers/invariants.ts";
+import type { KeyMill } from "../keys.ts";
+import { TwinsChecker } from "./check.ts";
+import type { TwinsScenario } from "./scenario.ts";
+import { TwinsWorld } from "./world.ts";
+
+/** What scenarios are played with; the same for all of them. */
+export interface PlayOptions {
+  readonly hasher: Hasher;
+  readonly keys: KeyMill;
+  /** Rules of a planted bug. */
+  readonly rules?: CoreRules;
+}
+
+/** What came of one scenario. */
+export interface TwinsResult {
+  readonly violations: readonly Violation[];
+  /** Heights that honest nodes decided differently: a violation only where the engine has to bear the twins. */
+  readonly disagreements: number;
+  /** The highest block of an honest node. */
+  readonly height: number;
+  /** Messages that were delivered. */
+  readonly messages: number;
+}
+
+const CLUSTERS = new WeakMap<Hasher, Hash>();
+
+/** Plays a scenario: its rounds, then a whole network in which what is honest has to decide again. */
+export function playTwins(scenario: TwinsScenario, options: PlayOptions): TwinsResult {
+  const { hasher, keys, rules } = options;
+  const cluster = CLUSTERS.get(hasher) ?? toHash(hasher.sha256(encodeUtf8("twins")));
+  CLUSTERS.set(hasher, cluster);
+  const watcher = new TwinsChecker({ engine: scenario.engine, cluster, keys });
+  const world = new TwinsWorld({ scenario, hasher, keys, cluster, watcher, ...(rules && { rules }) });
+  watcher.watch(world);
+  world.playRounds();
+  const healed = world.heal(watcher.mustBear);
+  watcher.finish(healed);
+  const { violations, disagreements } = watcher;
+  const height = Math.max(...world.honest.map(({ tip }) => tip.height));
+  return { violations, disagreements, height, messages: world.delivered };
+}

@@ -1,0 +1,102 @@
+import { ENGINES, type EngineName } from "#base";
+
+/**
+ * One way in which twins may break agreement. Nodes are named A, B, C …; the two copies of a node with a twin are `A` and `A'`.
+ * Source: Bano et al., "Twins: BFT Systems Made Robust", OPODIS 2021: in each round somebody leads and the network falls into parts.
+ */
+export interface TwinsScenario {
+  readonly engine: EngineName;
+  /** All with weight 1. */
+  readonly nodes: number;
+  /** Names of the nodes that run twice. */
+  readonly twins: readonly string[];
+  /** Who leads the round: both copies of a node with a twin. */
+  readonly round_leaders: readonly string[];
+  /** The parts of the network in the round; each copy stands in exactly one. */
+  readonly round_partitions: readonly (readonly (readonly string[])[])[];
+  /** Copies that hear no deciding vote (commit, precommit) and no decided block in the round; none when absent. */
+  readonly round_deaf?: readonly (readonly string[])[];
+}
+
+/** Bounds of a scenario: more nodes or rounds show nothing that fewer do not, and take long. */
+export const TWINS_LIMITS = { nodesMax: 7, roundsMax: 12 } as const;
+
+const FIELDS: ReadonlySet<string> = new Set(["engine", "nodes", "twins", "round_leaders", "round_partitions", "round_deaf"]);
+
+/** Names of the nodes, in the order of their ids. */
+export function nodeNames(nodes: number): string[] {
+  return "ABCDEFG".slice(0, nodes).split("");
+}
+
+/** Every copy: the nodes, then the second copies. */
+export function copyNames({ nodes, twins }: Pick<TwinsScenario, "nodes" | "twins">): string[] {
+  return [...nodeNames(nodes), ...twins.map((name) => `${name}'`)];
+}
+
+/** The node that a copy is of. */
+export function nodeOfCopy(copy: string): string {
+  return copy.charAt(0);
+}
+
+/** Reads a scenario as a JSON file holds it. @throws {RangeError} when it is none */
+export function parseScenario(value: unknown): TwinsScenario {
+  const fields = recordOf(value);
+  for (const name of Object.keys(fields)) if (!FIELDS.has(name)) throw wrong(`${name} means nothing here`);
+  const engine = ENGINES.find((known) => known === fields["engine"]);
+  if (engine === undefined) throw wrong(`engine is one of ${ENGINES.join(", ")}`);
+  const { nodes } = fields;
+  if (typeof nodes !== "number" || !Number.isInteger(nodes) || nodes < 1 || nodes > TWINS_LIMITS.nodesMax)
+    throw wrong(`nodes is a whole number from 1 to ${TWINS_LIMITS.nodesMax}`);
+  const names = nodeNames(nodes);
+  const twins = namesOf(fields["twins"], names, "twins");
+  const copies = copyNames({ nodes, twins });
+  const leaders = listOf(fields["round_leaders"], "round_leaders").map((leader) => nameOf(leader, names, "round_leaders"));
+  const partitions = listOf(fields["round_partitions"], "round_partitions").map((parts) => parsePartition(parts, copies));
+  const deaf = fields["round_deaf"];
+  const deafness = deaf === undefined ? undefined : listOf(deaf, "round_deaf").map((some) => namesOf(some, copies, "round_deaf"));
+  const rounds = leaders.length;
+  if (rounds < 1 || rounds > TWINS_LIMITS.roundsMax) throw wrong(`there are 1 to ${TWINS_LIMITS.roundsMax} rounds`);
+  if (partitions.length !== rounds || (deafness !== undefined && deafness.length !== rounds))
+    throw wrong("every round has a leader and a partition");
+  const scenario = { engine, nodes, twins, round_leaders: leaders, round_partitions: partitions };
+  return deafness === undefined ? scenario : { ...scenario, round_deaf: deafness };
+}
+
+/** A scenario as a file holds it, one line for each field. */
+export function formatScenario(scenario: TwinsScenario): string {
+  const lines = Object.entries(scenario).map(([name, value]) => `  ${JSON.stringify(name)}: ${JSON.stringify(value)}`);
+  return `{\n${lines.join(",\n")}\n}\n`;
+}
+
+function parsePartition(value: unknown, copies: readonly string[]): string[][] {
+  const parts = listOf(value, "a partition").map((part) => namesOf(part, copies, "a part"));
+  const all = parts.flat();
+  if (all.length !== copies.length || new Set(all).size !== all.length) throw wrong("each copy stands in exactly one part of a partition");
+  return parts;
+}
+
+function namesOf(value: unknown, known: readonly string[], what: string): string[] {
+  const names = listOf(value, what).map((name) => nameOf(name, known, what));
+  if (new Set(names).size !== names.length) throw wrong(`${what} names somebody twice`);
+  return names;
+}
+
+function nameOf(value: unknown, known: readonly string[], what: string): string {
+  const name = known.find((candidate) => candidate === value);
+  if (name === undefined) throw wrong(`${what} names one of ${known.join(", ")}`);
+  return name;
+}
+
+function listOf(value: unknown, what: string): readonly unknown[] {
+  if (!Array.isArray(value) || value.length > 2 * TWINS_LIMITS.roundsMax) throw wrong(`${what} is a short list`);
+  return value;
+}
+
+function recordOf(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrong("a scenario is an object");
+  return value as Record<string, unknown>;
+}
+
+function wrong(reason: string): RangeError {
+  return new RangeError(`no twins scenario: ${reason}`);
+}

@@ -1,0 +1,91 @@
+import { readFileSync } from "node:fs";
+import { expect } from "chai";
+import { countTwins, formatScenario, parseScenario, runTwins, runTwinsScenario, type TwinsScenario } from "#simulations";
+import { expectAsyncRangeError } from "./range-error.ts";
+
+const SPACE = { nodes: 4, twins: 1, rounds: 2, parts: 2, deaf: false } as const;
+/** Some of the drawn scenarios: the whole spaces are campaigns of their own. */
+const SEEDS = { from: 0, to: 79 };
+
+function committed(name: string): TwinsScenario {
+  return parseScenario(JSON.parse(readFileSync(`simulations/twins/scenarios/${name}.json`, "utf8")));
+}
+
+describe("twins", function () {
+  this.timeout(60_000);
+
+  for (const engine of ["pbft", "tendermint"] as const) {
+    it(`leave ${engine} safe and alive, whoever leads and however the network falls apart, while they are fewer than a third`, async () => {
+      const everyRound = await runTwins({ space: { ...SPACE, engine, rounds: 1, parts: 5 }, workers: 1 });
+      expect(everyRound).to.deep.include({ scenarios: 42, failures: [], disagreements: 0, exhaustive: true });
+      const space = { ...SPACE, engine, rounds: 4, parts: 3, deaf: true };
+      const drawn = await runTwins({ space, seeds: SEEDS, workers: 1 });
+      expect(drawn).to.deep.include({ scenarios: 80, failures: [], disagreements: 0, exhaustive: false });
+    });
+  }
+
+  it("are caught where they break raft, which bears no liar", () => {
+    const { violations, disagreements } = runTwinsScenario(committed("raft-split-brain"));
+    expect(violations.map(({ invariant }) => invariant)).to.include("A1");
+    expect(disagreements).to.be.greaterThan(0);
+  });
+
+  it("are named when they are too many for tendermint: a third of the weight, and nobody honest", async () => {
+    const { violations, disagreements } = runTwinsScenario(committed("tendermint-too-many-twins"));
+    expect({ violations, disagreements }).to.deep.equal({ violations: [], disagreements: 1 });
+    const space = { ...SPACE, engine: "tendermint", twins: 2, rounds: 4, deaf: true } as const;
+    const report = await runTwins({ space, seeds: SEEDS, workers: 1 });
+    expect(report.failures).to.deep.equal([]);
+    expect(report.disagreements).to.be.greaterThan(0);
+  });
+
+  it("find a leader that forgets what was prepared, and make the same report in one process as in two", async () => {
+    const space = { ...SPACE, engine: "pbft", deaf: true } as const;
+    const settings = { space, seeds: SEEDS, planted: "prepared-value-dropped" };
+    const one = await runTwins({ ...settings, workers: 1 });
+    const two = await runTwins({ ...settings, workers: 2 });
+    expect(one.failures.map(({ invariant }) => invariant)).to.include("A1");
+    expect({ ...two, seconds: 0 }).to.deep.equal({ ...one, seconds: 0 });
+    await expectAsyncRangeError(runTwins({ space, planted: "no-such-bug" }));
+  });
+
+  it("are enumerated once for each class of scenarios that differ in names alone", async () => {
+    const space = { ...SPACE, engine: "raft", nodes: 3 } as const;
+    const report = await runTwins({ space, workers: 1 });
+    const { all, classes } = countTwins(space);
+    expect({ all: report.all, scenarios: report.scenarios }).to.deep.equal({ all, scenarios: classes });
+    expect(all).to.equal(24 ** 2);
+    expect(report.failed).to.be.greaterThan(0);
+  });
+});
+
+describe("a file of twins", () => {
+  const scenario = committed("raft-split-brain");
+
+  it("is read as it was written", () => {
+    const deaf = { ...scenario, round_deaf: [["A'", "B"]] };
+    expect(parseScenario(JSON.parse(formatScenario(scenario)))).to.deep.equal(scenario);
+    expect(parseScenario(JSON.parse(formatScenario(deaf)))).to.deep.equal(deaf);
+  });
+
+  it("is refused when it says more, less or something else", () => {
+    const wrong: readonly Readonly<Record<string, unknown>>[] = [
+      { engine: "paxos" },
+      { nodes: 8 },
+      { nodes: 4.5 },
+      { twins: ["A", "A"] },
+      { twins: ["F"] },
+      { round_leaders: [] },
+      { round_leaders: ["A'"] },
+      { round_leaders: Array.from({ length: 13 }, () => "A") },
+      { round_partitions: [] },
+      { round_partitions: [[["A", "B", "C"]]] },
+      { round_partitions: [[["A", "A'", "B", "C", "D", "E", "E"]]] },
+      { round_deaf: [["Z"]] },
+      { round_deaf: [[], []] },
+      { comment: "nothing" },
+    ];
+    for (const change of wrong) expect(() => parseScenario({ ...scenario, ...change }), JSON.stringify(change)).to.throw(RangeError);
+    for (const value of [null, [], "A", 1]) expect(() => parseScenario(value)).to.throw(RangeError);
+  });
+});
