@@ -8,6 +8,7 @@ import {
   isQuorum,
   type Member,
   type Membership,
+  memberKey,
   type NodeId,
   portableHasher,
   type SignatureClaim,
@@ -37,7 +38,11 @@ export function logKeyOf(publicKey: string, origin: string): NoteKey {
 
 /** The W key of a node, named `<trust domain>/replicas/<node id>`. */
 export function witnessKeyOf(node: { readonly id: string; readonly witness: string }, trustDomain: string): NoteKey {
-  return { name: `${trustDomain}/replicas/${node.id}`, type: SIGNATURE_TYPE.cosignature, publicKey: fromBase64Url(node.witness) };
+  return { name: witnessName(node.id, trustDomain), type: SIGNATURE_TYPE.cosignature, publicKey: fromBase64Url(node.witness) };
+}
+
+function witnessName(id: string, trustDomain: string): string {
+  return `${trustDomain}/replicas/${id}`;
 }
 
 /**
@@ -55,9 +60,9 @@ export function cosignatureClaims(
   if (member === undefined || !matches) return undefined;
   const text = checkpointText(point);
   return [
-    { publicKey: fromBase64Url(member.keys.log), message: logSignatureMessage(text), signature: cosignature.logSignature },
+    { publicKey: memberKey(member, "log"), message: logSignatureMessage(text), signature: cosignature.logSignature },
     {
-      publicKey: fromBase64Url(member.keys.witness),
+      publicKey: memberKey(member, "witness"),
       message: witnessSignatureMessage({ text, seconds: cosignature.seconds }),
       signature: cosignature.witnessSignature,
     },
@@ -80,16 +85,26 @@ export function assembleCheckpoint(parts: CheckpointParts): string | undefined {
   if (signers === undefined) return undefined;
   const { hasher = portableHasher, trustDomain, point } = parts;
   const lines: NoteSignature[] = [];
-  for (const { member, cosignature } of signers) {
-    const key = logKeyOf(member.keys.log, point.origin);
-    lines.push({ name: key.name, keyId: noteKeyId(hasher, key), signature: cosignature.logSignature });
-  }
-  for (const { member, cosignature } of signers) {
-    const key = witnessKeyOf({ id: member.id, witness: member.keys.witness }, trustDomain);
-    const signature = concatBytes(u64be(cosignature.seconds), cosignature.witnessSignature);
-    lines.push({ name: key.name, keyId: noteKeyId(hasher, key), signature });
-  }
+  const log = (member: Member): LineName => lineName(hasher, member, { role: "log", name: point.origin });
+  const witness = (member: Member): LineName => lineName(hasher, member, { role: "witness", name: witnessName(member.id, trustDomain) });
+  for (const { member, cosignature } of signers) lines.push({ ...log(member), signature: cosignature.logSignature });
+  for (const { member, cosignature } of signers)
+    lines.push({ ...witness(member), signature: concatBytes(u64be(cosignature.seconds), cosignature.witnessSignature) });
   return formatNote({ text: checkpointText(point), signatures: lines });
+}
+
+type LineName = Pick<NoteSignature, "name" | "keyId">;
+
+/** The last name of a member's key and the id that follows from both; a shard's origin holds for a month. */
+const LINE_NAMES = { log: new WeakMap<Member, LineName>(), witness: new WeakMap<Member, LineName>() };
+
+function lineName(hasher: Hasher, member: Member, { role, name }: { readonly role: "log" | "witness"; readonly name: string }): LineName {
+  const known = LINE_NAMES[role].get(member);
+  if (known?.name === name) return known;
+  const type = role === "log" ? SIGNATURE_TYPE.ed25519 : SIGNATURE_TYPE.cosignature;
+  const made: LineName = { name, keyId: noteKeyId(hasher, { name, type, publicKey: memberKey(member, role) }) };
+  LINE_NAMES[role].set(member, made);
+  return made;
 }
 
 interface Signer {

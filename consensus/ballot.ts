@@ -1,4 +1,6 @@
-import { type Hash, type Membership, type NodeId, totalWeight, weightOf } from "#base";
+import { findMember, type Hash, type Membership, type NodeId, totalWeight } from "#base";
+
+const NONE: readonly BallotVote[] = [];
 
 /** A vote as it was received; it counts once its verdict is good. */
 export interface BallotVote {
@@ -14,17 +16,23 @@ export interface BallotVote {
 export class Ballot {
   readonly #membership: Membership;
   readonly #isQuorum: (weight: number, total: number) => boolean;
+  readonly #total: number;
   readonly #votes = new Map<NodeId, BallotVote>();
+  readonly #weights = new Map<NodeId, number>();
 
   constructor(membership: Membership, isQuorum: (weight: number, total: number) => boolean) {
     this.#membership = membership;
     this.#isQuorum = isQuorum;
+    this.#total = totalWeight(membership);
   }
 
   /** Adds a member's first vote, and returns an earlier one that says something else. */
   add(vote: BallotVote): BallotVote | undefined {
     const known = this.#votes.get(vote.node);
-    if (known === undefined) this.#votes.set(vote.node, vote);
+    if (known === undefined) {
+      this.#votes.set(vote.node, vote);
+      this.#weights.set(vote.node, findMember(this.#membership, vote.node)?.weight ?? 0);
+    }
     return known !== undefined && known.digest !== vote.digest ? known : undefined;
   }
 
@@ -35,7 +43,9 @@ export class Ballot {
 
   /** Digests that were voted for. */
   digests(): Set<Hash> {
-    return new Set([...this.#votes.values()].map((vote) => vote.digest));
+    const digests = new Set<Hash>();
+    for (const { digest } of this.#votes.values()) digests.add(digest);
+    return digests;
   }
 
   /** A member's vote. */
@@ -50,19 +60,28 @@ export class Ballot {
 
   /** The counted votes when they make a quorum, together with a member that counts without a vote here. */
   quorum(digest: Hash | undefined, extra?: NodeId): BallotVote[] | undefined {
-    const good = this.for(digest).filter((vote) => vote.verdict === "good" && vote.node !== extra);
-    return this.#reaches(good, extra) ? good : undefined;
+    let weight = this.#weightBeside(extra);
+    for (const vote of this.#votes.values()) if (isCounted(vote, digest, extra) && vote.verdict === "good") weight += this.#weightAt(vote);
+    if (!this.#isQuorum(weight, this.#total)) return undefined;
+    return this.for(digest).filter((vote) => vote.verdict === "good" && vote.node !== extra);
   }
 
   /** The votes to verify next: as many as complete a quorum, and none while a quorum is out of reach. */
-  toVerify(digest: Hash | undefined, extra?: NodeId): BallotVote[] {
-    const votes = this.for(digest).filter((vote) => vote.node !== extra);
-    if (!this.#reaches(votes, extra)) return [];
-    const counted = votes.filter((vote) => vote.verdict !== "unknown");
+  toVerify(digest: Hash | undefined, extra?: NodeId): readonly BallotVote[] {
+    let within = this.#weightBeside(extra);
+    let counted = within;
+    for (const vote of this.#votes.values()) {
+      if (!isCounted(vote, digest, extra)) continue;
+      within += this.#weightAt(vote);
+      if (vote.verdict !== "unknown") counted += this.#weightAt(vote);
+    }
+    if (!this.#isQuorum(within, this.#total)) return NONE;
     const chosen: BallotVote[] = [];
-    for (const vote of votes) {
-      if (this.#reaches([...counted, ...chosen], extra)) break;
-      if (vote.verdict === "unknown") chosen.push(vote);
+    for (const vote of this.#votes.values()) {
+      if (this.#isQuorum(counted, this.#total)) break;
+      if (!isCounted(vote, digest, extra) || vote.verdict !== "unknown") continue;
+      chosen.push(vote);
+      counted += this.#weightAt(vote);
     }
     return chosen;
   }
@@ -70,12 +89,12 @@ export class Ballot {
   /** True when nothing but `nil` can get a quorum any more, whatever those say whose votes do not count yet. */
   isSplit(nil: Hash): boolean {
     const good = this.for(undefined).filter((vote) => vote.verdict === "good");
-    const open = totalWeight(this.#membership) - this.#weight(good);
+    const open = this.#total - this.#weight(good);
     const heaviest = Math.max(
       0,
       ...[...this.digests()].map((digest) => this.#weight(good.filter((vote) => vote.digest === digest && digest !== nil))),
     );
-    return !this.#isQuorum(open + heaviest, totalWeight(this.#membership));
+    return !this.#isQuorum(open + heaviest, this.#total);
   }
 
   /** Members that voted, whatever they said. */
@@ -84,14 +103,19 @@ export class Ballot {
   }
 
   #weight(votes: readonly BallotVote[]): number {
-    return weightOf(
-      this.#membership,
-      votes.map(({ node }) => node),
-    );
+    return votes.reduce((sum, vote) => sum + this.#weightAt(vote), 0);
   }
 
-  #reaches(votes: readonly BallotVote[], extra: NodeId | undefined): boolean {
-    const nodes = votes.map((vote) => vote.node);
-    return this.#isQuorum(weightOf(this.#membership, extra === undefined ? nodes : [...nodes, extra]), totalWeight(this.#membership));
+  #weightAt({ node }: BallotVote): number {
+    return this.#weights.get(node) ?? 0;
   }
+
+  /** What a member weighs that counts without a vote here. */
+  #weightBeside(extra: NodeId | undefined): number {
+    return extra === undefined ? 0 : (findMember(this.#membership, extra)?.weight ?? 0);
+  }
+}
+
+function isCounted(vote: BallotVote, digest: Hash | undefined, extra: NodeId | undefined): boolean {
+  return vote.node !== extra && (digest === undefined || vote.digest === digest);
 }

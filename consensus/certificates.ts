@@ -5,12 +5,11 @@ import {
   encodeVoteBody,
   faultModelOf,
   findMember,
-  fromBase64Url,
   fromHex,
   type Hash,
   isQuorum,
-  type Member,
   type Membership,
+  memberKey,
   type NodeId,
   type SignatureClaim,
   signedBytes,
@@ -53,8 +52,6 @@ const COMMIT_VOTE: Readonly<Record<EngineName, VoteType | undefined>> = {
   tendermint: VOTE_TYPE.tendermintPrecommit,
   raft: undefined,
 };
-
-const KEYS = new WeakMap<Member, Uint8Array>();
 
 /** The body of a vote of a type. */
 export function voteBodyOf(cluster: Hash, slot: VoteSlot, type: VoteType): VoteBody {
@@ -100,14 +97,18 @@ export function evidenceClaims(evidence: Evidence, context: VoteContext): readon
 export function minimalVotes(
   membership: Membership,
   votes: readonly CertificateVote[],
-  options: { readonly counted?: NodeId; readonly isQuorum: (nodes: readonly NodeId[]) => boolean },
+  options: { readonly counted?: NodeId; readonly isQuorum: (weight: number) => boolean },
 ): CertificateVote[] {
-  const counted = options.counted === undefined ? [] : [options.counted];
-  const heaviest = [...votes].sort((a, b) => weightOf(membership, [b.node]) - weightOf(membership, [a.node]) || compare(a.node, b.node));
+  const { counted, isQuorum: isEnough } = options;
+  const weightAt = (node: NodeId): number => findMember(membership, node)?.weight ?? 0;
+  const weighed = votes.map((vote) => ({ vote, weight: weightAt(vote.node) }));
+  weighed.sort((a, b) => b.weight - a.weight || compare(a.vote.node, b.vote.node));
   const chosen: CertificateVote[] = [];
-  for (const vote of heaviest) {
-    if (options.isQuorum([...counted, ...chosen.map((item) => item.node)])) break;
+  let sum = counted === undefined ? 0 : weightAt(counted);
+  for (const { vote, weight } of weighed) {
+    if (isEnough(sum)) break;
     chosen.push(vote);
+    if (vote.node !== counted) sum += weight;
   }
   return chosen.sort((a, b) => compare(a.node, b.node));
 }
@@ -120,10 +121,7 @@ export function isAscending(votes: readonly CertificateVote[]): boolean {
 /** A member's key for votes; undefined for a stranger. */
 export function voteKey(membership: Membership, node: NodeId): Uint8Array | undefined {
   const member = findMember(membership, node);
-  if (member === undefined) return undefined;
-  const known = KEYS.get(member) ?? fromBase64Url(member.keys.vote);
-  KEYS.set(member, known);
-  return known;
+  return member === undefined ? undefined : memberKey(member, "vote");
 }
 
 function isMinimalQuorum(votes: readonly CertificateVote[], { membership, engine }: Omit<DecisionContext, "cluster">): boolean {

@@ -1,4 +1,4 @@
-import { encodeVoteBody, findMember, type Hash, LIMITS, type NodeId, VOTE_TYPE, type VoteType, weightOf } from "#base";
+import { encodeVoteBody, findMember, type Hash, LIMITS, type NodeId, VOTE_TYPE, type VoteType } from "#base";
 import type { BallotVote } from "../ballot.ts";
 import type { CommitCertificate, Proposal, ProposalDraft } from "../block.ts";
 import { minimalVotes, voteBodyOf } from "../certificates.ts";
@@ -154,11 +154,10 @@ export class NormalCase {
         this.#verifyVotes(slot, VOTE_TYPE.pbftCommit, view, ballot.toVerify(digest));
         continue;
       }
-      const isQuorum = (nodes: readonly NodeId[]): boolean => state.isQuorum(weightOf(settings.membership, nodes));
       const votes = minimalVotes(
         settings.membership,
         quorum.map(({ node, signature }) => ({ node, signature })),
-        { isQuorum },
+        { isQuorum: (weight) => state.isQuorum(weight) },
       );
       slot.decided = { epoch: settings.membership.epoch, height, view, digest, votes };
       if (height !== state.height) return;
@@ -221,7 +220,7 @@ export class NormalCase {
       quorum.map(({ node, signature }) => ({ node, signature })),
       {
         counted: leader,
-        isQuorum: (nodes) => state.isQuorum(weightOf(settings.membership, nodes)),
+        isQuorum: (weight) => state.isQuorum(weight),
       },
     );
     const { epoch } = settings.membership;

@@ -96,8 +96,13 @@ export class PbftState extends VotingState<PbftSettings> {
 
   /** The slots in the window of which something is known, in ascending height. */
   slots(): readonly Slot[] {
-    const heights = Array.from({ length: this.settings.window }, (_, index) => this.height + index);
-    return heights.flatMap((height) => this.#slots.get(height) ?? []);
+    const slots: Slot[] = [];
+    const { height } = this;
+    for (let at = height; at < height + this.settings.window; at++) {
+      const slot = this.#slots.get(at);
+      if (slot !== undefined) slots.push(slot);
+    }
+    return slots;
   }
 
   /** What a proposal at the height follows: the tip, or what is accepted below it in the present view; undefined while that is missing. */

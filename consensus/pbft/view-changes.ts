@@ -40,7 +40,7 @@ export class ViewChanges {
       const higher = messages.filter((message) => message.view > above).map((message) => message.view);
       if (sender !== self && higher.length > 0) asked.set(sender, Math.min(...higher));
     }
-    const enough = holdsOneHonest(weightOf(this.#membership, asked.keys()), totalWeight(this.#membership));
+    const enough = holdsOneHonest(weightOf(this.#membership, [...asked.keys()]), totalWeight(this.#membership));
     return enough ? Math.min(...asked.values()) : undefined;
   }
 }

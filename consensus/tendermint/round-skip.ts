@@ -32,9 +32,9 @@ export class RoundSkip {
         seen.add(vote.node);
         if (vote.verdict === "good" && !genuine.has(vote.node)) genuine.set(vote.node, vote);
       }
-      if (this.#holdsOneHonest(genuine.keys())) return this.#certificate(round, [...genuine.values()]);
+      if (this.#holdsOneHonest([...genuine.keys()])) return this.#certificate(round, [...genuine.values()]);
     }
-    if (!this.#holdsOneHonest(seen)) return undefined;
+    if (!this.#holdsOneHonest([...seen])) return undefined;
     for (const [number, { prevotes, precommits }] of ahead) {
       this.#verifyVotes(prevotes, VOTE_TYPE.tendermintPrevote, number, unknownOf(prevotes));
       this.#verifyVotes(precommits, VOTE_TYPE.tendermintPrecommit, number, unknownOf(precommits));
@@ -76,7 +76,7 @@ export class RoundSkip {
     return { type: "round-certificate", epoch, height, view, votes: [...votes].sort((a, b) => (a.node < b.node ? -1 : 1)) };
   }
 
-  #holdsOneHonest(nodes: Iterable<NodeId>): boolean {
+  #holdsOneHonest(nodes: readonly NodeId[]): boolean {
     return holdsOneHonest(weightOf(this.#state.settings.membership, nodes), this.#state.total);
   }
 }

@@ -98,7 +98,7 @@ export class TendermintState extends VotingState<TendermintSettings> {
     return [...this.#rounds].sort(([a], [b]) => a - b);
   }
 
-  isQuorum(nodes: Iterable<NodeId>): boolean {
+  isQuorum(nodes: readonly NodeId[]): boolean {
     return this.settings.rules.isQuorum(weightOf(this.settings.membership, nodes), this.total);
   }
 

@@ -349,7 +349,8 @@ export class Voting {
   }
 
   #minimal(quorum: readonly BallotVote[]): readonly BallotVote[] {
-    const chosen = minimalVotes(this.#state.settings.membership, quorum, { isQuorum: (nodes) => this.#state.isQuorum(nodes) });
+    const { settings, total } = this.#state;
+    const chosen = minimalVotes(settings.membership, quorum, { isQuorum: (weight) => settings.rules.isQuorum(weight, total) });
     return chosen.flatMap(({ node }) => quorum.find((vote) => vote.node === node) ?? []);
   }
 

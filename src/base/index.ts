@@ -64,6 +64,7 @@ export {
   type Member,
   type MemberKeys,
   type Membership,
+  memberKey,
   membershipHash,
   membershipToCanonical,
   memberToCanonical,

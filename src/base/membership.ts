@@ -43,20 +43,45 @@ export interface Membership {
   readonly members: readonly Member[];
 }
 
+/** Longer lists of ids are made a set before they are looked through for each member. */
+const SEARCHED_MAX = 8;
+
 /** Sum of all weights. */
 export function totalWeight(membership: Membership): number {
-  return membership.members.reduce((sum, member) => sum + member.weight, 0);
+  let sum = 0;
+  for (const { weight } of membership.members) sum += weight;
+  return sum;
 }
 
 /** The member of that id, if it is one. */
 export function findMember(membership: Membership, id: string): Member | undefined {
-  return membership.members.find((member) => member.id === id);
+  for (const member of membership.members) if (member.id === id) return member;
+  return undefined;
+}
+
+/** The keys of a member that sign statements of the cluster. */
+export type MemberKeyRole = "vote" | "log" | "witness";
+
+const KEY_BYTES = new WeakMap<MemberKeys, Record<MemberKeyRole, Uint8Array>>();
+
+/** A member's public key as 32 bytes, decoded once: every vote and cosignature is checked against one. */
+export function memberKey({ keys }: Member, role: MemberKeyRole): Uint8Array {
+  let known = KEY_BYTES.get(keys);
+  if (known === undefined) {
+    known = { vote: fromBase64Url(keys.vote), log: fromBase64Url(keys.log), witness: fromBase64Url(keys.witness) };
+    KEY_BYTES.set(keys, known);
+  }
+  return known[role];
 }
 
 /** Sum of the weights of distinct members; unknown ids count nothing. */
 export function weightOf(membership: Membership, ids: Iterable<string>): number {
-  const distinct = new Set(ids);
-  return membership.members.reduce((sum, member) => sum + (distinct.has(member.id) ? member.weight : 0), 0);
+  // A handful of ids is searched sooner than a set is made of them; an id that stands twice counts once either way.
+  const few: readonly string[] | undefined = Array.isArray(ids) && ids.length <= SEARCHED_MAX ? ids : undefined;
+  const many = few === undefined ? new Set(ids) : undefined;
+  let sum = 0;
+  for (const { id, weight } of membership.members) if (few?.includes(id) ?? many?.has(id)) sum += weight;
+  return sum;
 }
 
 /** The leader of a view: members take turns in ascending id. */

@@ -34,9 +34,17 @@ export function signedBytes(purpose: Purpose, body: Uint8Array): Uint8Array {
   return concatBytes(PREFIXES.get(purpose) ?? encodeUtf8(`quorumgate/${purpose}/v1\0`), body);
 }
 
+/** A node writes the text of one point for its own cosignature, for each that it checks, and for the note. */
+const TEXTS = new WeakMap<object, string>();
+
 /** `origin\nsize\nbase64(root)\n`, without extension lines. Source: C2SP tlog-checkpoint. */
 export function checkpointText(point: { readonly origin: string; readonly size: number; readonly root: Hash }): string {
-  return `${point.origin}\n${point.size}\n${toBase64(fromHex(point.root))}\n`;
+  let text = TEXTS.get(point);
+  if (text === undefined) {
+    text = `${point.origin}\n${point.size}\n${toBase64(fromHex(point.root))}\n`;
+    TEXTS.set(point, text);
+  }
+  return text;
 }
 
 /** The bytes that an L key (role `log`) signs: the note's text itself. Source: C2SP signed-note. */

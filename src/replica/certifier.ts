@@ -145,7 +145,14 @@ export class Certifier {
     const claimed = { ...point, size: claim.size, root: claim.root };
     const cosignatures = decodeProof(proof, claimed);
     const membership = this.#options.membershipAt(claim.height);
-    if (cosignatures === undefined || !this.#isQuorum(membership, cosignatures)) return done(false);
+    if (
+      cosignatures === undefined ||
+      !this.#isQuorum(
+        membership,
+        cosignatures.map(({ node }) => node),
+      )
+    )
+      return done(false);
     const claims = cosignatures.flatMap((item) => cosignatureClaims(membership, claimed, item) ?? []);
     if (claims.length !== 2 * cosignatures.length) return done(false);
     this.#options.verifier.verify(claims, (verdicts) => {
@@ -167,30 +174,35 @@ export class Certifier {
     const point = this.#points.get(height);
     const candidates = this.#candidates.get(height);
     if (point === undefined || candidates === undefined || height <= this.certifiedHeight) return;
-    const byRoot = new Map<string, Candidate[]>();
-    for (const candidate of candidates.values()) {
-      const key = `${candidate.cosignature.size} ${candidate.cosignature.root}`;
-      byRoot.set(key, [...(byRoot.get(key) ?? []), candidate]);
+    const [first, ...rest] = candidates.values();
+    if (first === undefined) return;
+    // Nearly always all say the same.
+    if (rest.every((candidate) => isOfOnePoint(candidate, first))) return this.#checkGroup(height, point, [first, ...rest]);
+    const groups: Candidate[][] = [];
+    for (const candidate of [first, ...rest]) {
+      const group = groups.find(([other]) => other !== undefined && isOfOnePoint(candidate, other));
+      if (group === undefined) groups.push([candidate]);
+      else group.push(candidate);
     }
-    for (const group of byRoot.values()) this.#checkGroup(height, point, group);
+    for (const group of groups) this.#checkGroup(height, point, group);
   }
 
   #checkGroup(height: number, point: LogPoint, group: readonly Candidate[]): void {
     const membership = this.#options.membershipAt(height);
+    // Only when the quorum is within reach: lines that cannot complete it yet cost nothing.
+    if (!this.#isQuorum(membership, group.map(nodeOf))) return;
     const good = group.filter((item) => item.verdict === "good");
-    if (this.#isQuorum(membership, good.map(cosignatureOf))) {
+    if (this.#isQuorum(membership, good.map(nodeOf))) {
       const matches = good.every(({ cosignature }) => cosignature.root === point.root && cosignature.size === point.size);
       if (matches) this.#certify(height, point, good);
       else this.#options.onDiverged(height);
       return;
     }
-    // Only when the quorum is within reach: lines that cannot complete it yet cost nothing.
-    if (!this.#isQuorum(membership, group.map(cosignatureOf))) return;
-    const counted = group.filter((item) => item.verdict !== "unknown").map(cosignatureOf);
+    const counted = group.filter((item) => item.verdict !== "unknown").map(nodeOf);
     for (const candidate of group) {
       if (this.#isQuorum(membership, counted)) return;
       if (candidate.verdict !== "unknown") continue;
-      counted.push(candidate.cosignature);
+      counted.push(candidate.cosignature.node);
       this.#verify(height, point, candidate);
     }
   }
@@ -198,7 +210,8 @@ export class Certifier {
   #verify(height: number, point: LogPoint, candidate: Candidate): void {
     const { cosignature } = candidate;
     candidate.verdict = "checking";
-    const claimed = { ...point, size: cosignature.size, root: cosignature.root };
+    const isOwn = cosignature.size === point.size && cosignature.root === point.root;
+    const claimed = isOwn ? point : { ...point, size: cosignature.size, root: cosignature.root };
     const claims = cosignatureClaims(this.#options.membershipAt(height), claimed, cosignature);
     if (claims === undefined) return void this.#candidates.get(height)?.delete(cosignature.node);
     this.#options.verifier.verify(claims, (verdicts) => {
@@ -222,17 +235,17 @@ export class Certifier {
     this.#options.onCertified(this.#certified);
   }
 
-  #isQuorum(membership: Membership, cosignatures: readonly Cosignature[]): boolean {
-    const weight = weightOf(
-      membership,
-      cosignatures.map(({ node }) => node),
-    );
-    return this.#options.rules.certifies(weight, totalWeight(membership), this.#options.faultModel);
+  #isQuorum(membership: Membership, nodes: readonly NodeId[]): boolean {
+    return this.#options.rules.certifies(weightOf(membership, nodes), totalWeight(membership), this.#options.faultModel);
   }
 }
 
-function cosignatureOf({ cosignature }: Candidate): Cosignature {
-  return cosignature;
+function nodeOf({ cosignature }: Candidate): NodeId {
+  return cosignature.node;
+}
+
+function isOfOnePoint({ cosignature: left }: Candidate, { cosignature: right }: Candidate): boolean {
+  return left.size === right.size && left.root === right.root;
 }
 
 /** u8 count ‖ (node ‖ L signature ‖ W signature)… */

@@ -54,6 +54,7 @@ export interface CoreDriverPorts {
  */
 export class CoreDriver {
   #core: Core;
+  #snapshot: CoreSnapshot | undefined;
   readonly #ports: CoreDriverPorts;
   readonly #inputs: Input[] = [];
   readonly #timers = new Map<TimerName, TimerHandle>();
@@ -80,12 +81,15 @@ export class CoreDriver {
     this.#cancelTimers();
     this.#forget([...this.#keys]);
     this.#core = core;
+    this.#snapshot = undefined;
     this.#prefix = STORE_KEYS.walOfEpoch(core.snapshot().epoch);
     this.step({ type: "start" });
   }
 
+  /** Made once between two inputs, however often it is asked for. */
   snapshot(): CoreSnapshot {
-    return this.#core.snapshot();
+    this.#snapshot ??= this.#core.snapshot();
+    return this.#snapshot;
   }
 
   /** Feeds an input and runs what follows from it. */
@@ -96,6 +100,7 @@ export class CoreDriver {
     this.#running = true;
     try {
       for (let next = this.#inputs.shift(); next !== undefined && !this.#stopped; next = this.#inputs.shift()) {
+        this.#snapshot = undefined;
         this.#runAll(this.#core.step(next));
       }
     } catch (cause) {
