@@ -52,6 +52,12 @@ export const LIMITS = {
   syncBlocksMax: 64,
   /** Bytes in one answer of the catch-up protocol. */
   syncBytesMax: 4_194_304,
+  /** Bytes of blocks and other answers that one peer may ask for at once: two full answers of the catch-up protocol. */
+  peerServedBytesMax: 8_388_608,
+  /** And in a second from then on: about what a node that is behind can apply, and a small part of what a link and a core carry. */
+  peerServedBytesPerSecond: 16_777_216,
+  /** What the smallest answer counts: with the bound above 256 signatures or reads in a second. */
+  peerServedAnswerBytesMin: 65_536,
   /** Bytes queued to one peer: beyond it the oldest frames are dropped; protocols send again. */
   peerQueueBytesMax: 67_108_864,
   /** Connections to the peer port that have not proved who they are: beyond it the oldest makes room, so that slow strangers cannot fill it. */

@@ -5,6 +5,7 @@ import {
   type Core,
   createCore,
   type Evidence,
+  encodeMessage,
   guardScopeOf,
   type Proposal,
   type RestoredLog,
@@ -25,6 +26,7 @@ import { Peers } from "./peers.ts";
 import { type ProposalSlot, Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
 import { replicaRules } from "./rules.ts";
+import { ServingBudget } from "./serving-budget.ts";
 import { loadRecords } from "./startup.ts";
 import { DEFAULT_TIMING, type ReplicaOptions, type ReplicaTiming } from "./types.ts";
 import { Waiters } from "./waiters.ts";
@@ -50,6 +52,7 @@ export interface Parts {
   readonly watch: LeaderWatch;
   readonly rate: LeaderRate;
   readonly peers: Peers;
+  readonly serving: ServingBudget;
   readonly timing: ReplicaTiming;
   /** The data folder is the one that this node wrote last (vote guard, rule G3). */
   readonly guardCurrent: boolean;
@@ -119,6 +122,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
     rules,
   });
   const peers = new Peers({ membership: ledger.membership, self, transport, telemetry });
+  const serving = new ServingBudget(clock);
   const catchUp = new CatchUp({
     timers,
     timeoutMs: timing.syncTimeoutMs,
@@ -129,7 +133,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
   });
   const reads = new Reads(timers);
   const newCore = (log: RestoredLog): Core => makeCore(options, { ledger, timing, restored: log });
-  const ports = driverPorts(options, hooks, { ledger, writeAhead, guard, peers, proposals, catchUp, reads });
+  const ports = driverPorts(options, hooks, { ledger, writeAhead, guard, peers, serving, proposals, catchUp, reads });
   return {
     ledger,
     guard,
@@ -147,6 +151,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
     watch: new LeaderWatch(),
     rate: new LeaderRate(),
     peers,
+    serving,
     timing,
     guardCurrent,
     storedFloor: readFloor(options),
@@ -178,7 +183,7 @@ function makeCore(
 function driverPorts(
   options: ReplicaOptions,
   hooks: PartHooks,
-  parts: Pick<Parts, "ledger" | "writeAhead" | "guard" | "peers" | "proposals" | "catchUp" | "reads">,
+  parts: Pick<Parts, "ledger" | "writeAhead" | "guard" | "peers" | "serving" | "proposals" | "catchUp" | "reads">,
 ): CoreDriverPorts {
   const { signer, verifier, timers } = options;
   const { ledger, writeAhead, guard, peers, proposals, catchUp, reads } = parts;
@@ -188,7 +193,7 @@ function driverPorts(
     verifier,
     timers,
     guard,
-    send: (to, message) => peers.sendMessage(to, message),
+    send: (to, message) => (message.type === "proposal-body" ? sendBody(parts, to, message) : peers.sendMessage(to, message)),
     broadcast: (message) => peers.broadcastMessage(message),
     sendBlock: hooks.sendBlock,
     validate: (proposal, check, answer) => proposals.validate(proposal, check, answer),
@@ -199,6 +204,14 @@ function driverPorts(
     readAt: (id, height) => reads.onReadAt(id, height, ledger.tip.height),
     halt: hooks.halt,
   };
+}
+
+/** A body that a peer asked for: it may be large, and the question is not. */
+function sendBody({ peers, serving }: Pick<Parts, "peers" | "serving">, to: NodeId, message: ConsensusMessage): void {
+  if (!serving.allows(to)) return;
+  const encoded = encodeMessage(message);
+  serving.spend(to, encoded.length);
+  peers.send(to, { kind: "consensus", message: encoded });
 }
 
 function makeCertifier(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger): Certifier {

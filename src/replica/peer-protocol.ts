@@ -73,8 +73,11 @@ export class PeerProtocol {
 
   /** Sends a decided block to a peer that is behind, if it is still stored. */
   sendBlock(to: NodeId, height: number): void {
-    const message = this.#parts.ledger.encodedBlock(height);
-    if (message !== undefined) this.#parts.peers.send(to, { kind: "consensus", message });
+    const { serving, ledger, peers } = this.#parts;
+    if (!serving.allows(to)) return;
+    const message = ledger.encodedBlock(height);
+    serving.spend(to, message?.length ?? 0);
+    if (message !== undefined) peers.send(to, { kind: "consensus", message });
   }
 
   /** Cosigns the log after a height for everybody, if this node takes part there. */
@@ -139,10 +142,12 @@ export class PeerProtocol {
       case "sync-response":
         return this.#parts.catchUp.onResponse(from, frame);
       case "handover-request":
+        if (!this.#maySpend(from)) return undefined;
         return this.#handovers.onRequest(from, frame.epoch);
       case "handover":
         return this.#handovers.onAnswer(from, frame);
       case "probe":
+        if (!this.#maySpend(from)) return undefined;
         return this.#participation.answer(from, frame.nonce);
       case "probe-reply":
         return this.#participation.onReply(from, frame);
@@ -177,10 +182,22 @@ export class PeerProtocol {
     const { peers, catchUp, ledger, certifier } = this.#parts;
     peers.noteHeight(from, tip.height);
     if (tip.height > ledger.tip.height + 1) catchUp.want(tip.height, from);
-    if (tip.certifiedHeight < certifier.certifiedHeight) this.resendCosignature(from);
+    if (tip.certifiedHeight < certifier.certifiedHeight && this.#maySpend(from)) this.resendCosignature(from);
+  }
+
+  /** Whether a peer may be answered; counts the answer, where that is small, against it. */
+  #maySpend(peer: NodeId, bytes = 0): boolean {
+    const { serving, peers } = this.#parts;
+    if (!serving.allows(peer)) {
+      peers.misbehaved(peer, "REQUEST_RATE_LIMITED");
+      return false;
+    }
+    serving.spend(peer, bytes);
+    return true;
   }
 
   #onSyncRequest(from: NodeId, fromHeight: number): void {
+    if (!this.#maySpend(from)) return;
     const blocks: Uint8Array[] = [];
     let bytes = 0;
     for (let height = fromHeight; blocks.length < LIMITS.syncBlocksMax; height++) {
@@ -189,6 +206,7 @@ export class PeerProtocol {
       blocks.push(block);
       bytes += block.length;
     }
+    this.#parts.serving.spend(from, bytes);
     this.#parts.writeAhead.output(() => this.#parts.peers.send(from, { kind: "sync-response", fromHeight, blocks }));
   }
 }

@@ -67,7 +67,7 @@ async function measureCase({ cluster, orchestrator }: BenchCluster, { kind, role
   const gateways = await Promise.all(
     urls.map((_, at) => connectTo(cluster, { urls: [...urls.slice(at), ...urls.slice(0, at)], timeoutMs: CALL_MS })),
   );
-  const load = new SteadyLoad(gateways, { callers: CALLERS, question: firstRequestOf(options.engine) });
+  const load = new SteadyLoad(gateways, { callers: CALLERS, question: () => firstRequestOf(options.engine) });
   const isRestarting = TO_WHO_IS_BEHIND.includes(kind);
   const window = async (): Promise<number> => {
     const [perSecond] = await Promise.all([load.measure(options.seconds), isRestarting ? restart(honest.at(-1)) : undefined]);

@@ -24,7 +24,7 @@ async function measureKills({ cluster, orchestrator }: BenchCluster, options: Be
   const gateways = await Promise.all(
     urls.map((_, at) => connectTo(cluster, { urls: [...urls.slice(at), ...urls.slice(0, at)], timeoutMs: CALL_MS })),
   );
-  const load = new SteadyLoad(gateways, { callers: CALLERS, question: firstRequestOf(engine) });
+  const load = new SteadyLoad(gateways, { callers: CALLERS, question: () => firstRequestOf(engine) });
   const gaps: number[] = [];
   for (let kill = 1; kill <= KILLS; kill++) {
     await pause(STEADY_MS);

@@ -9,9 +9,12 @@ export class SteadyLoad {
   #answeredMs: number[] = [];
   readonly #callers: readonly Promise<void>[];
 
-  constructor(gateways: readonly SecurityGateway[], options: { readonly callers: number; readonly question: AuthorizationQuestion }) {
+  constructor(
+    gateways: readonly SecurityGateway[],
+    options: { readonly callers: number; readonly question: (caller: number) => AuthorizationQuestion },
+  ) {
     const { callers, question } = options;
-    this.#callers = Array.from({ length: callers }, (_, at) => this.#call(gateways[at % gateways.length] as SecurityGateway, question));
+    this.#callers = Array.from({ length: callers }, (_, at) => this.#call(gateways[at % gateways.length] as SecurityGateway, question(at)));
   }
 
   /** Longest time without an answer since then, milliseconds. Earlier answers are forgotten. */

@@ -6,8 +6,8 @@ import { FIRST_REQUEST, firstRequestOf } from "../dev/demo.ts";
 import { type BenchCluster, type BenchOptions, connectTo, withCluster } from "./bench-cluster.ts";
 import { type BenchResult, loadResult, percentile, runLoad, runLoop } from "./measure.ts";
 
-/** Names of the suites. */
-export const SUITES = ["ordered", "consensus", "failover", "byzantine", "audit", "verify"] as const;
+/** Names of the suites. Those of attacks run only when they are named: they take minutes. */
+export const SUITES = ["ordered", "consensus", "failover", "byzantine", "hostile-client", "audit", "verify"] as const;
 
 /** Five processes that share two cores have compiled what is hot after about as long. */
 const WARM_UP_SECONDS = 4;

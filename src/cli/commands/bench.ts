@@ -5,6 +5,7 @@ import type { BenchOptions } from "../bench/bench-cluster.ts";
 import { byzantineSuite } from "../bench/byzantine.ts";
 import { consensusSuite } from "../bench/consensus.ts";
 import { failoverSuite } from "../bench/failover.ts";
+import { hostileClientSuite } from "../bench/hostile-client.ts";
 import { type BenchResult, environment } from "../bench/measure.ts";
 import { auditSuite, orderedSuite, SUITES, verifySuite } from "../bench/suites.ts";
 import { addCommand, engineOption, perform } from "../command.ts";
@@ -32,7 +33,7 @@ export function addBenchCommand(program: Command): void {
   addCommand(program, "bench", text)
     .option("--suite <name>", `only one of ${SUITES.join(", ")}`)
     .addOption(engineOption())
-    .option("--kind <name>", "of the suite byzantine, only this kind of liar")
+    .option("--kind <name>", "of the suites byzantine and hostile-client, only this kind")
     .option("--nodes <number>", "nodes of the cluster", "4")
     .option("--seconds <number>", "length of a run", "5")
     .option("--runs <number>", "runs of each figure; the median counts", "3")
@@ -57,6 +58,7 @@ async function bench(flags: BenchFlags, output: Output): Promise<undefined> {
   if (chosen("ordered")) results.push(...(await orderedSuite(options)));
   if (chosen("consensus")) results.push(...(await consensusSuite(options)));
   if (chosen("failover")) results.push(...(await failoverSuite(options)));
+  if (flags.suite === "hostile-client") results.push(...(await hostileClientSuite(options)));
   if (flags.suite === "byzantine") results.push(...(await byzantineSuite(options)));
   if (chosen("audit")) results.push(...auditSuite(options));
   if (chosen("verify")) results.push(...(await verifySuite(options)));
