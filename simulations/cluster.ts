@@ -15,6 +15,7 @@ import {
   parseNodeId,
   parseSubjectId,
   SeededRandom,
+  signedBytes,
   type Telemetry,
   toBase64Url,
 } from "#base";
@@ -67,12 +68,17 @@ export interface ClusterObserver {
   /** A node takes part, from now on. */
   onParticipating(node: NodeId): void;
   onSign(purpose: string): void;
+  /** A node signed a command of its own: a report of evidence. */
+  onReport(node: NodeId, command: Uint8Array): void;
   /** Logs and counters of all nodes. */
   readonly telemetry: Telemetry;
 }
 
 /** Why a node stopped by itself: its disk failed it, its disk lied to it, or for no reason that it should have had. */
 export type StopCause = "disk-failed" | "disk-corrupt" | "wrong";
+
+/** What stands before a command in the bytes that are signed. */
+const COMMAND_PREFIX_BYTES = signedBytes("command", new Uint8Array(0)).length;
 
 /** How long an operator takes to look after a node whose disk lied. */
 const REPAIR_MS = 500;
@@ -175,7 +181,7 @@ export class SimulatedCluster {
         self: id,
         genesisBytes: this.genesisBytes,
         hasher,
-        signer: this.#watched(nodeSigner(keys, id)),
+        signer: this.#watched(id, nodeSigner(keys, id)),
         verifier: keys.verifier,
         store,
         anchor,
@@ -190,7 +196,7 @@ export class SimulatedCluster {
         events: {
           onBlock: (block) => this.#observer.onBlock(id, block),
           onCertified: (point) => this.#observer.onCertified(id, point),
-          onEvidence: (evidence) => this.#observer.onEvidence(id, evidence.offender),
+          onEvidence: (evidence) => this.#observer.onEvidence(id, evidence.node),
           onHalted: (reason) => this.#onHalt(node, reason),
         },
       },
@@ -202,10 +208,11 @@ export class SimulatedCluster {
     );
   }
 
-  #watched(signer: NodeSigner): NodeSigner {
+  #watched(id: NodeId, signer: NodeSigner): NodeSigner {
     return {
       sign: (role, message, done) => {
         if (role === "vote") this.#observer.onSign(purposeOf(message));
+        if (role === "gateway") this.#observer.onReport(id, message.subarray(COMMAND_PREFIX_BYTES));
         signer.sign(role, message, done);
       },
     };

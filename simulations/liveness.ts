@@ -45,13 +45,13 @@ export function drawCore(about: {
   return core.sort();
 }
 
-/** A7 of some nodes: nothing waits, all stand at one certified height, each takes part, and can prove to an auditor how its epoch came about. */
+/** A7 and A8 of some nodes: nothing waits, no evidence is unrecorded, all stand at one certified height, each takes part, and can prove to an auditor how its epoch came about. */
 export function isDrained(nodes: readonly SimulatedNode[]): boolean {
   const heights = new Set<number>();
   for (const { replica, halted } of nodes) {
     if (replica === undefined || halted !== undefined) return false;
-    const { mode, mempool, certified, tip } = replica.status();
-    if (mode !== "participating" || mempool > 0 || certified.height !== tip.height) return false;
+    const { mode, mempool, evidenceHeld, certified, tip } = replica.status();
+    if (mode !== "participating" || mempool > 0 || evidenceHeld > 0 || certified.height !== tip.height) return false;
     if (handoversOf(replica).includes(undefined)) return false;
     heights.add(tip.height);
   }
@@ -67,8 +67,8 @@ export function waitedFor(nodes: readonly SimulatedNode[]): NodeId[] {
 export function describeNodes(cluster: SimulatedCluster): string {
   const lines = cluster.nodes.map(({ id, replica, halted }) => {
     if (replica === undefined) return `${id} ${halted ?? "down"}`;
-    const { mode, mempool, tip, certified, consensus, participatesAbove = 0 } = replica.status();
-    return `${id} ${halted ?? mode} h=${tip.height} c=${certified.height} v=${consensus.view} ${consensus.phase} above=${participatesAbove} waits=${consensus.waitingFor.join(",")} pool=${mempool}`;
+    const { mode, mempool, evidenceHeld, tip, certified, consensus, participatesAbove = 0 } = replica.status();
+    return `${id} ${halted ?? mode} h=${tip.height} c=${certified.height} v=${consensus.view} ${consensus.phase} above=${participatesAbove} waits=${consensus.waitingFor.join(",")} pool=${mempool} evidence=${evidenceHeld}`;
   });
   return lines.join("; ");
 }

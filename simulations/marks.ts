@@ -13,6 +13,8 @@ export const MARKS: Readonly<Record<string, string>> = {
   "heartbeat-block": "an idle leader kept agreed time going",
   "full-turn": "one block held commands of several issuers",
   evidence: "a double vote or proposal was proved",
+  "evidence-recorded": "the ledger recorded evidence",
+  "evidence-known": "a second report of evidence was refused",
   "rejoin-by-floor": "a node without memory was given a height below which it must not vote",
   "participates-above-floor": "a node without memory took part again",
   "reminded-of-vote": "a peer reminded a node of a vote of its own",

@@ -8,6 +8,7 @@ const RESULT_MARKS: Readonly<Record<string, string>> = {
   COMMAND_DUPLICATE: "command-duplicate",
   COMMAND_REPLAYED: "command-replayed",
   COMMAND_EXPIRED: "command-expired",
+  EVIDENCE_KNOWN: "evidence-known",
 };
 
 const MESSAGE_MARKS: ReadonlySet<string> = new Set(["view-change", "new-view", "fetch-proposal", "proposal-body"]);
@@ -61,7 +62,8 @@ export class Observer {
     }
   }
 
-  onBlock({ view, results }: BlockEvent): void {
+  onBlock({ view, results, entries }: BlockEvent): void {
+    if (entries.some(({ kind, reason }) => kind === "evidence" && reason === "OK")) this.#coverage.sometimes("evidence-recorded");
     if (view > 0) this.#coverage.sometimes("decided-in-later-view");
     if (results.length === 0) this.#coverage.sometimes("heartbeat-block");
     if (results.length > 1) this.#coverage.sometimes("full-turn");

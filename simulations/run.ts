@@ -176,6 +176,7 @@ class Run {
         if (started.has(node) && status !== undefined) this.#observer.onRestarted(status);
         started.add(node);
       },
+      onReport: (node, command) => this.#workload.noteReport(node, command),
       onSign: (purpose) => {
         if (purpose === "vote" || purpose === "proposal") this.#signatures += 1;
       },

@@ -14,6 +14,7 @@ import {
   signedBytes,
   signedCommandOf,
   toBase64Url,
+  toHash,
 } from "#base";
 import type { OrderedRecord, SubmitAnswer } from "#replica";
 import {
@@ -40,7 +41,7 @@ export interface Operation {
 
 /** What a command asks for, in the few words that the model of authority needs. */
 export interface Intent {
-  readonly kind: "register" | "grant" | "authorize" | "govern";
+  readonly kind: "register" | "grant" | "authorize" | "govern" | "report";
   readonly service: SubjectId;
   readonly operation?: string;
   readonly risk?: string;
@@ -152,6 +153,12 @@ export class Workload {
         operation.record = answer.record;
       }),
     );
+  }
+
+  /** A node reports evidence of its own accord. */
+  noteReport(node: NodeId, bytes: Uint8Array): void {
+    const hash = toHash(this.#hasher.sha256(bytes));
+    this.#intents.set(hash, { kind: "report", service: parseSubjectId(node), identity: `report ${hash}` });
   }
 
   /** What a command of this workload asked for. */

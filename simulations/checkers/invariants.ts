@@ -85,6 +85,7 @@ export class Checker {
   #onFirst({ height, ...seen }: Seen & { readonly height: number }, block: BlockEvent): void {
     this.#blocks.set(height, seen);
     this.commits += 1;
+    for (const { kind, reason, subject } of block.entries) if (kind === "evidence" && reason === "OK") this.onEvidence(subject as NodeId);
     for (const { command } of block.results)
       if (this.#options.askedFor(command) === undefined) this.fail("A2", `${command.slice(0, 8)} stands in a block, and no client sent it`);
   }
@@ -131,7 +132,7 @@ export class Checker {
       this.fail("A3", `${from} offers a prepared certificate for ${message.height} that proves nothing`);
   }
 
-  /** A8: evidence names only the guilty. */
+  /** A8: evidence names only the guilty, found or recorded. */
   onEvidence(offender: NodeId): void {
     if (this.#options.honest(offender)) this.fail("A8", `evidence against the honest ${offender}`);
   }

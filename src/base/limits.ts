@@ -100,6 +100,12 @@ export const LIMITS = {
   approvalsMax: 128,
   /** Pieces of evidence of one kind against one node in one epoch: more of the same adds nothing, and a liar must not fill the log. */
   evidencePerSeriesMax: 4,
+  /** Evidence that one node keeps until the ledger holds it: every kind, as often as it counts, against as many nodes as may lie. */
+  evidenceHeldMax: 256,
+  /** Between the turns in which members report what they all saw, in milliseconds: the first one's report is recorded by then. */
+  evidenceTurnMs: 500,
+  /** Lifetime of a report, microseconds: not ordered by then, it is made anew. */
+  evidenceReportUs: 30_000_000,
   /** How long operators may approve a removal that evidence proposed, microseconds: a week, as by default for their own. */
   removalProposalUs: 604_800_000_000,
   /** Nodes that replicate without weight: each costs a member bandwidth. */

@@ -54,7 +54,28 @@ export interface NodeStatus {
     readonly members: readonly { readonly id: string; readonly weight: number }[];
   };
   readonly health: Health;
-  readonly evidence: number;
+  /** What the ledger holds against nodes, in the order of its entries. */
+  readonly evidence: readonly RecordedEvidence[];
+  /** Pieces that this node found and the ledger does not hold yet. */
+  readonly evidenceHeld: number;
+  /** Nodes whose removal the cluster proposes because of evidence; `code` is OK where the change could be approved as it is. */
+  readonly proposedRemovals: readonly { readonly node: string; readonly code: string; readonly expiresMs: number }[];
+}
+
+/** Evidence on record. */
+export interface RecordedEvidence {
+  readonly kind: string;
+  readonly node: string;
+  readonly epoch: number;
+  /** The height that it is about; of checkpoints the size of the log. */
+  readonly about: number;
+  /** The member that reported it. */
+  readonly by: string;
+  readonly command: Hash;
+  /** Height, agreed time (milliseconds since 1970) and sequence of the entry; the sequence is absent where this node did not apply it. */
+  readonly height: number;
+  readonly timeMs: number;
+  readonly entry?: number;
 }
 
 /** Health in words and figures. */

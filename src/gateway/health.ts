@@ -1,4 +1,4 @@
-import { faultModelOf, type Genesis, isQuorum, type NodeId, tolerableWeight, totalWeight, weightOf } from "#base";
+import { faultModelOf, type Genesis, type Hash, isQuorum, type NodeId, tolerableWeight, totalWeight, weightOf } from "#base";
 import type { ReplicaStatus } from "#replica";
 import type { Health, NodeStatus } from "./backend.ts";
 
@@ -24,8 +24,8 @@ export function describeHealth(genesis: Genesis, status: ReplicaStatus): Health 
   };
 }
 
-/** A node's status as callers see it. */
-export function describeStatus(genesis: Genesis, status: ReplicaStatus): NodeStatus {
+/** A node's status as callers see it. @param entryOf global sequence of a command's entry, where this node knows it */
+export function describeStatus(genesis: Genesis, status: ReplicaStatus, entryOf: (command: Hash) => number | undefined): NodeStatus {
   const { consensus, tip, certified, haltReason, participatesAbove } = status;
   const connected = new Set<NodeId>([status.node, ...status.connected]);
   return {
@@ -52,7 +52,16 @@ export function describeStatus(genesis: Genesis, status: ReplicaStatus): NodeSta
     learners: status.learners.map(({ id, httpUrl }) => ({ id, connected: connected.has(id), httpUrl })),
     ...(status.pending === undefined ? {} : { pending: describePending(status.pending) }),
     health: describeHealth(genesis, status),
-    evidence: status.evidence.length,
+    evidence: status.evidence.map(({ name: _name, timeUs, ...record }) => {
+      const entry = entryOf(record.command);
+      return { ...record, timeMs: Math.floor(timeUs / 1_000), ...(entry === undefined ? {} : { entry }) };
+    }),
+    evidenceHeld: status.evidenceHeld,
+    proposedRemovals: status.proposedRemovals.map(({ node, code, change }) => ({
+      node,
+      code,
+      expiresMs: Math.floor(change.expiresAtUs / 1_000),
+    })),
   };
 }
 

@@ -40,7 +40,7 @@ export class LocalBackend implements Backend {
   }
 
   status(): Promise<NodeStatus> {
-    return Promise.resolve(describeStatus(this.#genesis, this.#replica.status()));
+    return Promise.resolve(describeStatus(this.#genesis, this.#replica.status(), (command) => this.#replica.find(command)?.seq));
   }
 
   service(id: string): Promise<JsonValue | undefined> {
@@ -56,7 +56,7 @@ export class LocalBackend implements Backend {
   }
 
   members(): Promise<JsonValue> {
-    return Promise.resolve(membersView(this.#replica.state));
+    return Promise.resolve(membersView(this.#replica.state, this.#replica.cluster));
   }
 
   entries(range: { readonly from: number; readonly to: number }): Promise<readonly Uint8Array[]> {

@@ -1,5 +1,5 @@
-import { type CanonicalObject, type JsonValue, membershipToCanonical, memberToCanonical } from "#base";
-import type { GovernanceKind, LedgerState } from "#state";
+import { type CanonicalObject, type Hash, type JsonValue, membershipToCanonical, memberToCanonical } from "#base";
+import { changeToCanonical, type GovernanceKind, type LedgerState } from "#state";
 
 /** A change with the words of those who approved it. */
 export interface ApprovedChange {
@@ -10,7 +10,7 @@ export interface ApprovedChange {
 }
 
 /** Who takes part, as callers see it. */
-export function membersView(state: LedgerState): JsonValue {
+export function membersView(state: LedgerState, cluster: Hash): JsonValue {
   const pending = state.pendingChange();
   return {
     ...membershipToCanonical(state.membership()),
@@ -18,5 +18,8 @@ export function membersView(state: LedgerState): JsonValue {
     learners: state.learners().map((member) => ({ ...memberToCanonical(member) })),
     retired: state.nodeRecords().flatMap(({ member, standing, height }) => (standing === "retired" ? [{ id: member.id, height }] : [])),
     ...(pending === undefined ? {} : { pending: { lastHeight: pending.lastHeight, next: membershipToCanonical(pending.next) } }),
+    proposals: state
+      .proposedRemovals()
+      .map(({ node, evidence, code, change }) => ({ node, evidence, code, kind: change.kind, change: changeToCanonical(cluster, change) })),
   } as JsonValue;
 }

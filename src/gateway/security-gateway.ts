@@ -171,7 +171,7 @@ export function forwardEvents(relay: { readonly gateway?: SecurityGateway }): Pa
   return {
     onBlock: (block) => emitBlock(relay.gateway, block),
     onCertified: (point) => relay.gateway?.emit("checkpoint", point),
-    onEvidence: ({ offender, kind }) => relay.gateway?.emit("evidence", { offender, kind }),
+    onEvidence: ({ node, kind }) => relay.gateway?.emit("evidence", { offender: node, kind }),
     onHalted: (reason) => relay.gateway?.emit("halted", { reason }),
   };
 }

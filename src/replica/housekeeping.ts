@@ -1,5 +1,6 @@
 import { LIMITS, type NodeId, type TimerHandle } from "#base";
 import type { Parts } from "./assembly.ts";
+import type { EvidenceReports } from "./evidence-reports.ts";
 import type { Handovers } from "./handovers.ts";
 import type { Participation } from "./participation.ts";
 import type { PeerProtocol } from "./peer-protocol.ts";
@@ -17,6 +18,7 @@ export class Housekeeping {
   readonly #proposer: Proposer;
   readonly #participation: Participation;
   readonly #handovers: Handovers;
+  readonly #reports: EvidenceReports;
   #timer: TimerHandle | undefined;
   #lastTipHeight = -1;
   #ticks = 0;
@@ -33,6 +35,7 @@ export class Housekeeping {
       readonly proposer: Proposer;
       readonly participation: Participation;
       readonly handovers: Handovers;
+      readonly reports: EvidenceReports;
     },
   ) {
     this.#options = options;
@@ -41,6 +44,7 @@ export class Housekeeping {
     this.#proposer = handlers.proposer;
     this.#participation = handlers.participation;
     this.#handovers = handlers.handovers;
+    this.#reports = handlers.reports;
   }
 
   /** Begins, until it is stopped. */
@@ -67,6 +71,7 @@ export class Housekeeping {
     const idleMs = (nowUs - ledger.tip.timeUs) / 1_000;
     if (idleMs >= timing.heartbeatMs) this.#proposer.propose();
     this.#proposer.setPending(this.#proposer.isPending || idleMs >= timing.heartbeatMs + timing.heartbeatGraceMs);
+    this.#reports.tick();
     this.#watchLinks(nowUs);
     this.#watchLeader(nowUs);
     if (this.#ticks % GOSSIP_TICKS === 0) this.#gossip();

@@ -13,6 +13,7 @@ export const STORE_KEYS = {
   votes: "t/votes",
   point: (height: number): string => `p/${String(height).padStart(16, "0")}`,
   floor: "t/floor",
+  evidencePrefix: "x/",
 } as const;
 
 /** The range of all keys with a prefix. */

@@ -1,4 +1,5 @@
 import {
+  type Accusation,
   faultModelOf,
   findMember,
   type Hash,
@@ -10,12 +11,13 @@ import {
   type WriteOperation,
   weightOf,
 } from "#base";
-import type { CommitCertificate, Evidence, Proposal } from "#consensus";
+import { accusationOf, type CommitCertificate, type Evidence, type Proposal } from "#consensus";
 import type { LedgerState } from "#state";
 import { assemble, type Parts } from "./assembly.ts";
 import type { Certified } from "./certifier.ts";
 import { ownFault } from "./core-driver.ts";
 import { Epochs } from "./epochs.ts";
+import { EvidenceReports } from "./evidence-reports.ts";
 import { Handovers } from "./handovers.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { LogReader } from "./log-reader.ts";
@@ -27,9 +29,6 @@ import { replicaRules } from "./rules.ts";
 import type { BlockEvent, OrderedRecord, ReplicaMode, ReplicaOptions, ReplicaStatus, SubmitAnswer } from "./types.ts";
 
 const OUTCOMES = ["applied", "allowed", "denied", "refused"] as const;
-
-/** Evidence kept in memory for status. */
-const EVIDENCE_KEPT = 100;
 
 /**
  * One node of the ledger: a consensus core, the ledger that it orders, and the ports around them. Everything runs in the callbacks of
@@ -47,7 +46,7 @@ export class Replica {
   readonly #epochs: Epochs;
   #life: "starting" | "running" | "halted" | "stopped" = "starting";
   #haltReason: string | undefined;
-  readonly #evidence: Evidence[] = [];
+  readonly #reports: EvidenceReports;
 
   private constructor(options: ReplicaOptions, parts: Parts) {
     this.#options = options;
@@ -64,7 +63,12 @@ export class Replica {
       handovers,
       onWork: () => this.#proposer.onWork(),
     });
-    const handlers = { peers: this.#peers, proposer: this.#proposer, participation: this.#participation, handovers };
+    const reports = new EvidenceReports(options, parts, {
+      submit: (signed, timeoutMs, answered) => this.submit(signed, timeoutMs, answered),
+      halt: (reason) => this.#halt(reason),
+    });
+    this.#reports = reports;
+    const handlers = { peers: this.#peers, proposer: this.#proposer, participation: this.#participation, handovers, reports };
     this.#housekeeping = new Housekeeping(options, parts, handlers);
     this.#epochs = new Epochs(options, parts, handlers);
   }
@@ -116,6 +120,7 @@ export class Replica {
       this.#life = "running";
       this.#parts.driver.step({ type: "start" });
       this.#epochs.begin();
+      this.#reports.begin();
       this.#participation.begin();
       this.#housekeeping.start();
       return done();
@@ -193,7 +198,9 @@ export class Replica {
       certified: certifier.certified?.point ?? { height: 0, size: 0, root: ledger.log.point.root },
       mempool: mempool.size,
       connected: peers.connected(),
-      evidence: this.#evidence,
+      evidence: ledger.state.evidence(),
+      evidenceHeld: this.#reports.count,
+      proposedRemovals: ledger.state.proposedRemovals(),
     };
   }
 
@@ -284,11 +291,19 @@ export class Replica {
     this.#epochs.onCertified();
   }
 
+  /** What a core found, its signatures verified. */
   #onEvidence(evidence: Evidence): void {
-    if (this.#evidence.length < EVIDENCE_KEPT) this.#evidence.push(evidence);
-    this.#options.telemetry.log("error", "evidence", { kind: evidence.kind, offender: evidence.offender });
-    this.#options.telemetry.count("quorumgate_evidence_total", 1, { kind: evidence.kind });
-    this.#options.events?.onEvidence?.(evidence);
+    const members = this.#parts.ledger.state.epoch(evidence.first.body.epoch)?.membership;
+    const accusation = members === undefined ? undefined : accusationOf(evidence, members);
+    if (accusation !== undefined) this.#accuse(accusation);
+  }
+
+  #accuse(accusation: Accusation): void {
+    const { kind, node } = accusation;
+    this.#options.telemetry.log("error", "evidence", { kind, offender: node });
+    this.#options.telemetry.count("quorumgate_evidence_total", 1, { kind });
+    this.#reports.hold(accusation);
+    this.#options.events?.onEvidence?.(accusation);
   }
 
   #onParticipating(above: number): void {

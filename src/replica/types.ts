@@ -1,5 +1,6 @@
 import type { AuditRules } from "#audit";
 import {
+  type Accusation,
   type CanonicalObject,
   type CertifiedPoint,
   type Clock,
@@ -20,8 +21,8 @@ import {
   type Timers,
   type Transport,
 } from "#base";
-import type { CoreRules, CoreSnapshot, CoreTiming, Evidence } from "#consensus";
-import type { PendingChange, StateRules } from "#state";
+import type { CoreRules, CoreSnapshot, CoreTiming } from "#consensus";
+import type { EvidenceRecord, PendingChange, ProposedRemoval, StateRules } from "#state";
 import type { ReplicaRules } from "./rules.ts";
 
 /**
@@ -92,7 +93,8 @@ export interface ReplicaEvents {
   onBlock(block: BlockEvent): void;
   /** Covered by a quorum's cosignatures. */
   onCertified(point: CertifiedPoint): void;
-  onEvidence(evidence: Evidence): void;
+  /** This node found proof of misbehaviour. */
+  onEvidence(accusation: Accusation): void;
   onHalted(reason: string): void;
 }
 
@@ -138,7 +140,11 @@ export interface ReplicaStatus {
   readonly certified: CertifiedPoint;
   readonly mempool: number;
   readonly connected: readonly NodeId[];
-  readonly evidence: readonly Evidence[];
+  /** What the ledger holds, in the order of its entries. */
+  readonly evidence: readonly EvidenceRecord[];
+  /** Pieces that this node found and the ledger does not hold yet. */
+  readonly evidenceHeld: number;
+  readonly proposedRemovals: readonly ProposedRemoval[];
 }
 
 /** Defaults of ReplicaTiming. */

@@ -22,13 +22,15 @@ const STATUS: ReplicaStatus = {
   mempool: 0,
   connected: FOUR.members.slice(1).map(({ id }) => id),
   evidence: [],
+  evidenceHeld: 0,
+  proposedRemovals: [],
 };
 
 describe("a node's status", () => {
   const genesis = { environment: "development", engine: "pbft" } as Genesis;
 
   it("names members with their weights, learners, and the change that waits with the height from which it holds", () => {
-    const { epoch, epochFirstHeight, members, learners, pending } = describeStatus(genesis, STATUS);
+    const { epoch, epochFirstHeight, members, learners, pending } = describeStatus(genesis, STATUS, () => undefined);
     expect([epoch, epochFirstHeight]).to.deep.equal([0, 1]);
     expect(members.map(({ id, weight, connected }) => [id, weight, connected])).to.deep.equal(
       [1, 2, 3, 4].map((node) => [`node-${node}`, 1, true]),
@@ -39,6 +41,6 @@ describe("a node's status", () => {
   });
 
   it("names no change where none waits", () => {
-    expect(describeStatus(genesis, { ...STATUS, pending: undefined })).not.to.have.property("pending");
+    expect(describeStatus(genesis, { ...STATUS, pending: undefined }, () => undefined)).not.to.have.property("pending");
   });
 });

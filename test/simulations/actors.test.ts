@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { LIMITS } from "#base";
 import { nodeHasher } from "#crypto";
 import { FAULT_CATALOGUE, type RunResult, runSchedule, standInKeys } from "#simulations";
 
@@ -29,6 +30,14 @@ describe("a cluster with one Byzantine node of four", function () {
   it("has evidence against who votes for two values before one pair of eyes, and against nobody else", () => {
     const evidence = [1, 2, 3, 4, 5].map((seed) => withActor("mutate", seed).marks["evidence"] ?? 0);
     expect(Math.max(...evidence)).to.be.greaterThan(0);
+  });
+
+  it("records that evidence in the ledger of every honest node, and no more of a kind than counts", () => {
+    const recorded = [1, 2, 3].map((seed) => withActor("mutate", seed).marks["evidence-recorded"] ?? 0);
+    for (const blocks of recorded) {
+      expect(blocks).to.be.greaterThan(0);
+      expect(blocks).to.be.at.most(2 * 4 * LIMITS.evidencePerSeriesMax);
+    }
   });
 });
 

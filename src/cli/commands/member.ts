@@ -42,9 +42,13 @@ interface ProposeOptions extends ConnectionOptions {
   readonly add?: readonly string[];
   readonly remove?: readonly string[];
   readonly reweight?: readonly string[];
+  readonly accused?: string;
   readonly days: string;
   readonly out: string;
 }
+
+/** A change that nobody has approved yet. */
+type ProposedChange = Pick<ApprovedChange, "kind" | "change">;
 
 /** A change as its file holds it. */
 interface ChangeFile extends ApprovedChange {
@@ -81,6 +85,7 @@ function addPropose(member: Command): void {
     examples: [
       "member propose --learner bank-e/node.json --out add-learner.json",
       "member propose --add bank-e=1 --remove bank-a --out change.json",
+      "member propose --accused bank-a --out removal.json",
     ],
   })
     .option("--learner <file>", "admit the node of this node.json as a learner")
@@ -88,20 +93,20 @@ function addPropose(member: Command): void {
     .option("--add <id=weight>", "make a learner a member; may be given several times", gather)
     .option("--remove <id>", "a member that leaves for ever; may be given several times", gather)
     .option("--reweight <id=weight>", "another weight for a member; may be given several times", gather)
+    .option("--accused <id>", "take over the removal that the cluster proposes because of evidence (member list)")
     .option("--days <number>", "how long approvals hold", "7")
     .requiredOption("--out <file>", "where to write the change");
   addConnectionOptions(command).action((options: ProposeOptions) =>
     perform(options, (output) =>
       withConnection(options, { output, usual: OPERATOR }, async ({ gateway, cluster, ed25519 }) => {
         if (existsSync(options.out)) throw new UsageError(`${options.out} is there already`);
-        const { epoch } = (await gateway.members()) as { readonly epoch: number };
-        const draft = draftOf(ed25519, options, epoch);
-        const change = changeToCanonical(cluster, draft);
-        readChange(draft.kind, change, cluster);
-        writeChange(options.out, { kind: draft.kind, cluster, change, approvals: [] });
+        const view = await gateway.members();
+        const { kind, change } = options.accused === undefined ? draftOf(ed25519, options, { view, cluster }) : proposalOf(options, view);
+        readChange(kind, change, cluster);
+        writeChange(options.out, { kind, cluster, change, approvals: [] });
         output.result(
-          { file: options.out, kind: draft.kind, change: change as JsonValue },
-          () => `${changeText(draft.kind, change)}\nwritten to ${options.out}`,
+          { file: options.out, kind, change: change as JsonValue },
+          () => `${changeText(kind, change)}\nwritten to ${options.out}`,
         );
         return EXIT.done;
       }),
@@ -150,7 +155,22 @@ function addSubmit(member: Command): void {
   );
 }
 
-function draftOf(ed25519: Ed25519, options: ProposeOptions, epoch: number): ChangeDraft {
+/** What the ledger itself proposes: the same bytes for every operator. */
+function proposalOf({ accused, learner, dropLearner, add, remove, reweight }: ProposeOptions, view: JsonValue): ProposedChange {
+  if ([learner, dropLearner, add, remove, reweight].some((option) => option !== undefined))
+    throw new UsageError("--accused takes the cluster's proposal as it is; to change more at once, use --add, --remove and --reweight");
+  const { proposals } = view as unknown as { readonly proposals: readonly (ProposedChange & { readonly node: string })[] };
+  const proposal = proposals.find(({ node }) => node === accused);
+  if (proposal === undefined) throw new UsageError(`the cluster proposes nothing about ${accused}: see member list`);
+  return proposal;
+}
+
+function draftOf(ed25519: Ed25519, options: ProposeOptions, at: { readonly view: JsonValue; readonly cluster: Hash }): ProposedChange {
+  const draft = changeOf(ed25519, options, (at.view as { readonly epoch: number }).epoch);
+  return { kind: draft.kind, change: changeToCanonical(at.cluster, draft) };
+}
+
+function changeOf(ed25519: Ed25519, options: ProposeOptions, epoch: number): ChangeDraft {
   const days = parseWhole(options.days, { name: "--days", min: 1, max: 365 });
   const frame = { epoch, expiresAtUs: Date.now() * 1_000 + days * DAY_US };
   const { learner, dropLearner } = options;
@@ -224,12 +244,13 @@ function changeText(kind: GovernanceKind, change: CanonicalObject): string {
 }
 
 function membersText(view: JsonValue): string {
-  const { epoch, firstHeight, members, learners, retired, pending } = view as {
+  const { epoch, firstHeight, members, learners, retired, pending, proposals } = view as unknown as {
     readonly epoch: number;
     readonly firstHeight: number;
     readonly members: readonly { readonly id: string; readonly weight: number; readonly httpUrl: string }[];
     readonly learners: readonly { readonly id: string; readonly httpUrl: string }[];
     readonly retired: readonly { readonly id: string }[];
+    readonly proposals: readonly { readonly node: string; readonly evidence: string; readonly code: string }[];
     readonly pending?: {
       readonly lastHeight: number;
       readonly next: { readonly members: readonly { readonly id: string; readonly weight: number }[] };
@@ -245,6 +266,10 @@ function membersText(view: JsonValue): string {
     ...learners.map(({ id, httpUrl }) => `  ${id}   learner   ${httpUrl}`),
     ...(retired.length === 0 ? [] : [`left: ${retired.map(({ id }) => id).join(", ")}`]),
     ...waiting,
+    ...proposals.map(
+      ({ node, evidence, code }) =>
+        `proposed because of evidence ${evidence}: remove ${node}${code === "OK" ? "" : ` (as it stands: ${code})`}; member propose --accused ${node}`,
+    ),
   ]
     .map(printable)
     .join("\n");

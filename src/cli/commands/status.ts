@@ -50,11 +50,28 @@ function showStatus({ nodes, best }: Survey, output: Output): number {
       canDecide ? style.good(printable(summary)) : style.bad(printable(summary)),
       ...(best === undefined
         ? []
-        : [`cluster ${best.cluster}   ${best.environment} · ${best.engine} · log ${best.logSize} entries`, ...membersLines(best)]),
+        : [
+            `cluster ${best.cluster}   ${best.environment} · ${best.engine} · log ${best.logSize} entries`,
+            ...membersLines(best),
+            ...evidenceLines(best),
+          ]),
       table([["node", "mode", "height", "view", "leader", "says"], ...rows]),
     ].join("\n");
   });
   return canDecide ? EXIT.done : EXIT.refused;
+}
+
+/** What the ledger holds against nodes, and what the cluster proposes about it. */
+function evidenceLines({ evidence, proposedRemovals }: NodeStatus): readonly string[] {
+  return [
+    ...evidence.map(
+      ({ kind, node, epoch, about, by, entry }) =>
+        `evidence: ${kind} by ${node}, epoch ${epoch}, about ${about}, reported by ${by}${entry === undefined ? "" : `, entry ${entry}`}`,
+    ),
+    ...proposedRemovals.map(
+      ({ node, code }) => `proposed: remove ${node}${code === "OK" ? "" : ` (${code})`}; operators decide: member list, member propose`,
+    ),
+  ].map(printable);
 }
 
 /** Who takes part now, who only listens, and who takes part next. */
@@ -97,7 +114,7 @@ function findingsOf({ nodes, best }: Survey): readonly Finding[] {
   const highest = Math.max(0, ...statuses.map(({ height }) => height));
   const behind = statuses.filter(({ height }) => highest - height > LAG_MAX);
   const ill = statuses.filter(({ node, mode, learners }) => mode !== "participating" && !isLearning(node, mode, learners));
-  const evidence = statuses.reduce((sum, status) => Math.max(sum, status.evidence), 0);
+  const convicted = [...new Set(statuses.flatMap(({ evidence }) => evidence.map(({ node }) => node)))].sort();
   const ageMs = Date.now() - Math.max(0, ...statuses.map(({ agreedTimeMs }) => agreedTimeMs));
   return [
     { check: "quorum", ok: best?.health.canDecide === true, detail: best?.health.summary ?? "no node answers" },
@@ -127,8 +144,8 @@ function findingsOf({ nodes, best }: Survey): readonly Finding[] {
     },
     {
       check: "evidence",
-      ok: evidence === 0,
-      detail: evidence === 0 ? "no node was caught contradicting itself" : `${evidence} proofs of misbehaviour`,
+      ok: convicted.length === 0,
+      detail: convicted.length === 0 ? "no node was caught contradicting itself" : `on record against ${convicted.join(", ")}`,
     },
   ];
 }
