@@ -31,7 +31,7 @@ import { isSettled } from "./evidence-rules.ts";
 import { authenticationFailure, checkCommandTime, type Execution, execute } from "./execution.ts";
 import { LedgerStore, type ServicePage } from "./ledger-store.ts";
 import { type ProposedRemoval, proposedRemovals } from "./membership-rules.ts";
-import { EMPTY_TOTALS, type Meta, nextStateHash, readMeta, STATE_HASH_KEY, type Totals, writeMeta } from "./meta.ts";
+import { addTotals, EMPTY_TOTALS, type Meta, nextStateHash, readMeta, STATE_HASH_KEY, type Totals, writeMeta } from "./meta.ts";
 import type { EpochRecord, NodeRecord } from "./nodes.ts";
 import { checkCommandShape } from "./pre-vote.ts";
 import { resultOfEntry } from "./recorded.ts";
@@ -386,15 +386,6 @@ export class LedgerState {
     else throw new QuorumgateError("FORMAT_SHAPE_INVALID", "a stored key of no known bucket");
     if (key !== STATE_HASH_KEY) this.#tree.apply({ key, value });
   }
-}
-
-function addTotals(left: Totals, right: Totals): Totals {
-  return {
-    applied: left.applied + right.applied,
-    allowed: left.allowed + right.allowed,
-    denied: left.denied + right.denied,
-    refused: left.refused + right.refused,
-  };
 }
 
 /** By UTF-16 code unit; keys are ASCII. */

@@ -87,6 +87,16 @@ export function nextStateHash(hasher: Hasher, block: { readonly previous: Hash; 
   return toHash(hasher.sha256(new ByteWriter().raw(fromHex(block.previous)).raw(digest).finish()));
 }
 
+/** Sums by outcome. */
+export function addTotals(left: Totals, right: Totals): Totals {
+  return {
+    applied: left.applied + right.applied,
+    allowed: left.allowed + right.allowed,
+    denied: left.denied + right.denied,
+    refused: left.refused + right.refused,
+  };
+}
+
 function readTotals(reader: FieldReader): Totals {
   const bounds = { min: 0, max: MAX };
   const totals: Totals = {
