@@ -2,6 +2,7 @@ import type { NodeId } from "#base";
 import { ByteReader, decodeUtf8, faultModelOf, parseDecimal } from "#base";
 import {
   type CommitCertificate,
+  type ConsensusMessage,
   type Core,
   createCore,
   type Evidence,
