@@ -69,8 +69,24 @@ function sample<T>(items: readonly T[], count: number): T[] {
   return items.filter((_, index) => index % step === 0);
 }
 
-/** Every node comes to hold one state, and each of them every decision that was acknowledged, with a receipt that verifies. */
+/** The handover of every epoch, as one node serves them. */
+async function handovers(gateway: SecurityGateway): Promise<readonly Uint8Array[]> {
+  const files: Uint8Array[] = [];
+  const { epoch } = await gateway.status();
+  for (let next = 1; next <= epoch; next++) {
+    const file = await gateway.backend.logFile(`epochs/${next}`);
+    expect(file, `the handover to epoch ${next}`).not.to.equal(undefined);
+    files.push(file ?? new Uint8Array(0));
+  }
+  return files;
+}
+
+/**
+ * Every node comes to hold one state, and each of them every decision that was acknowledged, with a receipt that verifies by the first members'
+ * policy and the handovers that any node serves.
+ */
 export async function expectNothingLost(cluster: ProcessCluster, load: Load): Promise<void> {
+  const policy = cluster.firstPolicy();
   expect(await settled(cluster, cluster.nodes, 40_000), "the nodes come to one state").to.equal(true);
   expect(load.acknowledged.length, "acknowledged decisions").to.be.greaterThan(0);
   for (const node of cluster.nodes) {
@@ -79,8 +95,9 @@ export async function expectNothingLost(cluster: ProcessCluster, load: Load): Pr
       const decision = await gateway.decision(id);
       expect(decision, `node-${node} lost ${id}`).to.include({ outcome: "allowed" });
     }
-    const policy = await gateway.policy();
-    for (const { receipt } of sample(load.acknowledged, 5)) expect(verifyReceipt(receipt, policy).exitCode).to.equal(0);
+    const epochs = await handovers(gateway);
+    for (const { receipt } of sample(load.acknowledged, 5))
+      expect(verifyReceipt(receipt, policy, { epochs }).findings, `node-${node}`).to.deep.equal([]);
     await gateway.stop();
   }
 }

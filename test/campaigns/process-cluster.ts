@@ -1,14 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { clusterIdOf, type EngineName, type Hash, parseNodeId } from "#base";
-import { loadSodium, nodeHasher, type Signer } from "#crypto";
+import { policyOf, policyText, shardAt } from "#audit";
+import { clusterIdOf, type EngineName, type Hash, parseGenesis, parseNodeId } from "#base";
+import { type Ed25519, loadSodium, nodeHasher, type Signer } from "#crypto";
 import { initializeNodeData } from "#daemon";
 import { type AuthorizationQuestion, createServiceIdentity, type NodeStatus, SecurityGateway } from "#gateway";
-import { assembleGenesis, createNodeIdentity, createServiceKey, saveNodeIdentity, serviceSignerOf } from "#identity";
+import { assembleGenesis, createNodeIdentity, createServiceKey, type NodeIdentity, saveNodeIdentity, serviceSignerOf } from "#identity";
 import { REPOSITORY } from "../repository.ts";
 
 const START_TIMEOUT_MS = 20_000;
@@ -16,13 +17,14 @@ const START_TIMEOUT_MS = 20_000;
 /** A cluster of daemon processes over mutual TLS and LevelDB, in a temporary folder. */
 export class ProcessCluster {
   readonly folder: string = mkdtempSync(join(tmpdir(), "quorumgate-"));
-  readonly urls: readonly string[];
+  readonly urls: string[];
   readonly signers: Map<string, Signer> = new Map();
   #cluster: Hash | undefined;
   readonly #basePort: number;
   readonly #processes = new Map<number, ChildProcess>();
   #operator: Signer | undefined;
 
+  readonly #left = new Set<number>();
   readonly #engine: EngineName;
 
   constructor(options: { readonly nodes: number; readonly basePort: number; readonly engine?: EngineName }) {
@@ -31,9 +33,9 @@ export class ProcessCluster {
     this.urls = Array.from({ length: options.nodes }, (_, index) => `http://127.0.0.1:${options.basePort + index + 1}`);
   }
 
-  /** Numbers of all nodes. */
+  /** Numbers of all nodes but those that left. */
   get nodes(): readonly number[] {
-    return this.urls.map((_, index) => index + 1);
+    return this.urls.map((_, index) => index + 1).filter((node) => !this.#left.has(node));
   }
 
   get cluster(): Hash {
@@ -44,18 +46,7 @@ export class ProcessCluster {
   /** Makes keys, genesis and folders, and starts every node. */
   async begin(): Promise<void> {
     const sodium = await loadSodium();
-    const nowMs = Date.now();
-    const identities = this.urls.map((httpUrl, index) =>
-      createNodeIdentity(sodium, {
-        nodeId: parseNodeId(`node-${index + 1}`),
-        trustDomain: "dev.local",
-        weight: 1,
-        peerAddress: `127.0.0.1:${this.#basePort + 100 + index + 1}`,
-        httpUrl,
-        nowMs,
-        development: true,
-      }),
-    );
+    const identities = this.urls.map((_, index) => this.#identity(sodium, index + 1));
     const operator = createServiceKey(sodium, "operator-1");
     const issuer = createServiceKey(sodium, "issuer-1");
     const genesis = assembleGenesis(sodium, {
@@ -65,21 +56,35 @@ export class ProcessCluster {
       nodeFiles: identities.map((identity) => identity.nodeFile),
       operators: [{ id: operator.id, key: operator.publicKey, roles: ["operator"] }],
       issuers: [{ id: issuer.id, key: issuer.publicKey }],
-      timeUs: nowMs * 1_000,
+      timeUs: Date.now() * 1_000,
     });
     this.#cluster = clusterIdOf(nodeHasher, genesis);
     this.#operator = serviceSignerOf(sodium, operator);
     this.signers.set("operator-1", this.#operator);
     writeFileSync(join(this.folder, "genesis.json"), genesis);
-    for (const [index, identity] of identities.entries()) {
-      const folder = this.nodeFolder(index + 1);
-      mkdirSync(folder);
-      saveNodeIdentity(folder, identity);
-      await initializeNodeData({ data: join(folder, "data"), anchor: join(folder, "guard", "anchor") });
-      writeFileSync(join(folder, "config.json"), JSON.stringify(this.#config(index + 1)));
-    }
+    for (const [index, identity] of identities.entries()) await this.#prepare(index + 1, identity);
     await Promise.all(identities.map((_, index) => this.start(index + 1)));
     await this.#enroll({ id: issuer.id, signer: serviceSignerOf(sodium, issuer) });
+  }
+
+  /** Makes keys and folder of one more node, which is not started and not known to the others yet. Gives its number and node file. */
+  async addNode(): Promise<{ readonly node: number; readonly nodeFile: Uint8Array }> {
+    const node = this.urls.length + 1;
+    this.urls.push(`http://127.0.0.1:${this.#basePort + node}`);
+    const identity = this.#identity(await loadSodium(), node);
+    await this.#prepare(node, identity);
+    return { node, nodeFile: identity.nodeFile };
+  }
+
+  /** From now on nothing is expected of the node. */
+  forget(node: number): void {
+    this.#left.add(node);
+  }
+
+  /** What an auditor pinned who was there from the beginning. */
+  firstPolicy(): string {
+    const genesis = parseGenesis(new Uint8Array(readFileSync(join(this.folder, "genesis.json"))));
+    return policyText(policyOf({ genesis, cluster: this.cluster }), shardAt(genesis.timeUs), nodeHasher);
   }
 
   nodeFolder(node: number): string {
@@ -170,9 +175,40 @@ export class ProcessCluster {
     rmSync(join(this.nodeFolder(node), "data", "LOCK"), { force: true });
   }
 
+  /** Copies everything that the node remembers, its anchor too, which no backup ought to hold. */
+  copyMachine(node: number): void {
+    cpSync(this.nodeFolder(node), `${this.nodeFolder(node)}-copy`, { recursive: true, filter: (path) => !path.endsWith(".sock") });
+  }
+
+  /** Puts the copy in the node's place: for the node nothing has happened since. */
+  restoreMachine(node: number): void {
+    rmSync(this.nodeFolder(node), { recursive: true });
+    renameSync(`${this.nodeFolder(node)}-copy`, this.nodeFolder(node));
+  }
+
   async end(): Promise<void> {
     await Promise.all([...this.#processes.keys()].map((node) => this.signal(node, "SIGKILL")));
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #identity(sodium: Ed25519, node: number): NodeIdentity {
+    return createNodeIdentity(sodium, {
+      nodeId: parseNodeId(`node-${node}`),
+      trustDomain: "dev.local",
+      weight: 1,
+      peerAddress: `127.0.0.1:${this.#basePort + 100 + node}`,
+      httpUrl: this.urls[node - 1] ?? "",
+      nowMs: Date.now(),
+      development: true,
+    });
+  }
+
+  async #prepare(node: number, identity: NodeIdentity): Promise<void> {
+    const folder = this.nodeFolder(node);
+    mkdirSync(folder);
+    saveNodeIdentity(folder, identity);
+    await initializeNodeData({ data: join(folder, "data"), anchor: join(folder, "guard", "anchor") });
+    writeFileSync(join(folder, "config.json"), JSON.stringify(this.#config(node)));
   }
 
   async #enroll(issuer: { readonly id: string; readonly signer: Signer }): Promise<void> {

@@ -1,0 +1,112 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "chai";
+import { type CanonicalObject, type EngineName, parseCanonicalObject, parseNodeId } from "#base";
+import type { NodeStatus, SecurityGateway } from "#gateway";
+import { type ChangeDraft, changeToCanonical } from "#state";
+import { expectNothingLost, Load } from "./load.ts";
+import { ProcessCluster, QUESTION } from "./process-cluster.ts";
+
+const PATIENCE_MS = 30_000;
+const ENGINES: readonly { readonly engine: EngineName; readonly basePort: number }[] = [
+  { engine: "pbft", basePort: 18_000 },
+  { engine: "tendermint", basePort: 18_200 },
+  { engine: "raft", basePort: 18_400 },
+];
+
+for (const { engine, basePort } of ENGINES) {
+  describe(`members of ${engine} that come and go under load, as processes`, function () {
+    this.timeout(120_000);
+    const cluster = new ProcessCluster({ nodes: 4, basePort, engine });
+    let clients: SecurityGateway[];
+    let load: Load;
+    let newcomer: number;
+
+    before(async () => {
+      await cluster.begin();
+      clients = await Promise.all([1, 2, 3].map((node) => cluster.connect([node, (node % 3) + 1], 3_000)));
+      load = new Load(clients);
+    });
+
+    after(async () => {
+      await load.stop();
+      await Promise.all(clients.map((client) => client.stop()));
+      await cluster.end();
+    });
+
+    const change = async (draft: ChangeDraft): Promise<void> => {
+      const gateway = clients[0] as SecurityGateway;
+      const approved: CanonicalObject = changeToCanonical(cluster.cluster, draft);
+      const { outcome, reason } = await gateway.changeMembers({ kind: draft.kind, change: approved, approvals: [] }, "operator-1");
+      expect([outcome, reason]).to.deep.equal(["applied", "OK"]);
+    };
+    const frame = (epoch: number) => ({ epoch, expiresAtUs: (Date.now() + 60_000) * 1_000 });
+    const becomes = async (nodes: readonly number[], what: string, isThere: (status: NodeStatus) => boolean): Promise<void> => {
+      const end = Date.now() + PATIENCE_MS;
+      for (const node of nodes) {
+        for (;;) {
+          const status = await cluster.status(node);
+          if (status !== undefined && isThere(status)) break;
+          if (Date.now() > end) throw new Error(`node-${node} is not ${what}: ${JSON.stringify(status)}`);
+          await sleep(100);
+        }
+      }
+    };
+    const inEpoch = (epoch: number) => (status: NodeStatus) => status.epoch === epoch && status.mode === "participating";
+
+    it("has a node replay the log as a learner, and then vote", async () => {
+      await becomes([1], "under way", ({ height }) => height > 20);
+      const { node, nodeFile } = await cluster.addNode();
+      newcomer = node;
+      await change({ kind: "learner.add", ...frame(0), nodeFile: parseCanonicalObject(nodeFile) });
+      const { height } = (await cluster.status(1)) as NodeStatus;
+      await cluster.start(node);
+      await becomes([node], "caught up", (status) => status.mode === "following" && status.height >= height);
+      await change({
+        kind: "membership.change",
+        ...frame(0),
+        add: [{ id: parseNodeId(`node-${node}`), weight: 1 }],
+        remove: [],
+        reweight: [],
+      });
+      await becomes(cluster.nodes, "a member of epoch 1", inEpoch(1));
+      const decided = load.acknowledged.length;
+      await becomes([1], "deciding with five members", () => load.acknowledged.length > decided);
+    });
+
+    it("cuts off a node that is removed: its links are refused, and its vote counts no more", async () => {
+      // The machine as it was before the removal: started from it, the node believes that it is still a member, and that its memory is whole.
+      await cluster.signal(4, "SIGTERM");
+      cluster.copyMachine(4);
+      await cluster.start(4);
+      await becomes([4], "back", inEpoch(1));
+      await change({ kind: "membership.change", ...frame(1), add: [], remove: [parseNodeId("node-4")], reweight: [] });
+      const others = [1, 2, 3, newcomer];
+      await becomes(others, "a member of epoch 2", inEpoch(2));
+      // It need not have heard of its last height: whoever left is not waited for.
+      await becomes([4], "alone", ({ members }) => members.every(({ id, connected }) => id === "node-4" || !connected));
+      await cluster.signal(4, "SIGTERM");
+      cluster.restoreMachine(4);
+      await cluster.start(4);
+      await load.stop();
+      // Two of four members and the one that left: no quorum, in any engine.
+      await Promise.all([3, newcomer].map((node) => cluster.signal(node, "SIGKILL")));
+      const asker = await cluster.connect([1], 2_000);
+      const { outcome } = await asker.authorizeOperation(QUESTION);
+      expect(outcome, "two of four members decide nothing").to.equal("unavailable");
+      await asker.stop();
+      const [left, stayed] = [(await cluster.status(4)) as NodeStatus, (await cluster.status(1)) as NodeStatus];
+      expect(
+        left.members.filter(({ connected }) => connected).map(({ id }) => id),
+        "links of the node that left",
+      ).to.deep.equal(["node-4"]);
+      expect(left.height, "what the node that left hears of").to.be.below(stayed.height);
+      await Promise.all([3, newcomer].map((node) => cluster.start(node)));
+      await becomes(others, "together again", inEpoch(2));
+    });
+
+    it("lost no decision that was acknowledged, and any member proves each of them to an auditor of the first epoch", async () => {
+      cluster.forget(4);
+      await expectNothingLost(cluster, load);
+    });
+  });
+}
