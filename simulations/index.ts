@@ -1,6 +1,7 @@
 export { ACTORS, type ActorRow } from "./byzantine/actors.ts";
 export { checkLie, type InterposedNode, Liar, type LiarPorts } from "./byzantine/liar.ts";
 export { type CampaignFailure, type CampaignOptions, type CampaignProgress, type CampaignReport, runCampaign } from "./campaign.ts";
+export { type ClientHistory, checkClientHistory } from "./checkers/client-history.ts";
 export type { Violation } from "./checkers/invariants.ts";
 export { FAULT_CATALOGUE, FAULT_KINDS, type FaultDraw, type FaultKind, faultsOf, parseFaults } from "./faults/catalogue.ts";
 export type { Fault, FaultDefinition } from "./faults/fault.ts";

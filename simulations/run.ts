@@ -117,6 +117,7 @@ class Run {
     const { operations } = this.#workload;
     for (const { answer, record } of operations) this.#observer.onAnswer(answer, record?.outcome);
     this.#checker.finish(operations);
+    if (this.#checker.isInOrder) this.#coverage.sometimes("history-in-order");
     for (let passed = 0; passed < this.#checker.receipts; passed++) this.#coverage.sometimes("receipt-verified");
   }
 

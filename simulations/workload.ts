@@ -45,6 +45,8 @@ export interface Intent {
   readonly service: SubjectId;
   readonly operation?: string;
   readonly risk?: string;
+  /** Until when a registration lasts, microseconds. */
+  readonly untilUs?: number;
   /** What no two commands that take effect may share. */
   readonly identity: string;
 }
@@ -174,7 +176,7 @@ export class Workload {
     const bytes = attestationBytes({ cluster: this.#clusterId, subject, attestation: attested });
     const signature = toBase64Url(this.#keys.keyOf(ISSUER).sign(signedBytes("attestation", bytes)));
     const body = serviceRegisterBody({ ...subject, attestation: { ...attested, signature } });
-    return { kind: "register", service, body, commandKind: "service.register" };
+    return { kind: "register", service, untilUs: attested.notAfterUs, body, commandKind: "service.register" };
   }
 
   #grant(service: SubjectId, random: SeededRandom): Wish {

@@ -1,10 +1,11 @@
-import { type CertifiedPoint, equalBytes, type Hash, type Hasher, type NodeId, type SeededRandom } from "#base";
+import { type CertifiedPoint, equalBytes, faultModelOf, type Hash, type Hasher, type NodeId, type SeededRandom } from "#base";
 import { type ConsensusMessage, seenVoteOf } from "#consensus";
 import type { BlockEvent, OrderedRecord, Replica } from "#replica";
 import type { SimulatedCluster, StopCause } from "../cluster.ts";
 import type { Intent, Operation } from "../workload.ts";
 import { withoutAuthority } from "./authority.ts";
 import { CertificateChecker, type CertificateContext } from "./certificates.ts";
+import { checkClientHistory, clientHistory } from "./client-history.ts";
 import { checkReceipts, type LogContext, notPrefixes } from "./log.ts";
 import { outOfOrder } from "./order.ts";
 
@@ -56,6 +57,8 @@ export class Checker {
   commits = 0;
   /** Receipts that the offline verifier passed. */
   receipts = 0;
+  /** What clients saw was put into one order. */
+  isInOrder = false;
 
   constructor(options: CheckerOptions) {
     this.#options = options;
@@ -161,8 +164,17 @@ export class Checker {
     }
     const wrong = outOfOrder(operations);
     if (wrong > 0) this.fail("A6", `${wrong} operations were ordered before one that was answered before they began`);
+    this.#checkHistory(operations);
     const sampled = replicas.length === 0 ? undefined : this.#options.random.pick(replicas);
     if (sampled !== undefined) this.#checkLog(sampled.id, sampled.replica, operations);
+  }
+
+  #checkHistory(operations: readonly Operation[]): void {
+    const { askedFor, certificates } = this.#options;
+    const history = clientHistory(operations, (command) => askedFor(command));
+    const found = checkClientHistory(history, { bearsLies: faultModelOf(certificates.engine) === "byzantine" });
+    this.isInOrder = found.kind === "linearizable";
+    if (found.kind === "violated") this.fail("A6", found.detail);
   }
 
   #sharesRecords(left: NodeId, right: NodeId | undefined, hashes: readonly Hash[]): boolean {

@@ -1,0 +1,101 @@
+import type { Intent } from "../workload.ts";
+import type { SequentialModel } from "./history.ts";
+
+/** A command as one operation of its client. */
+export interface ClientRequest extends Intent {
+  /** Its hash: what a grant is called by. */
+  readonly command: string;
+  /** Another command of the history has its id too. */
+  readonly isContested: boolean;
+}
+
+/** What the client was told. */
+export interface ClientAnswer {
+  readonly outcome: string;
+  readonly code: string;
+}
+
+interface Granted {
+  readonly operation: string;
+  readonly level: number;
+}
+
+/** What clients can see of one service. */
+export interface ServiceView {
+  /** Until when it is registered, microseconds; undefined before it was. */
+  readonly untilUs: number | undefined;
+  readonly grants: ReadonlyMap<string, Granted>;
+  readonly revoked: ReadonlySet<string>;
+  /** Which command took an id, of those that several commands want. */
+  readonly spent: ReadonlyMap<string, string>;
+}
+
+/** From harmless to grave; a grant covers its own level and those below. */
+const RISKS = ["safe", "elevated", "critical"];
+/** Refusals that agreed time is the reason for: the model has no clock, and takes any of them for possible, without effect. */
+const BY_TIME: ReadonlySet<string> = new Set(["IDENTITY_EXPIRED", "AUTHZ_GRANT_EXPIRED"]);
+
+/**
+ * The gateway as its clients see it, one service at a time, by a model of its own that knows nothing of the state machine: an id is spent once,
+ * a grant counts from its acknowledgement until that of its revocation, and whatever is granted is allowed.
+ */
+export function gatewayModel({ bearsLies }: { readonly bearsLies: boolean }): SequentialModel<ServiceView, ClientRequest, ClientAnswer> {
+  return {
+    initial: { untilUs: undefined, grants: new Map(), revoked: new Set(), spent: new Map() },
+    partition: ({ service }) => service,
+    readsOnly: ({ kind, isContested }) => kind === "authorize" && !isContested,
+    key: ({ untilUs, grants, revoked, spent }) =>
+      [untilUs ?? "", [...grants.keys()].sort(), [...revoked].sort(), [...spent].map(String).sort()].join(";"),
+    step: (view, request, answer) => {
+      // Too early or too late for its id to be spent.
+      if (answer?.code === "COMMAND_EXPIRED") return view;
+      const { identity, command, isContested } = request;
+      if (!isContested) return effect(view, request, answer, bearsLies);
+      const isSpent = (view.spent.get(identity) ?? command) !== command;
+      if (isSpent !== (answer?.code === "COMMAND_REPLAYED")) return isSpent && answer === undefined ? view : undefined;
+      if (isSpent) return view;
+      // Whatever is said to it, and whoever sent it: its id is spent.
+      const after = effect(view, request, answer, bearsLies);
+      return after === undefined ? undefined : { ...after, spent: new Map(view.spent).set(identity, command) };
+    },
+  };
+}
+
+/** The view after a command whose id is its own; undefined when this answer cannot be one. */
+function effect(view: ServiceView, request: ClientRequest, answer: ClientAnswer | undefined, bearsLies: boolean): ServiceView | undefined {
+  if (answer !== undefined && BY_TIME.has(answer.code)) return view;
+  switch (request.kind) {
+    case "register":
+      return onRegister(view, request, answer);
+    case "grant":
+      return onGrant(view, request, answer);
+    case "authorize":
+      return answer === undefined || answer.outcome === decisionOn(view, request, bearsLies) ? view : undefined;
+    default:
+      // What the operator governs is not what a service can see.
+      return view;
+  }
+}
+
+/** A renewal lasts longer than what it renews, or is refused. */
+function onRegister(view: ServiceView, { untilUs = 0 }: ClientRequest, answer: ClientAnswer | undefined): ServiceView | undefined {
+  const isLonger = untilUs > (view.untilUs ?? -1);
+  if (answer !== undefined && isLonger !== (answer.outcome === "applied")) return undefined;
+  return isLonger ? { ...view, untilUs } : view;
+}
+
+function onGrant(view: ServiceView, request: ClientRequest, answer: ClientAnswer | undefined): ServiceView | undefined {
+  const { command, operation = "", risk = "" } = request;
+  const isKnown = view.untilUs !== undefined;
+  if (answer !== undefined && isKnown !== (answer.outcome === "applied")) return undefined;
+  if (!isKnown) return view;
+  return { ...view, grants: new Map(view.grants).set(command, { operation, level: RISKS.indexOf(risk) }) };
+}
+
+function decisionOn(view: ServiceView, { operation, risk = "" }: ClientRequest, bearsLies: boolean): string {
+  if (view.untilUs === undefined) return "refused";
+  const level = RISKS.indexOf(risk);
+  const isGranted = [...view.grants].some(([id, grant]) => !view.revoked.has(id) && grant.operation === operation && grant.level >= level);
+  // An engine that bears crashes alone decides nothing grave.
+  return isGranted && (bearsLies || risk !== "critical") ? "allowed" : "denied";
+}
