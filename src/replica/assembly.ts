@@ -1,4 +1,4 @@
-import type { NodeId } from "#base";
+import type { Accusation, Membership, NodeId } from "#base";
 import { ByteReader, decodeUtf8, faultModelOf, parseDecimal } from "#base";
 import {
   type CommitCertificate,
@@ -16,6 +16,7 @@ import { Admission } from "./admission.ts";
 import { CatchUp } from "./catch-up.ts";
 import { type Certified, Certifier } from "./certifier.ts";
 import { CoreDriver, type CoreDriverPorts } from "./core-driver.ts";
+import { FalseRoots } from "./false-roots.ts";
 import { isGuardCurrent, votesCounted } from "./guard-count.ts";
 import { STORE_KEYS } from "./keys.ts";
 import { LeaderRate } from "./leader-rate.ts";
@@ -68,6 +69,7 @@ export interface PartHooks {
   decide(proposal: Proposal, certificate: CommitCertificate): void;
   wantProposal(slot: ProposalSlot): void;
   evidence(evidence: Evidence): void;
+  accuse(accusation: Accusation): void;
   sendBlock(to: NodeId, height: number): void;
   /** A consensus message that came in by way of catching up. */
   feed(from: NodeId, bytes: Uint8Array): void;
@@ -218,15 +220,18 @@ function sendBody({ peers, serving }: Pick<Parts, "peers" | "serving">, to: Node
 function makeCertifier(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger): Certifier {
   const { self, signer, verifier, store, hasher, rules } = options;
   const { trustDomain, engine } = ledger.genesis;
+  const membershipAt = (height: number): Membership => ledger.state.membershipAt(height);
+  const falseRoots = new FalseRoots({ cluster: ledger.cluster, verifier, membershipAt, onAccusation: hooks.accuse });
   const certifier = new Certifier({
     self,
-    membershipAt: (height) => ledger.state.membershipAt(height),
+    membershipAt,
     trustDomain,
     hasher,
     faultModel: faultModelOf(engine),
     signer,
     verifier,
     rules: rules?.replica ?? replicaRules,
+    ...(faultModelOf(engine) === "byzantine" ? { falseRoots } : {}),
     onCertified: hooks.onCertified,
     onDiverged: (height) => hooks.halt(`a quorum's checkpoint after height ${height} contradicts this node's log`),
   });

@@ -25,6 +25,7 @@ import {
   totalWeight,
   weightOf,
 } from "#base";
+import type { FalseRoots } from "./false-roots.ts";
 import type { CosignatureFrame } from "./frames.ts";
 import type { ReplicaRules } from "./rules.ts";
 
@@ -49,6 +50,8 @@ export interface CertifierOptions {
   readonly signer: NodeSigner;
   readonly verifier: SignatureVerifier;
   readonly rules: Pick<ReplicaRules, "certifies" | "verifiesCosignatures">;
+  /** Told of every cosignature, to find who lies; absent in an engine that bears crashes only. */
+  readonly falseRoots?: FalseRoots;
   onCertified(certified: Certified): void;
   /** A quorum stands behind another root than ours: this node must stop and never truncate. */
   onDiverged(height: number): void;
@@ -125,11 +128,16 @@ export class Certifier {
   /** A peer's cosignature; heights far ahead are dropped, since the peer sends again. */
   receive(from: NodeId, frame: CosignatureFrame): void {
     const { height, size, root, seconds, logSignature, witnessSignature } = frame;
-    if (height <= this.certifiedHeight || height > this.#newestPoint + LIMITS.uncertifiedHeightsMax) return;
+    const cosignature = { node: from, size, root, seconds, logSignature, witnessSignature };
+    const { falseRoots } = this.#options;
+    if (height <= this.certifiedHeight) return falseRoots?.onCosignature(height, cosignature);
+    if (height > this.#newestPoint + LIMITS.uncertifiedHeightsMax) return;
     if (findMember(this.#options.membershipAt(height), from) === undefined) return;
     const known = this.#candidates.get(height)?.get(from);
+    const point = this.#points.get(height);
+    if (known !== undefined && point !== undefined) falseRoots?.onPair(height, { point, lines: [cosignature, known.cosignature] });
     if (known !== undefined && known.verdict !== "unknown") return;
-    this.#add(height, { cosignature: { node: from, size, root, seconds, logSignature, witnessSignature }, verdict: "unknown" });
+    this.#add(height, { cosignature, verdict: "unknown" });
     this.#check(height);
   }
 
@@ -231,6 +239,8 @@ export class Certifier {
     const { size, root, shard } = point;
     const proof = encodeProof(cosignatures);
     this.#certified = { point: { height, size, root }, note, shard, proof };
+    const lines = [...(this.#candidates.get(height)?.values() ?? [])].map((line) => line.cosignature);
+    this.#options.falseRoots?.onCertified(height, { point, cosignatures }, lines);
     for (const old of this.#candidates.keys()) if (old <= height) this.#candidates.delete(old);
     this.#options.onCertified(this.#certified);
   }

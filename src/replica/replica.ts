@@ -88,6 +88,7 @@ export class Replica {
         decide: (proposal, certificate) => late().#decide(proposal, certificate),
         wantProposal: (slot) => late().#proposer.onSlot(slot),
         evidence: (evidence) => late().#onEvidence(evidence),
+        accuse: (accusation) => late().#accuse(accusation),
         sendBlock: (to, height) => late().#peers.sendBlock(to, height),
         feed: (from, bytes) => late().#peers.onMessageBytes(from, bytes),
       },

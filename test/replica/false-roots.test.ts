@@ -1,0 +1,117 @@
+import { expect } from "chai";
+import { type Cosignature, checkpointText, type LogPoint, logSignatureMessage } from "#audit";
+import {
+  type Accusation,
+  accusationClaims,
+  contradicts,
+  type Hash,
+  type Membership,
+  type NodeId,
+  parseHash,
+  parseNodeId,
+  type SignatureVerifier,
+  toBase64Url,
+} from "#base";
+import { nodeHasher } from "#crypto";
+import { standInKeys } from "#simulations";
+import { FalseRoots } from "../../src/replica/false-roots.ts";
+
+const CLUSTER = parseHash("c".repeat(64));
+const [TRUE, FALSE, OTHER] = ["1", "2", "3"].map((digit) => parseHash(digit.repeat(64))) as [Hash, Hash, Hash];
+const POINT: LogPoint = { origin: "bank.example/audit/cccccccc/2026h2", shard: "2026h2", size: 40, root: TRUE, timeUs: 0 };
+const keys = standInKeys(nodeHasher);
+const NODES = [1, 2, 3, 4].map((number) => parseNodeId(`node-${number}`));
+const [, , , LIAR] = NODES as [NodeId, NodeId, NodeId, NodeId];
+
+const MEMBERSHIP: Membership = {
+  epoch: 0,
+  members: NODES.map((id) => {
+    const key = (role: string) => keys.keyOf(`${id}/${role}`).publicKey;
+    const own = {
+      vote: key("vote"),
+      log: key("log"),
+      witness: key("witness"),
+      gateway: key("gateway"),
+      tls: toBase64Url(new Uint8Array(4)),
+    };
+    return { id, weight: 1, keys: own, peerAddress: "", httpUrl: "", tlsAuthority: "" };
+  }),
+};
+
+function line(node: NodeId, root: Hash, change: Partial<Cosignature> = {}): Cosignature {
+  const { size = POINT.size } = change;
+  const logSignature = keys.keyOf(`${node}/log`).sign(logSignatureMessage(checkpointText({ ...POINT, size, root })));
+  return { node, size, root, seconds: 0, logSignature, witnessSignature: new Uint8Array(64), ...change };
+}
+
+describe("false roots of the log", () => {
+  let found: Accusation[];
+  let roots: FalseRoots;
+  const certify = (others: readonly Cosignature[], signers: readonly NodeId[] = NODES.slice(0, 3)): void =>
+    roots.onCertified(7, { point: POINT, cosignatures: signers.map((node) => line(node, TRUE)) }, others);
+
+  beforeEach(() => {
+    found = [];
+    roots = new FalseRoots({
+      cluster: CLUSTER,
+      verifier: keys.verifier,
+      membershipAt: () => MEMBERSHIP,
+      onAccusation: (item) => found.push(item),
+    });
+  });
+
+  function isGenuine(accusation: Accusation): boolean {
+    let genuine = false;
+    keys.verifier.verify(accusationClaims(CLUSTER, accusation), (verdicts) => {
+      genuine = verdicts.every(Boolean);
+    });
+    return genuine && contradicts(accusation);
+  }
+
+  it("convict who signed one beside a quorum, before it was certified or after, and once", () => {
+    certify([line(LIAR, FALSE)]);
+    roots.onCosignature(7, line(LIAR, FALSE));
+    roots.onCosignature(7, line(LIAR, OTHER));
+    expect(found.map(({ kind, node }) => [kind, node])).to.deep.equal([["false-endorsement", LIAR]]);
+    expect(found.every(isGenuine)).to.equal(true);
+  });
+
+  it("convict who signed the true one too by its own two words", () => {
+    certify([], NODES);
+    roots.onCosignature(7, line(LIAR, FALSE));
+    roots.onPair(8, { point: POINT, lines: [line(LIAR, FALSE), line(LIAR, OTHER)] });
+    expect(found.map(({ kind }) => kind)).to.deep.equal(["conflicting-checkpoints", "conflicting-checkpoints"]);
+    expect(found.every(isGenuine)).to.equal(true);
+  });
+
+  it("convict nobody for the true root, another size, a forgery, or a height that is not certified", () => {
+    const forged = new Uint8Array(64);
+    certify([line(LIAR, TRUE), line(LIAR, FALSE, { size: 41 }), line(LIAR, FALSE, { logSignature: forged })]);
+    roots.onCosignature(8, line(LIAR, FALSE));
+    roots.onPair(7, { point: POINT, lines: [line(LIAR, FALSE), line(LIAR, FALSE)] });
+    roots.onPair(7, { point: POINT, lines: [line(LIAR, FALSE, { size: 41 }), line(LIAR, TRUE)] });
+    roots.onCosignature(7, line(parseNodeId("node-9"), FALSE));
+    expect(found).to.deep.equal([]);
+  });
+
+  it("are not hidden by a forgery that comes first, and forgeries cost a few looks only", () => {
+    let looks = 0;
+    const counted: SignatureVerifier = {
+      verify: (claims, done) => {
+        looks += 1;
+        keys.verifier.verify(claims, done);
+      },
+    };
+    roots = new FalseRoots({
+      cluster: CLUSTER,
+      verifier: counted,
+      membershipAt: () => MEMBERSHIP,
+      onAccusation: (item) => found.push(item),
+    });
+    certify([line(LIAR, FALSE, { logSignature: new Uint8Array(64) })]);
+    roots.onCosignature(7, line(LIAR, FALSE));
+    expect(found).to.have.length(1);
+    for (let i = 0; i < 20; i++) roots.onCosignature(7, line(LIAR, FALSE, { logSignature: new Uint8Array(64).fill(i) }));
+    expect(looks).to.be.at.most(3);
+  });
+});
