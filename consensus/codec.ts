@@ -10,13 +10,15 @@ import {
   readCertificate,
   readHash,
   readHeaderBytes,
+  readOptionalCertificate,
   writeBatch,
   writeBody,
   writeCertificate,
+  writeOptionalCertificate,
 } from "./wire.ts";
 
 const sharedCodec: MessageCodec<SharedMessage> = {
-  types: ["fetch-proposal", "proposal-body", "block"],
+  types: ["fetch-proposal", "proposal-body", "block", "height-request", "height-reply"],
   write(writer, message) {
     switch (message.type) {
       case "fetch-proposal":
@@ -25,6 +27,10 @@ const sharedCodec: MessageCodec<SharedMessage> = {
         return writeBody(writer.u64(message.height), message);
       case "block":
         return writeCertificate(writeBatch(writer.bytes(message.headerBytes), message.batch), message.certificate);
+      case "height-request":
+        return writer.u64(message.incarnation).u64(message.round);
+      case "height-reply":
+        return writeOptionalCertificate(writer.u64(message.incarnation).u64(message.round), message.certificate);
     }
   },
   read(reader, type) {
@@ -35,6 +41,13 @@ const sharedCodec: MessageCodec<SharedMessage> = {
         return { type, height: reader.u64(), ...readBody(reader) };
       case "block":
         return { type, headerBytes: readHeaderBytes(reader), batch: readBatch(reader), certificate: readCertificate(reader) };
+      case "height-request":
+        return { type, incarnation: reader.u64(), round: reader.u64() };
+      case "height-reply": {
+        const head = { type, incarnation: reader.u64(), round: reader.u64() };
+        const certificate = readOptionalCertificate(reader);
+        return certificate === undefined ? head : { ...head, certificate };
+      }
     }
   },
 };

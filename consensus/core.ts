@@ -5,7 +5,7 @@ import type { ConsensusMessage } from "./messages.ts";
 import type { GuardRecord, SignIntent } from "./vote-guard.ts";
 
 /** The timers of the cores; each core uses the few that its protocol needs. */
-export type TimerName = "progress" | "retransmit" | "election" | "heartbeat" | "propose" | "prevote" | "precommit";
+export type TimerName = "progress" | "retransmit" | "election" | "heartbeat" | "propose" | "prevote" | "precommit" | "read";
 
 /**
  * What happens to a core. Verified, Validated and Signed may come in any order after the effect that asked for them.
@@ -78,7 +78,7 @@ export type Effect =
   /** Blocks from this height on are missing here and known to be decided; ask these peers, or any when empty. */
   | { readonly type: "request-sync"; readonly fromHeight: number; readonly peers: readonly NodeId[] }
   | { readonly type: "evidence"; readonly evidence: Evidence }
-  /** Answers Read: state at this height or later is current; without a height the engine has no such reads, so the read has to be ordered. */
+  /** Answers Read: state at this height or later is current; without a height nobody could confirm one now, and the read is asked again. */
   | { readonly type: "read-at"; readonly id: number; readonly height: number | undefined }
   | { readonly type: "halt"; readonly reason: string };
 

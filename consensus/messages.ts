@@ -28,8 +28,25 @@ export interface DecidedBlockMessage {
   readonly certificate: CommitCertificate;
 }
 
+/** Asks how far a member's decided, durable chain goes: a read waits for the answer (engines with signed votes). */
+export interface HeightRequest {
+  readonly type: "height-request";
+  /** Of the asker: different at each start, so that an answer to an earlier life is none. */
+  readonly incarnation: number;
+  readonly round: number;
+}
+
+/** Answers HeightRequest. */
+export interface HeightReply {
+  readonly type: "height-reply";
+  readonly incarnation: number;
+  readonly round: number;
+  /** Of the sender's tip: the height counts only where it proves it. Absent at genesis. */
+  readonly certificate?: CommitCertificate;
+}
+
 /** What every engine understands. */
-export type SharedMessage = FetchProposal | ProposalBody | DecidedBlockMessage;
+export type SharedMessage = FetchProposal | ProposalBody | DecidedBlockMessage | HeightRequest | HeightReply;
 
 /** Every message of every engine. A core ignores those of another engine: a peer that sends them gains nothing. */
 export type ConsensusMessage = SharedMessage | PbftMessage | TendermintMessage | RaftMessage;

@@ -1,6 +1,7 @@
 import { type NodeId, unreachable } from "#base";
 import type { ProposalDraft } from "./block.ts";
 import type { Core, CoreSnapshot, Effect, Input, TimerName } from "./core.ts";
+import { HeightReads } from "./height-reads.ts";
 import type { ConsensusMessage } from "./messages.ts";
 import type { VotingState } from "./voting-state.ts";
 
@@ -14,15 +15,18 @@ export abstract class VotingCore<S extends VotingState> implements Core {
   protected started: boolean = false;
   /** What each timer was set for; absent when it is not. */
   readonly #timers = new Map<TimerName, string>();
+  readonly #reads: HeightReads;
   #retransmits = 0;
 
   constructor(state: S) {
     this.state = state;
+    this.#reads = new HeightReads(state);
   }
 
   step(input: Input): readonly Effect[] {
     this.#dispatch(input);
     this.adjustTimers();
+    this.setTimer("read", this.#reads.underway, this.state.settings.timing.retransmitMs);
     return this.state.takeEffects();
   }
 
@@ -71,7 +75,7 @@ export abstract class VotingCore<S extends VotingState> implements Core {
         this.started = true;
         return undefined;
       case "message":
-        return this.onMessage(input.from, input.message);
+        return this.#onMessage(input.from, input.message);
       case "verified":
         return state.answer(input.id, input.verdicts);
       case "validated":
@@ -95,7 +99,7 @@ export abstract class VotingCore<S extends VotingState> implements Core {
       case "transfer":
         return undefined;
       case "read":
-        return state.emit({ type: "read-at", id: input.id, height: undefined });
+        return this.#reads.onRead(input.id);
       case "participate":
         state.participate(input.above);
         return state.mayVote() ? this.onParticipate() : undefined;
@@ -104,9 +108,16 @@ export abstract class VotingCore<S extends VotingState> implements Core {
     }
   }
 
+  #onMessage(from: NodeId, message: ConsensusMessage): void {
+    if (message.type === "height-request") return this.#reads.onRequest(from, message);
+    if (message.type === "height-reply") return this.#reads.onReply(from, message);
+    return this.onMessage(from, message);
+  }
+
   #onTimer(name: TimerName): void {
     // One that was cancelled meanwhile says nothing any more.
     if (!this.#timers.delete(name)) return undefined;
+    if (name === "read") return this.#reads.ask();
     if (name !== "retransmit") return this.onTimer(name);
     this.#retransmits += 1;
     return this.sendAgain();

@@ -1,4 +1,4 @@
-import { type EngineName, LIMITS, type NodeId, type SignatureClaim, totalWeight } from "#base";
+import { type EngineName, LIMITS, type NodeId, type SignatureClaim, totalWeight, weightOf } from "#base";
 import type { Proposal, Tip } from "./block.ts";
 import type { CoreOptions } from "./core.ts";
 import { CoreState, type ProposalCheck } from "./core-state.ts";
@@ -8,6 +8,8 @@ import type { SignIntent } from "./vote-guard.ts";
 /** What does not change while a core with signed votes runs. */
 export interface VotingSettings extends Omit<CoreOptions, "tip" | "restored"> {
   readonly engine: EngineName;
+  readonly rules: { isQuorum(weight: number, total: number): boolean };
+  readonly timing: { readonly retransmitMs: number };
 }
 
 /** What the cores with signed votes share: the tip, checks and signatures that are under way, and messages that came too early. */
@@ -44,6 +46,20 @@ export abstract class VotingState<S extends VotingSettings = VotingSettings> ext
 
   /** Makes the decided block the tip; what belonged to its height goes. */
   abstract moveTo(tip: Tip): void;
+
+  /** True when the weight is a quorum's. */
+  isEnough(weight: number): boolean {
+    return this.settings.rules.isQuorum(weight, this.total);
+  }
+
+  isQuorum(nodes: Iterable<NodeId>): boolean {
+    return this.isEnough(weightOf(this.settings.membership, nodes));
+  }
+
+  /** True when nothing that this node promised or decided is forgotten (vote guard, rule G3). */
+  get participates(): boolean {
+    return this.participatesAbove !== undefined && this.height > this.participatesAbove;
+  }
 
   /** True when the vote guard's floor and the epoch's end let this node sign at the height. */
   mayVote(height: number = this.height): boolean {

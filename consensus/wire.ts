@@ -64,6 +64,16 @@ export function readCertificate(reader: ByteReader): CommitCertificate {
   return { ...readSlot(reader), digest: readHash(reader), votes: readVotes(reader) };
 }
 
+/** A flag, and a certificate where there is one. */
+export function writeOptionalCertificate(writer: ByteWriter, certificate: CommitCertificate | undefined): ByteWriter {
+  return certificate === undefined ? writer.u8(0) : writeCertificate(writer.u8(1), certificate);
+}
+
+/** Reads what writeOptionalCertificate wrote. @throws {QuorumgateError} format errors */
+export function readOptionalCertificate(reader: ByteReader): CommitCertificate | undefined {
+  return readFlag(reader) ? readCertificate(reader) : undefined;
+}
+
 /** Names and signatures behind their count. */
 export function writeVotes(writer: ByteWriter, votes: readonly CertificateVote[]): ByteWriter {
   writer.u32(votes.length);

@@ -4,6 +4,7 @@ export {
   type AuthorizationQuestion,
   type AuthorizationResponse,
   type CommandOutcome,
+  type Consistency,
   createDevCluster,
   createServiceIdentity,
   type DevCluster,

@@ -2,16 +2,15 @@ import { ByteReader, ByteWriter, LIMITS, parseNodeId, QuorumgateError } from "#b
 import {
   type MessageCodec,
   readBody,
-  readCertificate,
-  readFlag,
   readHash,
   readHeaderBytes,
   readList,
+  readOptionalCertificate,
   readSlot,
   readVotes,
   SIGNATURE_BYTES,
   writeBody,
-  writeCertificate,
+  writeOptionalCertificate,
   writeVotes,
 } from "../wire.ts";
 import type { PbftMessage, PreparedCertificate, ViewChange } from "./messages.ts";
@@ -128,11 +127,7 @@ function readPreparedList(reader: ByteReader): PreparedCertificate[] {
 }
 
 function writeViewChange(writer: ByteWriter, message: ViewChange): ByteWriter {
-  writer
-    .bytes(viewChangeBody(message))
-    .raw(message.signature)
-    .u8(message.tip === undefined ? 0 : 1);
-  return message.tip === undefined ? writer : writeCertificate(writer, message.tip);
+  return writeOptionalCertificate(writer.bytes(viewChangeBody(message)).raw(message.signature), message.tip);
 }
 
 function readViewChange(outer: ByteReader): ViewChange {
@@ -143,6 +138,6 @@ function readViewChange(outer: ByteReader): ViewChange {
   const prepared = readPreparedList(reader);
   reader.end();
   const signature = outer.raw(SIGNATURE_BYTES);
-  const tip = readFlag(outer) ? readCertificate(outer) : undefined;
+  const tip = readOptionalCertificate(outer);
   return { type: "view-change", ...slot, sender, parent, prepared, signature, ...(tip && { tip }) };
 }

@@ -157,7 +157,7 @@ export class NormalCase {
       const votes = minimalVotes(
         settings.membership,
         quorum.map(({ node, signature }) => ({ node, signature })),
-        { isQuorum: (weight) => state.isQuorum(weight) },
+        { isQuorum: (weight) => state.isEnough(weight) },
       );
       slot.decided = { epoch: settings.membership.epoch, height, view, digest, votes };
       if (height !== state.height) return;
@@ -220,7 +220,7 @@ export class NormalCase {
       quorum.map(({ node, signature }) => ({ node, signature })),
       {
         counted: leader,
-        isQuorum: (weight) => state.isQuorum(weight),
+        isQuorum: (weight) => state.isEnough(weight),
       },
     );
     const { epoch } = settings.membership;

@@ -127,10 +127,6 @@ export class PbftState extends VotingState<PbftSettings> {
     this.forgetRecords(keys);
   }
 
-  isQuorum(weight: number): boolean {
-    return this.settings.rules.isQuorum(weight, this.total);
-  }
-
   ballot(slot: Slot, type: VoteType, view: number): Ballot {
     return slot.ballot(type, view, this.view);
   }

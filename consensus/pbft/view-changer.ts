@@ -1,4 +1,4 @@
-import { type Hash, LIMITS, leaderOf, type NodeId, toHash, weightOf } from "#base";
+import { type Hash, LIMITS, leaderOf, type NodeId, toHash } from "#base";
 import type { FetchProposal, ProposalBody } from "../messages.ts";
 import { readProposal } from "../proposing.ts";
 import { newViewClaims, newViewSignedBody, viewChangeClaims, viewChangeSignedBody } from "./certificates.ts";
@@ -27,8 +27,8 @@ export class ViewChanger {
    * went further count too, or those behind would wait for them for ever.
    */
   get isAwaitingLeader(): boolean {
-    const { view, viewChanges, changing, settings } = this.#state;
-    return changing && this.#state.isQuorum(weightOf(settings.membership, viewChanges.supporters(view)));
+    const { view, viewChanges, changing } = this.#state;
+    return changing && this.#state.isQuorum(viewChanges.supporters(view));
   }
 
   /** Asks for a view, if it is above the present one (V1). */
@@ -142,7 +142,7 @@ export class ViewChanger {
     if (!state.changing || !state.leads || this.#newViewSigned === slot) return;
     const viewChanges = state.viewChanges.for(view);
     const senders = viewChanges.map((message) => message.sender);
-    if (!senders.includes(settings.self) || !state.isQuorum(weightOf(settings.membership, senders))) return;
+    if (!senders.includes(settings.self) || !state.isQuorum(senders)) return;
     this.#newViewSigned = slot;
     const unsigned = { epoch: settings.membership.epoch, height, view, viewChanges };
     const body = newViewSignedBody(settings.cluster, unsigned);

@@ -1,10 +1,7 @@
-import type { NodeId } from "#base";
+import { LIMITS, type NodeId } from "#base";
 import type { Leader } from "./leader.ts";
 import type { ReadReply, ReadRequest } from "./messages.ts";
 import type { RaftState } from "./state.ts";
-
-/** Reads under way in one node: beyond it they are ordered like writes. */
-const READS_MAX = 1_024;
 
 interface WaitingRead {
   readonly id: number;
@@ -36,7 +33,7 @@ export class Reads {
   onRead(id: number): void {
     const state = this.#state;
     if (state.leads) return this.#admit({ id, from: undefined, height: this.#committed });
-    if (state.leader === undefined || this.#count() >= READS_MAX) return this.#giveUp([id]);
+    if (state.leader === undefined || this.#count() >= LIMITS.readsMax) return this.#giveUp([id]);
     if (this.#forwarded.size + this.#forwardedBefore.size === 0) state.setTimer("progress", state.settings.timing.electionTimeoutMs);
     this.#forwarded.add(id);
     return state.send(state.leader, { type: "read-request", id });
@@ -103,7 +100,7 @@ export class Reads {
   #admit(read: WaitingRead): void {
     const { rules } = this.#state.settings;
     if (!rules.confirmsReads) return this.#answer(read);
-    if (this.#count() >= READS_MAX) return read.from === undefined ? this.#giveUp([read.id]) : undefined;
+    if (this.#count() >= LIMITS.readsMax) return read.from === undefined ? this.#giveUp([read.id]) : undefined;
     this.#waiting.push(read);
     return this.check();
   }

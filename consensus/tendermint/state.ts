@@ -1,4 +1,4 @@
-import { type Hash, invariant, LIMITS, type NodeId, type SignatureClaim, VOTE_TYPE, type VoteType, weightOf, ZERO_HASH } from "#base";
+import { type Hash, invariant, LIMITS, type NodeId, type SignatureClaim, VOTE_TYPE, type VoteType, ZERO_HASH } from "#base";
 import { Ballot, type BallotVote } from "../ballot.ts";
 import type { Proposal, Tip } from "../block.ts";
 import { voteClaim } from "../certificates.ts";
@@ -96,10 +96,6 @@ export class TendermintState extends VotingState<TendermintSettings> {
   /** Rounds of which something is known, in ascending order. */
   rounds(): readonly (readonly [number, Round])[] {
     return [...this.#rounds].sort(([a], [b]) => a - b);
-  }
-
-  isQuorum(nodes: readonly NodeId[]): boolean {
-    return this.settings.rules.isQuorum(weightOf(this.settings.membership, nodes), this.total);
   }
 
   /** The check of a vote's signature; undefined for a stranger. */

@@ -46,6 +46,8 @@ export const LIMITS = {
   mempoolPerIssuerMax: 5_000,
   /** Verifications a core has under way: a flood of unverifiable messages is dropped. */
   pendingVerificationsMax: 4_096,
+  /** Linearizable reads that a core has under way; whoever comes then is told to try again. */
+  readsMax: 1_024,
   /** How far a peer's view may lie ahead and still be looked at. */
   viewAheadMax: 1_000,
   /** Blocks in one answer of the catch-up protocol. */

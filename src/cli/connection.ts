@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { type Hash, parseHash, QuorumgateError } from "#base";
 import { type Ed25519, loadSodium, type Signer } from "#crypto";
-import { SecurityGateway } from "#gateway";
+import { type Consistency, SecurityGateway } from "#gateway";
 import { loadServiceKey, type ServiceKey, serviceSignerOf } from "#identity";
 import { gather } from "./command.ts";
 import { DEV_FOLDER, type DevFolder, devPaths, readDevFolder } from "./dev/folder.ts";
@@ -46,6 +46,21 @@ export function addConnectionOptions(command: Command): Command {
     .option("--cluster <id>", "the cluster's id, needed with --url: nothing is signed for another cluster")
     .option("--identity <dir>", "folder of the key that signs (default: one of the development cluster's)")
     .option("--data <dir>", "folder of the development cluster", DEV_FOLDER);
+}
+
+/** Options of a command that reads. */
+export interface ReadOptions extends ConnectionOptions {
+  readonly linearizable?: boolean;
+}
+
+/** Adds the options that say which cluster, who asks, and how current the answer has to be. */
+export function addReadOptions(command: Command): Command {
+  return addConnectionOptions(command).option("--linearizable", "with everything acknowledged to anybody before; needs a quorum");
+}
+
+/** How current the answer has to be. */
+export function consistencyOf({ linearizable }: ReadOptions): Consistency {
+  return linearizable === true ? "linearizable" : "local";
 }
 
 /** Which cluster the options name. @throws {UsageError} when they name none, {QuorumgateError} CONFIG_INVALID */

@@ -99,18 +99,24 @@ export interface EntryProofAnswer {
   readonly checkpoint: string;
 }
 
+/**
+ * How current an answer has to be: with what the asked node has applied, or with everything that was acknowledged to anybody before the question.
+ * The second takes a quorum that can be reached: without one the answer is QUORUM_UNAVAILABLE.
+ */
+export type Consistency = "local" | "linearizable";
+
 /** What a gateway needs of the cluster: a node in this process, or nodes over HTTP. */
 export interface Backend {
   cluster(): Promise<Hash>;
   submit(signed: SignedCommand, timeoutMs: number): Promise<Submission>;
   submitAll(signed: readonly SignedCommand[], timeoutMs: number): Promise<readonly Submission[]>;
   /** Undefined when nothing is recorded under the id. */
-  decision(id: Hash): Promise<CommandOutcome | "pending" | undefined>;
+  decision(id: Hash, consistency?: Consistency): Promise<CommandOutcome | "pending" | undefined>;
   status(): Promise<NodeStatus>;
-  service(id: string): Promise<JsonValue | undefined>;
-  services(page: { readonly after?: string; readonly limit: number }): Promise<JsonValue>;
+  service(id: string, consistency?: Consistency): Promise<JsonValue | undefined>;
+  services(page: { readonly after?: string; readonly limit: number }, consistency?: Consistency): Promise<JsonValue>;
   /** Members of the epoch, learners, a change that waits, and nodes that left. */
-  members(): Promise<JsonValue>;
+  members(consistency?: Consistency): Promise<JsonValue>;
   /** Entries' bytes by global sequence. */
   entries(range: { readonly from: number; readonly to: number }): Promise<readonly Uint8Array[]>;
   proof(seq: number): Promise<EntryProofAnswer | undefined>;

@@ -17,7 +17,7 @@ import {
 } from "#base";
 import { type Signer, signCommand } from "#crypto";
 import { isGovernanceKind } from "#state";
-import type { Backend, CommandOutcome, EntryProofAnswer, NodeStatus, Submission } from "./backend.ts";
+import type { Backend, CommandOutcome, Consistency, EntryProofAnswer, NodeStatus, Submission } from "./backend.ts";
 
 /** Who reads: an operator, auditor or registered service. */
 export interface AccessIdentity {
@@ -84,8 +84,8 @@ export class HttpBackend implements Backend {
     return parsed.results.map((result, index) => submissionOf(signed[index]?.hash ?? ZERO_HASH, result, 200));
   }
 
-  async decision(id: Hash): Promise<CommandOutcome | "pending" | undefined> {
-    const answer = await this.#read(`/v1/decisions/${id}`);
+  async decision(id: Hash, consistency?: Consistency): Promise<CommandOutcome | "pending" | undefined> {
+    const answer = await this.#read(`/v1/decisions/${id}${queryOf({ consistency })}`);
     if (answer.status === 404) return undefined;
     if (answer.status === 202) return "pending";
     return outcomeOf(parse(answer) as unknown as CanonicalObject);
@@ -95,18 +95,17 @@ export class HttpBackend implements Backend {
     return parse(await this.#read("/v1/status")) as unknown as NodeStatus;
   }
 
-  async service(id: string): Promise<JsonValue | undefined> {
-    const answer = await this.#read(`/v1/services/${encodeURIComponent(id)}`);
+  async service(id: string, consistency?: Consistency): Promise<JsonValue | undefined> {
+    const answer = await this.#read(`/v1/services/${encodeURIComponent(id)}${queryOf({ consistency })}`);
     return answer.status === 404 ? undefined : parse(answer);
   }
 
-  async services(page: { readonly after?: string; readonly limit: number }): Promise<JsonValue> {
-    const after = page.after === undefined ? "" : `&after=${encodeURIComponent(page.after)}`;
-    return parse(await this.#read(`/v1/services?limit=${page.limit}${after}`));
+  async services(page: { readonly after?: string; readonly limit: number }, consistency?: Consistency): Promise<JsonValue> {
+    return parse(await this.#read(`/v1/services${queryOf({ limit: String(page.limit), after: page.after, consistency })}`));
   }
 
-  async members(): Promise<JsonValue> {
-    return parse(await this.#read("/v1/members"));
+  async members(consistency?: Consistency): Promise<JsonValue> {
+    return parse(await this.#read(`/v1/members${queryOf({ consistency })}`));
   }
 
   async entries(range: { readonly from: number; readonly to: number }): Promise<readonly Uint8Array[]> {
@@ -229,6 +228,14 @@ export class HttpBackend implements Backend {
       request.end(call.body);
     });
   }
+}
+
+/** What is given, as a query. */
+function queryOf(parameters: Readonly<Record<string, string | undefined>>): string {
+  const given = Object.entries(parameters).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`],
+  );
+  return given.length === 0 ? "" : `?${given.join("&")}`;
 }
 
 interface Call {

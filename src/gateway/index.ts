@@ -1,4 +1,4 @@
-export type { Backend, CommandOutcome, EntryProofAnswer, Health, NodeStatus, Submission } from "./backend.ts";
+export type { Backend, CommandOutcome, Consistency, EntryProofAnswer, Health, NodeStatus, Submission } from "./backend.ts";
 export { createDevCluster, type DevCluster } from "./dev-cluster.ts";
 export type { EntryEvent, GatewayEvents } from "./events.ts";
 export { describeHealth, describeStatus } from "./health.ts";

@@ -1,7 +1,7 @@
-import { type Genesis, type Hash, type JsonValue, parseDecimal, QuorumgateError, type SignedCommand, toBase64 } from "#base";
+import { type Genesis, type Hash, type JsonValue, LIMITS, parseDecimal, QuorumgateError, type SignedCommand, toBase64 } from "#base";
 import type { OrderedRecord, Replica } from "#replica";
 import { grantToCanonical, serviceToCanonical } from "#state";
-import type { Backend, CommandOutcome, EntryProofAnswer, NodeStatus, Submission } from "./backend.ts";
+import type { Backend, CommandOutcome, Consistency, EntryProofAnswer, NodeStatus, Submission } from "./backend.ts";
 import { describeStatus } from "./health.ts";
 import { membersView } from "./members.ts";
 
@@ -33,30 +33,32 @@ export class LocalBackend implements Backend {
     return Promise.all(signed.map((command) => this.submit(command, timeoutMs)));
   }
 
-  decision(id: Hash): Promise<CommandOutcome | "pending" | undefined> {
-    const record = this.#replica.find(id);
-    if (record !== undefined) return Promise.resolve(this.outcomeOf(record));
-    return Promise.resolve(this.#replica.isWaiting(id) ? "pending" : undefined);
+  async decision(id: Hash, consistency?: Consistency): Promise<CommandOutcome | "pending" | undefined> {
+    const found = await this.#look(consistency, () => this.#replica.find(id) ?? (this.#replica.isWaiting(id) ? "pending" : undefined));
+    return found === undefined || found === "pending" ? found : this.outcomeOf(found);
   }
 
   status(): Promise<NodeStatus> {
     return Promise.resolve(describeStatus(this.#genesis, this.#replica.status(), (command) => this.#replica.find(command)?.seq));
   }
 
-  service(id: string): Promise<JsonValue | undefined> {
-    const { state } = this.#replica;
-    const service = state.service(id);
-    if (service === undefined) return Promise.resolve(undefined);
-    return Promise.resolve({ ...serviceToCanonical(service), grants: state.grantsOf(id).map(grantToCanonical) });
+  service(id: string, consistency?: Consistency): Promise<JsonValue | undefined> {
+    return this.#look(consistency, () => {
+      const { state } = this.#replica;
+      const service = state.service(id);
+      return service && { ...serviceToCanonical(service), grants: state.grantsOf(id).map(grantToCanonical) };
+    });
   }
 
-  services(page: { readonly after?: string; readonly limit: number }): Promise<JsonValue> {
-    const { items, next } = this.#replica.state.services(page);
-    return Promise.resolve({ items: items.map(serviceToCanonical), ...(next === undefined ? {} : { next }) });
+  services(page: { readonly after?: string; readonly limit: number }, consistency?: Consistency): Promise<JsonValue> {
+    return this.#look(consistency, () => {
+      const { items, next } = this.#replica.state.services(page);
+      return { items: items.map(serviceToCanonical), ...(next === undefined ? {} : { next }) };
+    });
   }
 
-  members(): Promise<JsonValue> {
-    return Promise.resolve(membersView(this.#replica.state, this.#replica.cluster));
+  members(consistency?: Consistency): Promise<JsonValue> {
+    return this.#look(consistency, () => membersView(this.#replica.state, this.#replica.cluster));
   }
 
   entries(range: { readonly from: number; readonly to: number }): Promise<readonly Uint8Array[]> {
@@ -106,5 +108,24 @@ export class LocalBackend implements Backend {
       ...(seq === undefined ? {} : { seq }),
       ...(receipt === undefined ? {} : { receipt }),
     };
+  }
+
+  /** Looks at the state, now or where a linearizable read may; what looking throws is thrown to whoever asked. */
+  async #look<T>(consistency: Consistency = "local", look: () => T): Promise<T> {
+    if (consistency === "local") return look();
+    return new Promise((resolve, reject) => {
+      const seen = (): (() => void) => {
+        try {
+          const value = look();
+          return () => resolve(value);
+        } catch (error) {
+          return () => reject(error instanceof Error ? error : new Error(String(error)));
+        }
+      };
+      this.#replica.read(LIMITS.submitTimeoutMs, seen, (answer) => {
+        if (answer.kind === "read") answer.value();
+        else reject(new QuorumgateError("QUORUM_UNAVAILABLE", "no quorum confirmed in time how far the ledger goes"));
+      });
+    });
   }
 }

@@ -3,7 +3,7 @@ import { type Command, type Hash, type JsonValue, LIMITS, parseHash, parseSubjec
 import { type Signer, signCommand, signCommandBatch } from "#crypto";
 import type { BlockEvent, ReplicaEvents } from "#replica";
 import { authorizeBody, grantCreateBody, serviceRegisterBody } from "#state";
-import type { Backend, CommandOutcome, NodeStatus, Submission } from "./backend.ts";
+import type { Backend, CommandOutcome, Consistency, NodeStatus, Submission } from "./backend.ts";
 import type { EntryEvent, GatewayEvents } from "./events.ts";
 import { HttpBackend, type HttpBackendOptions } from "./http-backend.ts";
 import { LocalBackend } from "./local-backend.ts";
@@ -117,9 +117,12 @@ export class SecurityGateway extends EventEmitter<GatewayEvents> {
     return (await this.#parts.backend.submitAll(signed, this.#parts.timeoutMs)).map(authorizationResponse);
   }
 
-  /** What became of a decision; undefined when nothing is recorded under the id. */
-  decision(id: string): Promise<CommandOutcome | "pending" | undefined> {
-    return this.#parts.backend.decision(parseHash(id));
+  /**
+   * What became of a decision; undefined when nothing is recorded under the id: as far as the asked node has applied, or, with `linearizable`,
+   * anywhere before the question. @throws {QuorumgateError} QUORUM_UNAVAILABLE when a linearizable answer cannot be had
+   */
+  decision(id: string, consistency: Consistency = "local"): Promise<CommandOutcome | "pending" | undefined> {
+    return this.#parts.backend.decision(parseHash(id), consistency);
   }
 
   /** The receipt of a decision, once a quorum's checkpoint covers it. */

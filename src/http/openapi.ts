@@ -27,9 +27,15 @@ const signedCommand = {
 const problem = { description: "A problem as of RFC 9457, with code and hint.", content: { "application/problem+json": {} } } as const;
 const json = (description: string): object => ({ description, content: { "application/json": {} } });
 const text = (description: string): object => ({ description, content: { "text/plain": {} } });
-const read = (summary: string, ok: object): object => ({
-  get: { summary, security: [{ signed: [] }], responses: { "200": ok, default: problem } },
+const read = (summary: string, ok: object, parameters: readonly object[] = []): object => ({
+  get: { summary, security: [{ signed: [] }], ...(parameters.length > 0 && { parameters }), responses: { "200": ok, default: problem } },
 });
+const consistency = {
+  name: "consistency",
+  in: "query",
+  description: "local: what this node has applied. linearizable: everything acknowledged to anybody before; 503 without a quorum.",
+  schema: { type: "string", enum: ["local", "linearizable"], default: "local" },
+} as const;
 const write = (summary: string): object => ({
   post: {
     summary,
@@ -47,16 +53,19 @@ export const OPENAPI: object = {
   openapi: "3.1.0",
   info: { title: "quorumgate", version: "0.1.0", description: `Bodies of at most ${LIMITS.httpBodyBytesMax} bytes for one command.` },
   paths: {
-    "/v1/services": { ...write("Register a service"), ...read("List services", json("A page of services; next is the cursor.")) },
-    "/v1/services/{id}": read("A service with its grants", json("The record.")),
+    "/v1/services": {
+      ...write("Register a service"),
+      ...read("List services", json("A page of services; next is the cursor."), [consistency]),
+    },
+    "/v1/services/{id}": read("A service with its grants", json("The record."), [consistency]),
     "/v1/services/{id}/revoke": write("Revoke a service"),
     "/v1/grants": write("Grant a capability"),
     "/v1/grants/{id}/revoke": write("Revoke a grant"),
-    "/v1/members": read("Members, learners and a change that waits", json("The members of the epoch.")),
+    "/v1/members": read("Members, learners and a change that waits", json("The members of the epoch."), [consistency]),
     "/v1/members/changes": write("Change who takes part, approved by more than half of the operators"),
     "/v1/authorize": write("Ask for authorization"),
     "/v1/commands": write("Submit up to 256 signed commands at once: {commands: [SignedCommand]}"),
-    "/v1/decisions/{id}": read("What became of a command", json("The recorded outcome; 202 while it waits.")),
+    "/v1/decisions/{id}": read("What became of a command", json("The recorded outcome; 202 while it waits."), [consistency]),
     "/v1/receipts/{id}": read("The receipt of a decision", text("A tlog-proof; JSON by Accept.")),
     "/v1/status": read("Where this node stands", json("Status and health in words.")),
     "/v1/audit/policy": read("The policy that verifiers need", text("A tlog-policy.")),

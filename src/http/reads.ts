@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { parsePolicy, parseReceipt, receiptView } from "#audit";
 import { isObject, parseCanonicalObject, parseDecimal, QuorumgateError, toBase64 } from "#base";
-import type { CommandOutcome } from "#gateway";
+import type { CommandOutcome, Consistency } from "#gateway";
 import { decisionIdOf, type HttpContext, outcomeBody } from "./context.ts";
 import { problemOf, sendProblem } from "./problem.ts";
 
@@ -41,7 +41,7 @@ function registerDecisions(app: FastifyInstance, context: HttpContext): void {
 /** A service sees its own decisions; operators and auditors see all. */
 async function findOutcome(context: HttpContext, request: FastifyRequest): Promise<CommandOutcome | "pending"> {
   const caller = context.caller(request);
-  const outcome = await context.backend.decision(decisionIdOf(request));
+  const outcome = await context.backend.decision(decisionIdOf(request), consistencyOf(request));
   if (outcome === undefined) throw new QuorumgateError("COMMAND_UNKNOWN", "no decision with this id is recorded here");
   if (caller.role !== "service" || outcome === "pending") return outcome;
   const [bytes] = outcome.seq === undefined ? [] : await context.backend.entries({ from: outcome.seq, to: outcome.seq + 1 });
@@ -57,14 +57,15 @@ function registerServices(app: FastifyInstance, context: HttpContext): void {
     requireReader(context, request);
     const { after, limit } = request.query as { after?: string; limit?: string };
     const count = limit === undefined ? 50 : parseDecimal(limit, "limit");
-    return context.backend.services({ limit: Math.max(1, Math.min(count, SERVICES_MAX)), ...(after === undefined ? {} : { after }) });
+    const page = { limit: Math.max(1, Math.min(count, SERVICES_MAX)), ...(after === undefined ? {} : { after }) };
+    return context.backend.services(page, consistencyOf(request));
   });
   app.get("/v1/services/:id", async (request) => {
     const { id } = request.params as { id: string };
     const caller = context.caller(request);
     if (caller.role === "service" && caller.id !== id)
       throw new QuorumgateError("REQUEST_FORBIDDEN", "a service reads its own record only");
-    const service = await context.backend.service(id);
+    const service = await context.backend.service(id, consistencyOf(request));
     if (service === undefined) throw new QuorumgateError("IDENTITY_UNKNOWN", "the service is not registered");
     return service;
   });
@@ -73,7 +74,7 @@ function registerServices(app: FastifyInstance, context: HttpContext): void {
 function registerMembers(app: FastifyInstance, context: HttpContext): void {
   app.get("/v1/members", async (request) => {
     context.caller(request);
-    return context.backend.members();
+    return context.backend.members(consistencyOf(request));
   });
 }
 
@@ -126,6 +127,14 @@ function registerHealth(app: FastifyInstance, context: HttpContext): void {
     requireReader(context, request);
     return reply.type("text/plain; version=0.0.4; charset=utf-8").send(await context.metrics());
   });
+}
+
+/** `?consistency=linearizable`: with everything that was acknowledged to anybody before. @throws {QuorumgateError} FORMAT_SHAPE_INVALID */
+function consistencyOf(request: FastifyRequest): Consistency {
+  const { consistency = "local" } = request.query as { consistency?: string };
+  if (consistency !== "local" && consistency !== "linearizable")
+    throw new QuorumgateError("FORMAT_SHAPE_INVALID", "consistency is local or linearizable");
+  return consistency;
 }
 
 /** Operators and auditors read everything. */

@@ -134,15 +134,21 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
     request: (peer, fromHeight) => peers.send(peer, { kind: "sync-request", fromHeight }),
     deliver: (from, block) => hooks.feed(from, block),
   });
-  const reads = new Reads(timers);
+  const reads = new Reads({
+    timers,
+    ask: (id) => driver.step({ type: "read", id }),
+    tipHeight: () => ledger.tip.height,
+    certifiedHeight: () => certifier.certifiedHeight,
+  });
   const newCore = (log: RestoredLog): Core => makeCore(options, { ledger, timing, restored: log });
-  const ports = driverPorts(options, hooks, { ledger, writeAhead, guard, peers, serving, proposals, catchUp, reads });
+  const ports = driverPorts(options, hooks, { writeAhead, guard, peers, serving, proposals, catchUp, reads });
+  const driver: CoreDriver = new CoreDriver(newCore(restored), ports, restored.records);
   return {
     ledger,
     guard,
     remembered: new VoteGuard(restored.guard, guardScopeOf(engine)),
     writeAhead,
-    driver: new CoreDriver(newCore(restored), ports, restored.records),
+    driver,
     newCore: () => newCore({ records: [], guard: [] }),
     mempool,
     admission,
@@ -186,10 +192,10 @@ function makeCore(
 function driverPorts(
   options: ReplicaOptions,
   hooks: PartHooks,
-  parts: Pick<Parts, "ledger" | "writeAhead" | "guard" | "peers" | "serving" | "proposals" | "catchUp" | "reads">,
+  parts: Pick<Parts, "writeAhead" | "guard" | "peers" | "serving" | "proposals" | "catchUp" | "reads">,
 ): CoreDriverPorts {
   const { signer, verifier, timers } = options;
-  const { ledger, writeAhead, guard, peers, proposals, catchUp, reads } = parts;
+  const { writeAhead, guard, peers, proposals, catchUp, reads } = parts;
   return {
     writeAhead,
     signer,
@@ -204,7 +210,7 @@ function driverPorts(
     decide: hooks.decide,
     requestSync: (fromHeight, from) => catchUp.want(fromHeight, from[0]),
     evidence: hooks.evidence,
-    readAt: (id, height) => reads.onReadAt(id, height, ledger.tip.height),
+    readAt: (id, height) => reads.onReadAt(id, height),
     halt: hooks.halt,
   };
 }

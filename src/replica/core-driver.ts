@@ -60,6 +60,8 @@ export class CoreDriver {
   readonly #timers = new Map<TimerName, TimerHandle>();
   /** Records of the core in the write-ahead log. */
   readonly #keys: Set<string>;
+  /** Reads that the core has not answered. */
+  readonly #reads = new Set<number>();
   #prefix: string;
   /** Counts the cores: what an earlier one asked for does not answer a later one. */
   #generation = 0;
@@ -84,6 +86,8 @@ export class CoreDriver {
     this.#snapshot = undefined;
     this.#prefix = STORE_KEYS.walOfEpoch(core.snapshot().epoch);
     this.step({ type: "start" });
+    // Whoever was asked is gone.
+    for (const id of [...this.#reads]) this.#readAt(id, undefined);
   }
 
   /** Made once between two inputs, however often it is asked for. */
@@ -95,6 +99,7 @@ export class CoreDriver {
   /** Feeds an input and runs what follows from it. */
   step(input: Input): void {
     if (this.#stopped) return;
+    if (input.type === "read") this.#reads.add(input.id);
     this.#inputs.push(input);
     if (this.#running) return;
     this.#running = true;
@@ -167,7 +172,7 @@ export class CoreDriver {
       case "forget":
         return this.#forget(effect.keys);
       case "read-at":
-        return ports.writeAhead.output(() => ports.readAt(effect.id, effect.height));
+        return this.#readAt(effect.id, effect.height);
       case "set-timer":
         return this.#setTimer(effect.name, effect.delayMs);
       case "cancel-timer":
@@ -182,6 +187,11 @@ export class CoreDriver {
       case "halt":
         return ports.halt(effect.reason);
     }
+  }
+
+  #readAt(id: number, height: number | undefined): void {
+    this.#reads.delete(id);
+    this.#ports.writeAhead.output(() => this.#ports.readAt(id, height));
   }
 
   #forget(keys: readonly string[]): void {

@@ -1,58 +1,98 @@
-import type { TimerHandle, Timers } from "#base";
+import { LIMITS, type TimerHandle, type Timers } from "#base";
 
-/** Where a read may happen: at this height or later; `ordered` when the engine has no such reads, `unavailable` when nobody confirmed in time. */
-export type ReadPoint = { readonly kind: "at"; readonly height: number } | { readonly kind: "ordered" } | { readonly kind: "unavailable" };
+/** How a linearizable read ended: with what was seen at a height, or with nobody who could confirm one in time. */
+export type ReadAnswer<T> = { readonly kind: "read"; readonly height: number; readonly value: T } | { readonly kind: "unavailable" };
 
-interface Read {
-  readonly timer: TimerHandle;
-  readonly done: (point: ReadPoint) => void;
-  /** Set once the leader confirmed; the read waits until this height is applied here. */
-  height?: number;
+/** What reading needs from the replica. */
+export interface ReadsPorts {
+  readonly timers: Timers;
+  /** Asks the core where the read may happen. */
+  ask(id: number): void;
+  tipHeight(): number;
+  certifiedHeight(): number;
 }
 
-/** Linearizable reads without a log entry: the core confirms a height, and the read happens once it is applied here. */
+/** How long until a read is asked again that nobody could confirm, in milliseconds: nobody leads, or an epoch ended. */
+const ASK_AGAIN_MS = 100;
+
+interface Read {
+  readonly timers: TimerHandle[];
+  /** Looks at the state; gives the answer for later. */
+  readonly look: (height: number) => void;
+  readonly answer: () => void;
+  readonly giveUp: () => void;
+  /** Where the read may happen, once that is confirmed. */
+  from?: number;
+  /** Where it happened: it is answered once that is certified. */
+  seen?: number;
+}
+
+/**
+ * Linearizable reads without a log entry. The core confirms a height after the read came in; the state is looked at once that height is applied
+ * here, and the answer leaves once a quorum has certified what was seen: otherwise a later read elsewhere could see less.
+ */
 export class Reads {
-  readonly #timers: Timers;
+  readonly #ports: ReadsPorts;
   readonly #reads = new Map<number, Read>();
   #nextId = 1;
 
-  constructor(timers: Timers) {
-    this.#timers = timers;
+  constructor(ports: ReadsPorts) {
+    this.#ports = ports;
   }
 
-  /** Registers a read and gives its id for the core. It is answered exactly once. */
-  begin(timeoutMs: number, done: (point: ReadPoint) => void): number {
+  /** Begins a read; `done` is called exactly once, within the time. */
+  begin<T>(timeoutMs: number, look: () => T, done: (answer: ReadAnswer<T>) => void): void {
+    if (this.#reads.size >= LIMITS.readsMax) return done({ kind: "unavailable" });
     const id = this.#nextId++;
-    const timer = this.#timers.after(timeoutMs, () => this.#answer(id, { kind: "unavailable" }));
-    this.#reads.set(id, { timer, done });
-    return id;
+    let answer: ReadAnswer<T> = { kind: "unavailable" };
+    this.#reads.set(id, {
+      timers: [this.#ports.timers.after(timeoutMs, () => this.#end(id, "give-up"))],
+      look: (height) => {
+        answer = { kind: "read", height, value: look() };
+      },
+      answer: () => done(answer),
+      giveUp: () => done({ kind: "unavailable" }),
+    });
+    return this.#ports.ask(id);
   }
 
-  /** The core's answer. */
-  onReadAt(id: number, height: number | undefined, appliedHeight: number): void {
+  /** The core's answer: a height, or undefined when nobody could confirm one now. */
+  onReadAt(id: number, height: number | undefined): void {
     const read = this.#reads.get(id);
-    if (read === undefined) return;
-    if (height === undefined) return this.#answer(id, { kind: "ordered" });
-    if (height <= appliedHeight) return this.#answer(id, { kind: "at", height: appliedHeight });
-    read.height = height;
+    if (read === undefined || read.from !== undefined) return;
+    if (height === undefined) read.timers.push(this.#ports.timers.after(ASK_AGAIN_MS, () => this.#ports.ask(id)));
+    else {
+      read.from = height;
+      this.#proceed(id, read);
+    }
   }
 
-  onApplied(appliedHeight: number): void {
-    for (const [id, { height }] of this.#reads) {
-      if (height !== undefined && height <= appliedHeight) this.#answer(id, { kind: "at", height: appliedHeight });
-    }
+  /** A height was applied, or certified. */
+  proceed(): void {
+    for (const [id, read] of this.#reads) if (read.from !== undefined) this.#proceed(id, read);
   }
 
   /** Nobody waits for a node that has stopped. */
   stop(): void {
-    for (const id of [...this.#reads.keys()]) this.#answer(id, { kind: "unavailable" });
+    for (const id of [...this.#reads.keys()]) this.#end(id, "give-up");
   }
 
-  #answer(id: number, point: ReadPoint): void {
+  #proceed(id: number, read: Read): void {
+    const tip = this.#ports.tipHeight();
+    if (read.from === undefined || read.from > tip) return;
+    if (read.seen === undefined) {
+      read.look(tip);
+      read.seen = tip;
+    }
+    if (this.#ports.certifiedHeight() >= read.seen) this.#end(id, "answer");
+  }
+
+  #end(id: number, how: "answer" | "give-up"): void {
     const read = this.#reads.get(id);
     if (read === undefined) return;
     this.#reads.delete(id);
-    read.timer.cancel();
-    read.done(point);
+    for (const timer of read.timers) timer.cancel();
+    if (how === "answer") read.answer();
+    else read.giveUp();
   }
 }

@@ -24,7 +24,7 @@ import { LogReader } from "./log-reader.ts";
 import { Participation } from "./participation.ts";
 import { PeerProtocol } from "./peer-protocol.ts";
 import { Proposer } from "./proposer.ts";
-import type { ReadPoint } from "./reads.ts";
+import type { ReadAnswer } from "./reads.ts";
 import { replicaRules } from "./rules.ts";
 import type { BlockEvent, OrderedRecord, ReplicaMode, ReplicaOptions, ReplicaStatus, SubmitAnswer } from "./types.ts";
 
@@ -159,13 +159,12 @@ export class Replica {
   }
 
   /**
-   * Where a linearizable read of this node's state may happen. In raft the leader confirms a height; the other engines have no such reads,
-   * so what must be current is ordered as a command.
+   * A linearizable read: `look` sees everything that was acknowledged to anybody before the call, and what it saw is certified before it is
+   * answered. Answers exactly once within the time. Nothing is ordered (docs/protocols/pbft.md, rules R1 to R3; raft.md, R1 and R2).
    */
-  readPoint(timeoutMs: number, done: (point: ReadPoint) => void): void {
+  read<T>(timeoutMs: number, look: () => T, done: (answer: ReadAnswer<T>) => void): void {
     if (this.#isOver) return done({ kind: "unavailable" });
-    const id = this.#parts.reads.begin(timeoutMs, done);
-    this.#parts.driver.step({ type: "read", id });
+    return this.#parts.reads.begin(timeoutMs, look, done);
   }
 
   /** What became of a command, if it was ordered and applied here. */
@@ -237,6 +236,7 @@ export class Replica {
     const operations: WriteOperation[] = [...applied.operations, ...driver.expired(applied.height), ...this.#certifiedOperations()];
     const cosign = (): void => {
       certifier.addPoint(applied.height, applied.point);
+      reads.proceed();
       this.#peers.cosign(applied.height);
     };
     const { cosignsWrittenOnly } = this.#options.rules?.replica ?? replicaRules;
@@ -245,7 +245,6 @@ export class Replica {
       driver.step({ type: "applied", height: applied.height });
       this.#options.events?.onBlock?.(applied.event);
       waiters.onApplied(applied.height, applied.records);
-      reads.onApplied(applied.height);
       if (cosignsWrittenOnly) cosign();
       this.#epochs.onApplied();
       catchUp.onTip();
@@ -285,6 +284,7 @@ export class Replica {
 
   #onCertified(certified: Certified): void {
     this.#parts.waiters.onCertified(certified.point.height);
+    this.#parts.reads.proceed();
     this.#options.events?.onCertified?.(certified.point);
     this.#options.telemetry.gauge("quorumgate_certified_height", certified.point.height);
     this.#participation.proceed();

@@ -69,6 +69,13 @@ describe("a request that is not as it should be", () => {
     }
   });
 
+  it("is refused where it asks for a consistency that there is not", async () => {
+    for (const path of ["/v1/services", "/v1/services/service-1", "/v1/members", `/v1/decisions/${"a".repeat(64)}`]) {
+      expectProblem(await node.get(`${path}?consistency=eventual`), "FORMAT_SHAPE_INVALID", path);
+    }
+    expect((await node.get("/v1/services/service-1?consistency=linearizable")).json).to.include({ id: "service-1" });
+  });
+
   it("reads nothing without a token that is whole, fresh, of this cluster and of somebody who may read", async () => {
     const [good, old, future, long, service] = await Promise.all([
       node.token(),

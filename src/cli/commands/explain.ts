@@ -4,7 +4,7 @@ import { parseEntry, parseReceipt } from "#audit";
 import { type CanonicalValue, describeError, isErrorCode, QuorumgateError } from "#base";
 import type { CommandOutcome } from "#gateway";
 import { addCommand, perform } from "../command.ts";
-import { addConnectionOptions, type Connection, type ConnectionOptions, withConnection } from "../connection.ts";
+import { addReadOptions, type Connection, consistencyOf, type ReadOptions, withConnection } from "../connection.ts";
 import { AUDITOR } from "../dev/demo.ts";
 import { devPaths } from "../dev/folder.ts";
 import { formatExplanation } from "../explanation.ts";
@@ -22,7 +22,7 @@ export function addExplainCommand(program: Command): void {
     examples: ["explain AUTHZ_NO_GRANT", "explain last", "explain 7f3a91c2"],
   };
   const command = addCommand(program, "explain <what>", text);
-  addConnectionOptions(command).action((what: string, options: ConnectionOptions) =>
+  addReadOptions(command).action((what: string, options: ReadOptions) =>
     perform(options, async (output) => (isErrorCode(what) ? explainCode(what, output) : explainDecision(what, { options, output }))),
   );
 }
@@ -35,12 +35,12 @@ function explainCode(code: Parameters<typeof describeError>[0], output: Output):
   );
 }
 
-function explainDecision(what: string, context: { readonly options: ConnectionOptions; readonly output: Output }): Promise<number> {
+function explainDecision(what: string, context: { readonly options: ReadOptions; readonly output: Output }): Promise<number> {
   const { options, output } = context;
   if (what !== "last" && !/^[0-9a-f]{4,64}$/.test(what)) throw new UsageError(`neither a decision's id nor a code that is known: ${what}`);
   return withConnection(options, { output, usual: AUDITOR }, async (connection) => {
     const id = await findDecision(what, connection);
-    const outcome = await connection.gateway.decision(id);
+    const outcome = await connection.gateway.decision(id, consistencyOf(options));
     if (outcome === undefined) throw new QuorumgateError("COMMAND_UNKNOWN", "no decision with this id is recorded");
     if (outcome === "pending") {
       output.result({ decisionId: id, outcome }, () => `decision ${id} is not decided yet`);

@@ -9,9 +9,12 @@ import { readPairs } from "../capability-options.ts";
 import { addCommand, addGroup, gather, perform } from "../command.ts";
 import {
   addConnectionOptions,
+  addReadOptions,
   type ConnectionOptions,
   connectAs,
+  consistencyOf,
   loadIdentity,
+  type ReadOptions,
   resolveTarget,
   type Target,
   withConnection,
@@ -99,12 +102,12 @@ function openServiceKey(ed25519: Ed25519, wanted: { readonly id: string; readonl
 function addShow(service: Command): void {
   const command = addCommand(service, "show <id>", {
     summary: "a service with its grants",
-    examples: ["service show trading-service-001"],
+    examples: ["service show trading-service-001", "service show trading-service-001 --linearizable"],
   });
-  addConnectionOptions(command).action((id: string, options: ConnectionOptions) =>
+  addReadOptions(command).action((id: string, options: ReadOptions) =>
     perform(options, (output) =>
       withConnection(options, { output, usual: AUDITOR }, async ({ gateway }) => {
-        const found = await gateway.backend.service(id);
+        const found = await gateway.backend.service(id, consistencyOf(options));
         if (found === undefined) throw new QuorumgateError("IDENTITY_UNKNOWN", `no service ${id} is registered`);
         output.result(found, () => printable(JSON.stringify(found, undefined, 2)));
         return EXIT.done;
