@@ -112,6 +112,8 @@ export const LIMITS = {
   removalProposalUs: 604_800_000_000,
   /** Nodes that replicate without weight: each costs a member bandwidth. */
   learnersMax: 8,
+  /** Members that one change renews: a statement has some 3,000 bytes, and the command has to hold them and the approvals. */
+  renewalsMax: 8,
   /** How long a caller waits for an ordered answer by default. */
   submitTimeoutMs: 10_000,
   /** Body of an HTTP request: a command in base64url with its signature and path. */

@@ -38,12 +38,23 @@ interface ChangeFrame {
   readonly expiresAtUs: number;
 }
 
-/** A change of members: learners that become members, members that leave, members whose weight changes. */
-export interface MembershipChange extends ChangeFrame {
+/** What a change of members says of weights. */
+export interface WeightChanges extends ChangeFrame {
   readonly kind: "membership.change";
   readonly add: readonly WeightChange[];
   readonly remove: readonly NodeId[];
   readonly reweight: readonly WeightChange[];
+}
+
+/** A member's new statement, with keys or addresses that take the place of its present ones. */
+export interface Renewal {
+  readonly node: NodeStatement;
+  readonly proofs: PerKey;
+}
+
+/** A change of members: learners that become members, members that leave, members whose weight, keys or addresses change. */
+export interface MembershipChange extends WeightChanges {
+  readonly renew: readonly Renewal[];
 }
 
 /** A node that is to replicate without weight, by its signed statement. */
@@ -79,7 +90,7 @@ export interface GovernanceBody {
 
 /** A change as operators make and approve it; `cluster` and `v` are put in by `changeToCanonical`. */
 export type ChangeDraft =
-  | MembershipChange
+  | (WeightChanges & { readonly renew?: readonly CanonicalObject[] })
   | LearnerRemoval
   | (ChangeFrame & { readonly kind: "learner.add"; readonly nodeFile: CanonicalObject });
 
@@ -89,7 +100,9 @@ export function changeToCanonical(cluster: Hash, change: ChangeDraft): Canonical
   switch (change.kind) {
     case "membership.change": {
       const weights = (changes: readonly WeightChange[]): CanonicalObject[] => changes.map(({ id, weight }) => ({ id, weight }));
-      return { ...frame, add: weights(change.add), remove: [...change.remove], reweight: weights(change.reweight) };
+      const { renew = [] } = change;
+      const weighed = { ...frame, add: weights(change.add), remove: [...change.remove], reweight: weights(change.reweight) };
+      return renew.length === 0 ? weighed : { ...weighed, renew };
     }
     case "learner.add":
       return { ...frame, node: change.nodeFile };
@@ -153,11 +166,24 @@ function readChangeOf(kind: GovernanceKind, reader: FieldReader, frame: ChangeFr
     add: reader.list("add", LIMITS.membersMax).map(readWeight),
     remove: reader.texts("remove", { countMax: LIMITS.membersMax, lengthMax: 63 }).map(parseNodeId),
     reweight: reader.list("reweight", LIMITS.membersMax).map(readWeight),
+    renew: readRenewals(reader),
   };
-  const ids = [...change.add.map(({ id }) => id), ...change.remove, ...change.reweight.map(({ id }) => id)];
+  const renewed = change.renew.map(({ node }) => node.member.id);
+  const ids = [...change.add.map(({ id }) => id), ...change.remove, ...change.reweight.map(({ id }) => id), ...renewed];
   if (ids.length === 0) throw shapeError("a change changes something");
   if (new Set(ids).size !== ids.length) throw shapeError("a change names a node once");
   return change;
+}
+
+/** Absent where nothing is renewed: an empty list has another form already. */
+function readRenewals(reader: FieldReader): readonly Renewal[] {
+  if (!reader.has("renew")) return [];
+  const renewals = reader.list("renew", LIMITS.renewalsMax).map((value): Renewal => {
+    const { statement, proofs } = readNodeStatement(value);
+    return { node: statement, proofs };
+  });
+  if (renewals.length === 0) throw shapeError("a list of renewals is absent or holds one");
+  return renewals;
 }
 
 function readWeight(value: CanonicalValue): WeightChange {

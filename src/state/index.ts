@@ -37,7 +37,6 @@ export {
   GOVERNANCE_KINDS,
   type GovernanceKind,
   isGovernanceKind,
-  type MembershipChange,
   readChange,
   type WeightChange,
 } from "./governance.ts";

@@ -9,9 +9,10 @@ import {
   type Membership,
   type NodeId,
 } from "#base";
-import type { Change, GovernanceBody, LearnerAddition, LearnerRemoval, MembershipChange } from "./governance.ts";
+import type { Change, GovernanceBody, LearnerAddition, LearnerRemoval, MembershipChange, WeightChanges } from "./governance.ts";
 import type { LedgerStore } from "./ledger-store.ts";
 import { inOrder, withWeight } from "./nodes.ts";
+import { renewedMember } from "./renewals.ts";
 
 /** Where a change runs. */
 export interface ChangeContext {
@@ -40,7 +41,7 @@ export interface ProposedRemoval {
   readonly node: NodeId;
   /** Name of the newest evidence. */
   readonly evidence: string;
-  readonly change: MembershipChange;
+  readonly change: WeightChanges;
   /** What the change would be refused with, were it approved now. */
   readonly code: ErrorCode | "OK";
 }
@@ -51,15 +52,15 @@ export function proposedRemovals(store: LedgerStore, at: { readonly height: numb
   const { membership, firstHeight } = store.nodes.newest;
   return store.evidence.proposals().flatMap(({ node, evidence, expiresAtUs }) => {
     if (expiresAtUs <= at.timeUs || findMember(membership, node) === undefined) return [];
-    const change: MembershipChange = { kind: "membership.change", epoch, expiresAtUs, add: [], remove: [node], reweight: [] };
+    const change: WeightChanges = { kind: "membership.change", epoch, expiresAtUs, add: [], remove: [node], reweight: [] };
     return [{ node, evidence, change, code: firstHeight > at.height ? "MEMBERSHIP_IN_FLIGHT" : removalFailure(store, change) }];
   });
 }
 
-function removalFailure(store: LedgerStore, change: MembershipChange): ErrorCode | "OK" {
+function removalFailure(store: LedgerStore, change: WeightChanges): ErrorCode | "OK" {
   const { membership } = store.nodes.newest;
-  const members = nextMembers(store, membership, change);
-  return members === undefined ? "MEMBERSHIP_NODE_UNKNOWN" : membershipFailure({ epoch: membership.epoch + 1, members }, store.genesis);
+  const members = nextMembers(store, membership, { ...change, renew: [] });
+  return typeof members === "string" ? members : membershipFailure({ epoch: membership.epoch + 1, members }, store.genesis);
 }
 
 function applyByKind(context: ChangeContext, change: Change): ErrorCode | "OK" {
@@ -115,7 +116,7 @@ function changeMembers({ store, height }: ChangeContext, change: MembershipChang
   const { firstHeight, membership } = nodes.newest;
   if (firstHeight > height && rules.oneChangeAtATime) return "MEMBERSHIP_IN_FLIGHT";
   const next = nextMembers(store, membership, change);
-  if (next === undefined) return "MEMBERSHIP_NODE_UNKNOWN";
+  if (typeof next === "string") return next;
   if (next.length > LIMITS.membersMax) return "MEMBERSHIP_INVALID";
   const nextMembership = { epoch: membership.epoch + 1, members: next };
   const failure = rules.checksMembers ? membershipFailure(nextMembership, genesis) : "OK";
@@ -128,19 +129,24 @@ function changeMembers({ store, height }: ChangeContext, change: MembershipChang
   return "OK";
 }
 
-/** The members after the change in ascending id; undefined when it removes or weighs no member, or adds no learner. */
-function nextMembers(store: LedgerStore, before: Membership, change: MembershipChange): readonly Member[] | undefined {
+/** The members after the change in ascending id; or why there are none. */
+function nextMembers(store: LedgerStore, before: Membership, change: MembershipChange): readonly Member[] | ErrorCode {
   const members = new Map<string, Member>(before.members.map((member) => [member.id, member]));
-  for (const id of change.remove) if (!members.delete(id)) return undefined;
+  for (const id of change.remove) if (!members.delete(id)) return "MEMBERSHIP_NODE_UNKNOWN";
   for (const { id, weight } of change.reweight) {
     const member = members.get(id);
-    if (member === undefined) return undefined;
+    if (member === undefined) return "MEMBERSHIP_NODE_UNKNOWN";
     members.set(id, withWeight(member, weight));
   }
   for (const { id, weight } of change.add) {
     const record = store.nodes.get(id);
-    if (record?.standing !== "learner") return undefined;
+    if (record?.standing !== "learner") return "MEMBERSHIP_NODE_UNKNOWN";
     members.set(id, withWeight(record.member, weight));
+  }
+  for (const renewal of change.renew) {
+    const renewed = renewedMember(store, members.get(renewal.node.member.id), renewal);
+    if (typeof renewed === "string") return renewed;
+    members.set(renewed.id, renewed);
   }
   return inOrder(members.values());
 }

@@ -70,14 +70,17 @@ export class Nodes {
   /** By epoch; the index is the epoch's number. */
   readonly #epochs: EpochRecord[];
 
-  /** @param onNode told of every node that is admitted or loaded */
+  /** @param onNode told of every node that is admitted or loaded, and of every member of each epoch */
   constructor(genesis: Genesis, onNode: (member: Member) => void) {
     this.#epochs = [{ firstHeight: 1, membership: genesis.membership }];
     this.#records = new Bucket(NODE_CODEC, ({ after }) => {
       if (after !== undefined) onNode(after.member);
     });
     this.#rows = new Bucket(EPOCH_CODEC, ({ after }) => {
-      if (after !== undefined) this.#epochs[after.membership.epoch] = after;
+      if (after === undefined) return;
+      this.#epochs[after.membership.epoch] = after;
+      // A member may hold other keys in each epoch; none of them is ever used again.
+      after.membership.members.forEach(onNode);
     });
   }
 

@@ -14,7 +14,7 @@ import {
 } from "#base";
 import { attestationBytes } from "./attestation.ts";
 import { readCommandBody } from "./command-body.ts";
-import { approvalBytes, isGovernanceKind, type LearnerAddition } from "./governance.ts";
+import { approvalBytes, type Change, isGovernanceKind, type Renewal } from "./governance.ts";
 
 /**
  * What can be said of a command from its bytes alone: cluster, lifetime, kind, shape and bounds of the body. A gateway asks
@@ -83,14 +83,20 @@ function governanceClaims(command: Command, { operators, hasher }: ClaimContext)
     const key = operators.find(({ id }) => id === operator)?.key;
     return key === undefined ? [] : [{ publicKey: fromBase64Url(key), message, signature }];
   });
-  return change.kind === "learner.add" ? [...approved, ...possessionClaims(hasher, change)] : approved;
+  return [...approved, ...statementsIn(change).flatMap((stated) => possessionClaims(hasher, stated))];
+}
+
+/** What nodes say of themselves in a change: a new one of all its keys, a renewed one of those that it keeps, too. */
+function statementsIn(change: Change): readonly Renewal[] {
+  if (change.kind === "learner.add") return [change];
+  return change.kind === "membership.change" ? change.renew : [];
 }
 
 /**
  * Of the Ed25519 keys. The TLS key is ECDSA and no libsodium's: operators' tools check its proof before they approve, and whoever names
  * another's gains nothing, since a link needs the secret half.
  */
-function possessionClaims(hasher: Hasher, { node, proofs }: LearnerAddition): readonly SignatureClaim[] {
+function possessionClaims(hasher: Hasher, { node, proofs }: Renewal): readonly SignatureClaim[] {
   const messages = possessionMessages(hasher, node);
   return (["vote", "log", "witness", "gateway"] as const).map((role) => ({
     publicKey: fromBase64Url(node.member.keys[role]),

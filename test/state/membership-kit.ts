@@ -48,6 +48,7 @@ export class MembershipKit extends LedgerKit {
     readonly add?: readonly (readonly [string, number])[];
     readonly remove?: readonly string[];
     readonly reweight?: readonly (readonly [string, number])[];
+    readonly renew?: readonly Member[];
   }): ChangeDraft {
     const weights = (pairs: readonly (readonly [string, number])[] = []): WeightChange[] =>
       pairs.map(([id, weight]) => ({ id: parseNodeId(id), weight }));
@@ -57,6 +58,7 @@ export class MembershipKit extends LedgerKit {
       add: weights(change.add),
       remove: (change.remove ?? []).map(parseNodeId),
       reweight: weights(change.reweight),
+      ...(change.renew === undefined ? {} : { renew: change.renew.map((member) => nodeFile(member, this.genesis.trustDomain)) }),
     };
   }
 
@@ -78,6 +80,12 @@ export function memberOf(id: string): Member {
     httpUrl: "http://127.0.0.1:2",
     tlsAuthority: toBase64Url(encodeUtf8(id)),
   };
+}
+
+/** The member with L and W keys that follow from its id and a number. */
+export function renewed(member: Member, round = 1): Member {
+  const [log, witness] = [keyOf(`${member.id} log ${round}`), keyOf(`${member.id} witness ${round}`)];
+  return { ...member, keys: { ...member.keys, log, witness } };
 }
 
 function nodeFile(member: Member, trustDomain: string): CanonicalObject {

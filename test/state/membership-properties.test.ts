@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { checkMembership, totalWeight } from "#base";
 import { LedgerState } from "#state";
 import { hasher } from "./ledger-kit.ts";
-import { MembershipKit, memberOf } from "./membership-kit.ts";
+import { MembershipKit, memberOf, renewed } from "./membership-kit.ts";
 
 const node = fc.integer({ min: 1, max: 9 }).map((number) => `node-${number}`);
 const weighted = fc.tuple(node, fc.integer({ min: 1, max: 4 }));
@@ -22,6 +22,7 @@ const step = fc.oneof(
   // By place among those who are there, so that many are taken.
   fc.record({ does: fc.constant("swap" as const), learner: fc.nat(3), member: fc.option(fc.nat(6), { nil: undefined }) }),
   fc.record({ does: fc.constant("join" as const), id: node }),
+  fc.record({ does: fc.constant("renew" as const), member: fc.nat(6), keysOf: node, round: fc.nat(2) }),
   fc.record({ does: fc.constant("wait" as const), blocks: fc.integer({ min: 1, max: 3 }) }),
 );
 
@@ -37,6 +38,11 @@ function perform(kit: MembershipKit, what: Step): void {
     const add = learners.slice(0, 1 + (what.learner % 2)).map(({ id }) => [id, 1] as const);
     const remove = what.member === undefined ? [] : members.slice(what.member, what.member + 1).map(({ id }) => id);
     kit.apply([kit.change(kit.members({ add, remove }))]);
+  } else if (what.does === "renew") {
+    const present = kit.state.membership().members.slice(what.member, what.member + 1);
+    // Mostly its own keys of some round; now and then those of another node.
+    const { log, witness } = renewed(what.round === 0 ? memberOf(what.keysOf) : (present[0] ?? memberOf("node-1")), what.round).keys;
+    kit.apply([kit.change(kit.members({ renew: present.map((member) => ({ ...member, keys: { ...member.keys, log, witness } })) }))]);
   } else if (what.does === "leave") kit.apply([kit.change(kit.leave(what.id))]);
   else {
     const draft = kit.members(what);

@@ -1,8 +1,8 @@
 import { expect } from "chai";
-import { type CanonicalObject, membershipHash, toHex } from "#base";
-import { type ChangeDraft, LedgerState } from "#state";
+import { type CanonicalObject, type Member, membershipHash, toBase64Url, toHex } from "#base";
+import { type ChangeDraft, commandClaims, LedgerState } from "#state";
 import { codes, hasher, keyOf, START } from "./ledger-kit.ts";
-import { MembershipKit, memberOf } from "./membership-kit.ts";
+import { MembershipKit, memberOf, renewed } from "./membership-kit.ts";
 
 function kitWith(...learners: readonly string[]): MembershipKit {
   const kit = new MembershipKit();
@@ -85,6 +85,60 @@ describe("state: members", () => {
   });
 });
 
+/** A member with these keys in place of its own. */
+function withKeys(id: string, keys: Partial<Member["keys"]>): Member {
+  const member = memberOf(id);
+  return { ...member, keys: { ...member.keys, ...keys } };
+}
+
+describe("state: renewed keys", () => {
+  it("are those of the next epoch, under the same id and weight, and the old ones those of the epochs before", () => {
+    const kit = kitWith();
+    const old = kit.genesis.membership.members[0] as Member;
+    const next = { ...renewed(old), weight: 7, peerAddress: "10.0.0.1:7501" };
+    expect(codes(kit.apply([kit.change(kit.members({ renew: [next] }))]))).to.deep.equal(["OK"]);
+    expect(kit.state.membership().members[0]).to.deep.equal(old);
+    kit.activate();
+    expect(kit.state.membership().members[0]).to.deep.equal({ ...next, weight: old.weight });
+    expect(kit.state.membershipAt(kit.state.height).members[0]).to.deep.equal(old);
+    expect(kit.state.nodeRecords()).to.deep.equal([]);
+  });
+
+  it("make the old ones nobody's, for ever: after a restart too, and after the node has left", () => {
+    const kit = kitWith("node-5");
+    const first = memberOf("node-1");
+    for (const round of [1, 2]) {
+      kit.apply([kit.change(kit.members({ renew: [renewed(first, round)] }))]);
+      kit.activate();
+    }
+    kit.apply([kit.change(kit.members({ add: [["node-5", 1]], remove: ["node-1"] }))]);
+    kit.activate();
+    kit.state = LedgerState.restore(kit.options(), kit.stored());
+    for (const keys of [first.keys, renewed(first, 1).keys, renewed(first, 2).keys]) {
+      for (const key of [keys.log, keys.witness]) {
+        const back = kit.learner("node-9", { keys: { ...memberOf("node-9").keys, log: key } });
+        expect(codes(kit.apply([kit.change(back)]))).to.deep.equal(["IDENTITY_KEY_REUSED"]);
+        expect(codes(kit.apply([kit.change(kit.members({ renew: [withKeys("node-2", { witness: key })] }))]))).to.deep.equal([
+          "IDENTITY_KEY_REUSED",
+        ]);
+      }
+    }
+  });
+
+  it("are proved by every key of the node, those that it keeps too", () => {
+    const kit = kitWith();
+    const node = renewed(memberOf("node-1"));
+    const { command } = kit.change(kit.members({ renew: [node] }), { approvedBy: [] });
+    const claims = commandClaims(command, { ...kit.genesis, hasher });
+    expect(claims.map(({ publicKey }) => toBase64Url(publicKey))).to.deep.equal([
+      node.keys.vote,
+      node.keys.log,
+      node.keys.witness,
+      node.keys.gateway,
+    ]);
+  });
+});
+
 describe("state: changes of members that are refused", () => {
   const refusals: readonly (readonly [claim: string, code: string, draft: (kit: MembershipKit) => ChangeDraft])[] = [
     ["a stale epoch", "MEMBERSHIP_STALE", (kit) => ({ ...kit.members({ reweight: [["node-1", 1]] }), epoch: 1 })],
@@ -118,6 +172,42 @@ describe("state: changes of members that are refused", () => {
     ],
     ["a learner of another trust domain", "MEMBERSHIP_INVALID", (kit) => kit.learner("node-9", {}, "other.example")],
     ["the removal of a learner that is none", "MEMBERSHIP_NODE_UNKNOWN", (kit) => kit.leave("node-1")],
+    ["a renewal of a stranger", "MEMBERSHIP_NODE_UNKNOWN", (kit) => kit.members({ renew: [renewed(memberOf("node-9"))] })],
+    ["a renewal of a learner", "MEMBERSHIP_NODE_UNKNOWN", (kit) => kit.members({ renew: [renewed(memberOf("node-5"))] })],
+    ["a renewal that changes nothing", "MEMBERSHIP_INVALID", (kit) => kit.members({ renew: [memberOf("node-1")] })],
+    ["a renewal by another vote key", "MEMBERSHIP_INVALID", (kit) => kit.members({ renew: [withKeys("node-1", { vote: keyOf("new") })] })],
+    [
+      "a renewal of the gateway key",
+      "MEMBERSHIP_INVALID",
+      (kit) => kit.members({ renew: [withKeys("node-1", { gateway: keyOf("new") })] }),
+    ],
+    ["a renewal of the TLS key", "MEMBERSHIP_INVALID", (kit) => kit.members({ renew: [withKeys("node-1", { tls: "AAAA" })] })],
+    [
+      "a renewal under another authority",
+      "MEMBERSHIP_INVALID",
+      (kit) => kit.members({ renew: [{ ...renewed(memberOf("node-1")), tlsAuthority: "AAAA" }] }),
+    ],
+    [
+      "a renewal by another node's key",
+      "IDENTITY_KEY_REUSED",
+      (kit) => kit.members({ renew: [withKeys("node-1", { log: keyOf("node-5 log") })] }),
+    ],
+    [
+      "a renewal that swaps the node's own keys",
+      "IDENTITY_KEY_REUSED",
+      (kit) => kit.members({ renew: [withKeys("node-1", { log: keyOf("node-1 witness"), witness: keyOf("node-1 log") })] }),
+    ],
+    [
+      "one new key for two nodes",
+      "MEMBERSHIP_INVALID",
+      (kit) => kit.members({ renew: [withKeys("node-1", { log: keyOf("new") }), withKeys("node-2", { log: keyOf("new") })] }),
+    ],
+    [
+      "a renewal of a node that leaves",
+      "FORMAT_SHAPE_INVALID",
+      (kit) => kit.members({ remove: ["node-1"], renew: [renewed(memberOf("node-1"))] }),
+    ],
+    ["more renewals than a command holds", "FORMAT_TOO_LARGE", (kit) => kit.members({ renew: Array(9).fill(renewed(memberOf("node-1"))) })],
     ["an empty change", "FORMAT_SHAPE_INVALID", (kit) => kit.members({})],
     ["a node named twice", "FORMAT_SHAPE_INVALID", (kit) => kit.members({ remove: ["node-1"], reweight: [["node-1", 1]] })],
   ];
