@@ -50,6 +50,8 @@ export async function startDaemon(config: NodeConfig, logger: ProcessLogger, mou
     verifier: createVerifier(await loadSodium()),
     state: () => node.replica.state,
     ...(config.requestsPerSecond === undefined ? {} : { requestsPerSecond: config.requestsPerSecond }),
+    ...(config.refusalsPerSecond === undefined ? {} : { refusalsPerSecond: config.refusalsPerSecond }),
+    ...(config.requestTimeoutMs === undefined ? {} : { requestTimeoutMs: config.requestTimeoutMs }),
     metrics: () => registry.metrics(),
     telemetry,
   });

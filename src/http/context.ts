@@ -17,6 +17,10 @@ export interface HttpOptions {
   /** PEM key and certificate; without them only loopback is served. */
   readonly tls?: { readonly key: string; readonly certificate: string };
   readonly submitTimeoutMs?: number;
+  /** Refusals that one address may meet in a second, and five times as many at once, before its requests wait; 50 when absent. */
+  readonly refusalsPerSecond?: number;
+  /** Within what time all of a request has to be here, its headers within 10 seconds of it; 15 seconds when absent. */
+  readonly requestTimeoutMs?: number;
   /** Requests that one address may send in a second; 10,000 when absent. */
   readonly requestsPerSecond?: number;
 }

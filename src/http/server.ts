@@ -3,9 +3,10 @@ import helmet from "@fastify/helmet";
 import rateLimit from "@fastify/rate-limit";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { type JsonValue, LIMITS, parseJson, QuorumgateError, type SignedCommand, signedCommandFromJson, type Telemetry } from "#base";
-import type { Submission } from "#gateway";
+import { type Submission, systemTimers } from "#gateway";
 import { GOVERNANCE_KINDS } from "#state";
 import { Access } from "./access.ts";
+import { ClientShares, shareLimits } from "./client-shares.ts";
 import { type HttpContext, type HttpOptions, outcomeBody } from "./context.ts";
 import { OPENAPI } from "./openapi.ts";
 import { type Problem, problemOf, problemOfError, sendProblem } from "./problem.ts";
@@ -15,6 +16,8 @@ import { registerReads } from "./reads.ts";
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 15_000;
 const CONNECTIONS_MAX = 2_000;
+/** How often it is looked for requests that are too slow. */
+const TIMEOUT_CHECK_MS = 1_000;
 /** Of one address. Several times what a node can order, so that it stops floods and no honest gateway with many users behind it. */
 const REQUESTS_PER_SECOND = 10_000;
 /** Commands of one call: the path of batch-signing clients. */
@@ -22,23 +25,25 @@ export const BATCH_MAX = 256;
 
 /** Makes the HTTP API; `listen` on the result serves it. */
 export function createHttpServer(options: HttpOptions): FastifyInstance {
-  const { cluster, state, hasher, verifier } = options;
+  const { cluster, state, hasher, verifier, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
   const access = new Access({ cluster, state, hasher, verifier, nowUs: () => Date.now() * 1_000 });
+  const checking = { connectionsCheckingInterval: Math.min(requestTimeoutMs, TIMEOUT_CHECK_MS) };
   const app = fastify({
     frameworkErrors: (error: Error, _request: FastifyRequest, reply: FastifyReply) => sendProblem(reply, problemOfError(error)),
     clientErrorHandler: answerClientError,
     bodyLimit: LIMITS.httpBodyBytesMax * 8,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: requestTimeoutMs,
     connectionTimeout: 0,
     keepAliveTimeout: 75_000,
     forceCloseConnections: true,
     ...(options.tls === undefined
-      ? {}
-      : { https: { key: options.tls.key, cert: options.tls.certificate, minVersion: "TLSv1.3" as const } }),
+      ? { http: checking }
+      : { https: { ...checking, key: options.tls.key, cert: options.tls.certificate, minVersion: "TLSv1.3" as const } }),
   } as object) as unknown as FastifyInstance;
-  app.server.headersTimeout = HEADERS_TIMEOUT_MS;
+  app.server.headersTimeout = Math.min(requestTimeoutMs, HEADERS_TIMEOUT_MS);
   app.server.maxConnections = CONNECTIONS_MAX;
   const context: HttpContext = { ...options, access, caller: (request) => access.check(request.headers.authorization) };
+  share(app, new ClientShares({ limits: shareLimits(options.refusalsPerSecond), nowMs: () => performance.now(), timers: systemTimers }));
   guardHost(app);
   readBodies(app);
   answerErrors(app, options.telemetry);
@@ -51,6 +56,25 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
     done();
   });
   return app;
+}
+
+/** Before anything is done for a request, it is its address's turn. */
+function share(app: FastifyInstance, shares: ClientShares): void {
+  app.server.on("connection", (socket: Socket) => {
+    const address = socket.remoteAddress ?? "";
+    if (!shares.connect(address)) return void socket.destroy();
+    socket.once("close", () => shares.disconnect(address));
+  });
+  app.addHook("onRequest", (request, reply, done) => {
+    const { ip } = request;
+    const run = (): void => {
+      // Who hung up while it waited is not served any more.
+      if (reply.raw.destroyed) return shares.end(ip, { refused: false });
+      reply.raw.once("close", () => shares.end(ip, { refused: reply.raw.statusCode >= 400 }));
+      return done();
+    };
+    if (!shares.begin(ip, run)) request.raw.socket.destroy();
+  });
 }
 
 /** Headers that keep a browser from misusing an answer, and a bound on what one address may ask. */

@@ -48,7 +48,7 @@ export class ServedNode {
   #daemon: Daemon | undefined;
   readonly #settings: object;
 
-  /** @param settings of the configuration file, beside those that every node has */
+  /** @param settings of the configuration file, beside those that every node has; the tests' own refusals are not rationed unless one says so */
   constructor(settings: object = {}) {
     this.#settings = settings;
   }
@@ -100,7 +100,7 @@ export class ServedNode {
     const config = { node: "node-1", genesis: "genesis.json", genesisHash: this.#cluster, keys: ".", data: "data", anchor: "guard/anchor" };
     const listen = { peer: "127.0.0.1:0", http: "127.0.0.1:0" };
     const file = join(this.folder, "config.json");
-    writeFileSync(file, JSON.stringify({ ...config, listen, logLevel: "error", ...this.#settings }));
+    writeFileSync(file, JSON.stringify({ ...config, listen, logLevel: "error", refusalsPerSecond: 100_000, ...this.#settings }));
     const read = readConfig(file);
     this.#daemon = await startDaemon(read, loggerOf(read));
     await this.#enroll();

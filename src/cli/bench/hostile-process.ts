@@ -27,6 +27,8 @@ const BUSY_CONNECTIONS = 16;
 const IDLE_CONNECTIONS = 600;
 const OVERSIZED_BYTES = 2_097_152;
 const DRIP_MS = 500;
+/** Before a connection that was closed is opened again. */
+const AGAIN_MS = { busy: 20, waiting: 1_000 };
 const LIFETIME_US = 60_000_000;
 
 /** A hostile client: a process of its own, so that its work is not in the way of those who measure. */
@@ -44,14 +46,15 @@ class HostileClient {
   begin(): void {
     const { kind, ports } = this.#assault;
     const isWaiting = kind === "slow-body" || kind === "connections";
-    for (const port of ports) for (let at = 0; at < (isWaiting ? IDLE_CONNECTIONS : BUSY_CONNECTIONS); at++) void this.#repeat(port);
+    const [count, againMs] = isWaiting ? [IDLE_CONNECTIONS, AGAIN_MS.waiting] : [BUSY_CONNECTIONS, AGAIN_MS.busy];
+    for (const port of ports) for (let at = 0; at < count; at++) void this.#repeat(port, againMs);
   }
 
   /** One connection after another, for ever. */
-  async #repeat(port: number): Promise<void> {
+  async #repeat(port: number, againMs: number): Promise<void> {
     for (;;) {
       await this.#connection(port);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await new Promise((resolve) => setTimeout(resolve, againMs));
     }
   }
 
