@@ -1,5 +1,6 @@
 import {
   type CertifiedPoint,
+  type Clock,
   type EngineName,
   encodeGenesis,
   encodeUtf8,
@@ -8,6 +9,7 @@ import {
   type Hasher,
   LIMITS,
   type Member,
+  type MemberKeys,
   type Membership,
   type NodeId,
   type NodeSigner,
@@ -26,6 +28,9 @@ import { SimulatedNetwork } from "./network.ts";
 import { NodeTime, type Scheduler, START_US } from "./scheduler.ts";
 import { bearsNoFault } from "./shape.ts";
 
+/** The rules of a replica and all that it stands on. */
+type NodeRules = NonNullable<ReplicaOptions["rules"]>;
+
 /** What a simulated cluster is made from. */
 export interface ClusterOptions {
   readonly seed: number;
@@ -39,7 +44,8 @@ export interface ClusterOptions {
   readonly hasher: Hasher;
   readonly keys: KeyMill;
   readonly scheduler: Scheduler;
-  readonly rules?: ReplicaOptions["rules"];
+  /** Rules that hang on a node's own clock are made for each node. */
+  readonly rules?: NodeRules | ((clock: Clock) => NodeRules);
   readonly disk?: DiskRules;
   readonly acknowledgesEarly?: boolean;
   /** Planted bug: a node that lost its memory takes itself for a new one. */
@@ -80,6 +86,8 @@ export type StopCause = "disk-failed" | "disk-corrupt" | "wrong";
 /** What stands before a command in the bytes that are signed. */
 const COMMAND_PREFIX_BYTES = signedBytes("command", new Uint8Array(0)).length;
 
+/** Whose log the simulated clusters keep. */
+export const TRUST_DOMAIN = "sim.local";
 /** How long an operator takes to look after a node whose disk lied. */
 const REPAIR_MS = 500;
 
@@ -192,7 +200,7 @@ export class SimulatedCluster {
         telemetry: this.#telemetryOf(node),
         // Few commands wait at a time here: any one of them is enough for a block on top of those under way.
         timing: { pipelineCommandsMin: 1, ...timing },
-        ...(rules === undefined ? {} : { rules }),
+        ...(rules && { rules: typeof rules === "function" ? rules(time) : rules }),
         events: {
           onBlock: (block) => this.#observer.onBlock(id, block),
           onCertified: (point) => this.#observer.onCertified(id, point),
@@ -312,15 +320,20 @@ export function nodeIds(nodes: number): NodeId[] {
   return Array.from({ length: nodes }, (_, index) => parseNodeId(`node-${String(index + 1).padStart(2, "0")}`));
 }
 
+/** Heights between a change of members and the first height of its epoch. */
+export function activationDelayOf(window: number): number {
+  return Math.max(2, window + 1);
+}
+
 function genesisOf(options: ClusterOptions, members: readonly Member[]): Uint8Array {
   const { keys, engine = "pbft", window = 1 } = options;
   return encodeGenesis({
     environment: "development",
-    trustDomain: "sim.local",
+    trustDomain: TRUST_DOMAIN,
     engine,
     protocol: 1,
     window,
-    activationDelay: Math.max(2, window + 1),
+    activationDelay: activationDelayOf(window),
     zeroFaultTolerance: bearsNoFault({ nodes: options.nodes, engine }),
     timeUs: START_US - 10_000_000,
     membership: { epoch: 0, members },
@@ -335,18 +348,26 @@ export const COMMAND_LIFETIME_US: number = LIMITS.commandLifetimeMaxUs - 1_000_0
 /** A member with its keys. */
 export function memberOf(keys: KeyMill, id: NodeId, weight: number): Member {
   const key = (role: string): PublicKey => keys.keyOf(`${id}/${role}`).publicKey;
+/** A member whose keys follow from its id. */
+export function memberOf(keys: KeyMill, id: NodeId, weight: number): Member {
   return {
     id,
     weight,
-    keys: {
-      vote: key("vote"),
-      log: key("log"),
-      witness: key("witness"),
-      gateway: key("gateway"),
-      tls: toBase64Url(encodeUtf8(`tls ${id}`)),
-    },
+    keys: memberKeysOf(keys, id),
     peerAddress: `${id}:1`,
     httpUrl: `http://${id}`,
     tlsAuthority: toBase64Url(encodeUtf8(`authority ${id}`)),
+  };
+}
+
+/** The keys of a node of a name. */
+export function memberKeysOf(keys: KeyMill, name: string): MemberKeys {
+  const key = (role: string): PublicKey => keys.keyOf(`${name}/${role}`).publicKey;
+  return {
+    vote: key("vote"),
+    log: key("log"),
+    witness: key("witness"),
+    gateway: key("gateway"),
+    tls: toBase64Url(encodeUtf8(`tls ${name}`)),
   };
 }

@@ -54,6 +54,8 @@ export class SimulatedStore implements KeyValueStore {
   readonly #time: NodeTime;
   readonly #random: SeededRandom;
   readonly #pending: PendingWrite[] = [];
+  /** Writes that a failed sync took along. */
+  readonly #lost = new WeakSet<PendingWrite>();
   readonly #rules: DiskRules;
   /** Delay of a synced write, microseconds. */
   syncUs: number = SYNC_US;
@@ -143,10 +145,13 @@ export class SimulatedStore implements KeyValueStore {
   #complete(write: PendingWrite, done: (error?: Error) => void, trap: WriteTrap | undefined): void {
     if (this.#dead) return undefined;
     if (trap?.boundary === "torn") return trap.spring();
+    if (this.#lost.has(write)) return done(new Error("an earlier simulated sync failed"));
     if (this.full) return done(new Error("no space left on the simulated disk"));
     if (this.failsOnce) {
       this.failsOnce = false;
       if (this.#random.chance(0.5)) this.#settle(write);
+      // What was under way is gone, as dirty pages are after a failed sync (Rebello et al. 2020); what is written from now on is not.
+      for (const lost of this.#pending.splice(0)) this.#lost.add(lost);
       return done(new Error("the simulated fsync failed"));
     }
     this.#settle(write);

@@ -1,7 +1,7 @@
 import { clusterIdOf, faultModelOf, type Hash, type Membership, type NodeId, parseGenesis, SeededRandom } from "#base";
 import { ACTORS } from "./byzantine/actors.ts";
 import { Checker } from "./checkers/invariants.ts";
-import { type ClusterOptions, SimulatedCluster, type SimulatedNode } from "./cluster.ts";
+import { activationDelayOf, type ClusterOptions, SimulatedCluster, type SimulatedNode } from "./cluster.ts";
 import { FAULT_KINDS, faultRow, faultsOf, SAFETY_MS, spentNodes } from "./faults/catalogue.ts";
 import type { Fault, Laboratory } from "./faults/fault.ts";
 import { describeFrame, FrameReader } from "./frame-reader.ts";
@@ -92,6 +92,7 @@ class Run {
     this.#checker = new Checker({
       cluster: this.#cluster,
       certificates: { cluster: this.#clusterId, membershipOf: (epoch) => this.#cluster.membershipOf(epoch), engine, keys },
+      epochs: { engine, activationDelay: activationDelayOf(planted?.overrides.window ?? this.#window), membership: this.#membership },
       hasher,
       random: new SeededRandom(seed, "samples"),
       honest: (node) => !this.#byzantine.has(node),
@@ -204,6 +205,7 @@ class Run {
     if (!isNew) return undefined;
     if (!this.#byzantine.has(from)) this.#observer.onSend(read);
     if (read.message !== undefined) this.#checker.onMessage(from, read.message);
+    if (read.frame.kind === "cosignature") this.#checker.onCosignature(from, read.frame.height);
     return undefined;
   }
 

@@ -5,6 +5,7 @@ import {
   type Hash,
   type Hasher,
   hashLeaf,
+  isObject,
   merklePaths,
   type NodeId,
   parseSubjectId,
@@ -22,12 +23,15 @@ import {
   authorizeBody,
   type Capability,
   type CapabilityPattern,
+  type ChangeDraft,
   changeToCanonical,
   grantCreateBody,
   serviceRegisterBody,
 } from "#state";
 import { COMMAND_LIFETIME_US, type SimulatedCluster } from "./cluster.ts";
 import type { KeyMill } from "./keys.ts";
+import { nodeFileOf } from "./learners.ts";
+import { START_US } from "./scheduler.ts";
 
 /** One command as its client saw it. */
 export interface Operation {
@@ -49,6 +53,10 @@ export interface Intent {
   readonly untilUs?: number;
   /** What no two commands that take effect may share. */
   readonly identity: string;
+  /** The node that a change admits. */
+  readonly learner?: string;
+  /** Whether it asks for a new epoch. */
+  readonly changesMembers?: boolean;
 }
 
 /** How a hostile client's command differs from an honest one's. */
@@ -118,13 +126,25 @@ export class Workload {
    * while nobody can say which epoch it is.
    */
   reweight(factor: number): SignedCommand | undefined {
+    const reweight = this.#cluster.members.map(({ id, weight }) => ({ id, weight: weight * factor }));
+    return this.govern((frame) => ({ ...frame, kind: "membership.change", add: [], remove: [], reweight }));
+  }
+
+  /** A change by the operator against the epoch that the nodes are in; undefined while nobody can say which one it is. */
+  govern(make: (frame: { readonly epoch: number; readonly expiresAtUs: number }) => ChangeDraft): SignedCommand | undefined {
     const epoch = this.#cluster.newestMembership()?.epoch;
     if (epoch === undefined) return undefined;
-    const reweight = this.#cluster.members.map(({ id, weight }) => ({ id, weight: weight * factor }));
-    const expiresAtUs = this.#cluster.scheduler.nowUs() + COMMAND_LIFETIME_US;
-    const change = { kind: "membership.change", epoch, expiresAtUs, add: [], remove: [], reweight } as const;
+    const change = make({ epoch, expiresAtUs: this.#cluster.scheduler.nowUs() + COMMAND_LIFETIME_US });
+    const { kind } = change;
     const body = { change: changeToCanonical(this.#clusterId, change), approvals: [] };
-    return this.#sign({ kind: "govern", service: OPERATOR, body, commandKind: "membership.change" });
+    const wish = { kind: "govern", service: OPERATOR, body, commandKind: kind } as const;
+    if (kind === "membership.change") return this.#sign({ ...wish, changesMembers: true });
+    return this.#sign(kind === "learner.add" ? { ...wish, learner: learnerOf(change.nodeFile) } : wish);
+  }
+
+  /** An institution's word for a node of that name, whose keys are made from its name and the turn. */
+  nodeFile(id: NodeId, turn: number): CanonicalObject {
+    return nodeFileOf({ keys: this.#keys, hasher: this.#hasher, timeUs: START_US }, { id, turn });
   }
 
   /** Requests of one service under one signature over their tree. */
@@ -232,4 +252,8 @@ export class Workload {
     const signed = signedCommandOf(this.#hasher, { bytes, signature: key.sign(signedBytes("command", bytes)) });
     return { signed, intent: { ...wish, identity: `${issuer} ${id}` } };
   }
+}
+
+function learnerOf({ member }: CanonicalObject): string {
+  return isObject(member) && typeof member["id"] === "string" ? member["id"] : "";
 }

@@ -2,7 +2,7 @@ import type { Actor } from "./actor.ts";
 import { forging } from "./forge.ts";
 import { falseCheckpoints, lyingCatchUp, lyingProbes, lyingTips } from "./lie.ts";
 import { censoring, selective, silent, slow, withholding } from "./mute.ts";
-import { equivocating, mistiming, stuffing } from "./proposals.ts";
+import { equivocating, mistiming, smuggling, stuffing } from "./proposals.ts";
 import { flooding, mutating, replaying } from "./repeat.ts";
 
 /** What a Byzantine node does, and what must hold all the same. */
@@ -31,6 +31,12 @@ export const ACTORS: readonly ActorRow[] = [
     actor: stuffing,
     about: "as a leader, orders commands again, and twice in a block",
     must: "each takes effect once (C13, A2)",
+  },
+  {
+    kind: "smuggle",
+    actor: smuggling,
+    about: "as a leader, orders a command that nobody signed",
+    must: "the block gets no vote, and the leader is replaced (C13, A2)",
   },
   {
     kind: "mistime",

@@ -1,4 +1,20 @@
-import { type BlockHeader, encodeHeader, fromHex, type Hash, hashLeaf, headerDigest, merkleRoot, parseHeader, toHash } from "#base";
+import {
+  type BlockHeader,
+  decodeSignedCommand,
+  encodeCommand,
+  encodeHeader,
+  encodeSignedCommand,
+  fromHex,
+  type Hash,
+  hashLeaf,
+  headerDigest,
+  merkleRoot,
+  parseHeader,
+  type SignedCommand,
+  signedCommandOf,
+  toBase64Url,
+  toHash,
+} from "#base";
 import { type ConsensusMessage, seenVoteOf } from "#consensus";
 import { type Actor, type ActorPorts, frameOf } from "./actor.ts";
 import { resign, signVote } from "./votes.ts";
@@ -76,8 +92,20 @@ export const stuffing: Actor = (ports) => {
     kept.splice(0, Math.max(0, kept.length - KEPT_COMMANDS));
     const stuffed = [...batch, ...old, ...batch.slice(0, 1)];
     if (stuffed.length === batch.length) return undefined;
-    const leaves = stuffed.map((command) => hashLeaf(ports.hasher, command));
-    return { header: { ...header, commandsRoot: toHash(merkleRoot(ports.hasher, leaves)) }, batch: stuffed };
+    return withBatch(ports, header, stuffed);
+  });
+};
+
+/** As a leader it orders what nobody signed: a command of before under another id, with the signature that the first one had. */
+export const smuggling: Actor = (ports) => {
+  let template: SignedCommand | undefined;
+  return consistent(ports, ({ header, batch }) => {
+    const [first] = batch;
+    if (first !== undefined) template = decodeSignedCommand(ports.hasher, first);
+    if (template === undefined) return undefined;
+    const bytes = encodeCommand({ ...template.command, id: toBase64Url(ports.random.bytes(16)) });
+    const forged = encodeSignedCommand(signedCommandOf(ports.hasher, { bytes, signature: template.signature }));
+    return withBatch(ports, header, [...batch, forged]);
   });
 };
 
@@ -88,6 +116,12 @@ export const mistiming: Actor = (ports) =>
     const timeUs = header.timeUs + stepMs * 1_000;
     return { header: { ...header, timeUs }, batch };
   });
+
+/** The block of other commands. */
+function withBatch({ hasher }: ActorPorts, header: BlockHeader, batch: readonly Uint8Array[]): Rewritten {
+  const leaves = batch.map((command) => hashLeaf(hasher, command));
+  return { header: { ...header, commandsRoot: toHash(merkleRoot(hasher, leaves)) }, batch };
+}
 
 /** The same lie to everybody, decided once for each proposal. */
 function consistent(ports: ActorPorts, rewrite: (proposal: Rewritten) => Rewritten | undefined): ReturnType<Actor> {

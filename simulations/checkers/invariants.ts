@@ -1,4 +1,4 @@
-import { type CertifiedPoint, equalBytes, faultModelOf, type Hash, type Hasher, type NodeId, type SeededRandom } from "#base";
+import { type CertifiedPoint, equalBytes, faultModelOf, type Hash, type Hasher, LIMITS, type NodeId, type SeededRandom } from "#base";
 import { type ConsensusMessage, seenVoteOf } from "#consensus";
 import type { BlockEvent, OrderedRecord, Replica } from "#replica";
 import type { SimulatedCluster, StopCause } from "../cluster.ts";
@@ -6,7 +6,8 @@ import type { Intent, Operation } from "../workload.ts";
 import { withoutAuthority } from "./authority.ts";
 import { CertificateChecker, type CertificateContext } from "./certificates.ts";
 import { checkClientHistory, clientHistory } from "./client-history.ts";
-import { checkReceipts, type LogContext, notPrefixes } from "./log.ts";
+import { type EpochContext, EpochModel } from "./epochs.ts";
+import { checkReceipts, type LogContext, notLinked, notPrefixes } from "./log.ts";
 import { outOfOrder } from "./order.ts";
 
 /** A broken invariant, by its number in docs/TESTING.md. */
@@ -19,6 +20,7 @@ export interface Violation {
 export interface CheckerOptions {
   readonly cluster: SimulatedCluster;
   readonly certificates: CertificateContext;
+  readonly epochs: Omit<EpochContext, "askedFor">;
   readonly hasher: Hasher;
   /** What is sampled at the end. */
   readonly random: SeededRandom;
@@ -40,11 +42,18 @@ interface Answered {
 /** Results that take no effect: the id was spent before. */
 const WITHOUT_EFFECT: ReadonlySet<string> = new Set(["COMMAND_DUPLICATE", "COMMAND_REPLAYED", "COMMAND_EXPIRED"]);
 
+/**
+ * How far a block's time may lie ahead of the true time: a quorum takes what lies within the skew of its clocks, which are off by less than as
+ * much again.
+ */
+const AHEAD_MAX_US = 2 * LIMITS.proposalSkewMaxMs * 1_000;
+
 /** Watches a run from outside and keeps the first violation of each invariant. */
 export class Checker {
   readonly violations: Violation[] = [];
   readonly #options: CheckerOptions;
   readonly #certificates: CertificateChecker;
+  readonly #epochs: EpochModel;
   readonly #blocks = new Map<number, Seen>();
   readonly #heights = new Map<NodeId, number>();
   readonly #votes = new Map<string, Hash>();
@@ -63,6 +72,7 @@ export class Checker {
   constructor(options: CheckerOptions) {
     this.#options = options;
     this.#certificates = new CertificateChecker(options.certificates);
+    this.#epochs = new EpochModel({ ...options.epochs, askedFor: (command) => options.askedFor(command) });
   }
 
   /** Nobody's guess but a fact: the run names it once. */
@@ -75,7 +85,7 @@ export class Checker {
     if (!this.#options.honest(node)) return;
     const { height, digest, stateHash } = block;
     const known = this.#blocks.get(height);
-    if (known === undefined) this.#onFirst({ height, digest, stateHash }, block);
+    if (known === undefined) this.#onFirst(node, { height, digest, stateHash }, block);
     else if (known.digest !== digest)
       this.fail("A1", `${node} decided ${digest.slice(0, 8)} at ${height}, others ${known.digest.slice(0, 8)}`);
     else if (known.stateHash !== stateHash) this.fail("A9", `${node} has another state hash at ${height}`);
@@ -85,12 +95,16 @@ export class Checker {
     this.#checkEffects(node, block);
   }
 
-  #onFirst({ height, ...seen }: Seen & { readonly height: number }, block: BlockEvent): void {
+  #onFirst(node: NodeId, { height, ...seen }: Seen & { readonly height: number }, block: BlockEvent): void {
     this.#blocks.set(height, seen);
     this.commits += 1;
     for (const { kind, reason, subject } of block.entries) if (kind === "evidence" && reason === "OK") this.onEvidence(subject as NodeId);
     for (const { command } of block.results)
       if (this.#options.askedFor(command) === undefined) this.fail("A2", `${command.slice(0, 8)} stands in a block, and no client sent it`);
+    const { cluster } = this.#options;
+    const aheadUs = block.timeUs - cluster.scheduler.nowUs();
+    if (aheadUs > AHEAD_MAX_US) this.fail("A2", `height ${height} lies ${aheadUs / 1_000} ms ahead of the time`);
+    for (const wrong of this.#epochs.wrong(block, cluster.node(node).replica?.state.membershipAt(height))) this.fail("A2", wrong);
   }
 
   /** A2: an id takes effect once, whatever bytes it is used for; a second time it is refused. */
@@ -133,6 +147,13 @@ export class Checker {
     this.#proved.add(message);
     if (!this.#certificates.provesPrepared(message))
       this.fail("A3", `${from} offers a prepared certificate for ${message.height} that proves nothing`);
+  }
+
+  /** A4: whoever cosigns a height holds it on disk. */
+  onCosignature(from: NodeId, height: number): void {
+    if (!this.#options.honest(from)) return;
+    const { platter } = this.#options.cluster.node(from);
+    if (!platter.durable.has(blockKey(height))) this.fail("A4", `${from} cosigned ${height} before it was durable`);
   }
 
   /** A8: evidence names only the guilty, found or recorded. */
@@ -201,7 +222,7 @@ export class Checker {
   #checkBlocks(id: NodeId): void {
     const { store } = this.#options.cluster.node(id);
     for (let height = 1; height <= (this.#heights.get(id) ?? 0); height++) {
-      const stored = store?.get(`b/${String(height).padStart(16, "0")}`);
+      const stored = store?.get(blockKey(height));
       const wrong = stored === undefined ? "unreadable" : this.#certificates.wrongBlock(height, stored);
       if (wrong === "unreadable") return this.fail("L1", `${id} lost its block ${height}`);
       if (wrong === "unproved") this.fail("A3", `${id} holds no valid certificate for ${height}`);
@@ -225,10 +246,17 @@ export class Checker {
     try {
       const [height] = notPrefixes(replica, [...this.#certified.values()], context);
       if (height !== undefined) this.fail("L1", `the tree certified after ${height} is no prefix of the log of ${id}`);
+      const [seq] = notLinked(replica, context);
+      if (seq !== undefined) this.fail("L1", `entry ${seq} of ${id} does not name the one before it`);
     } catch (cause) {
       this.fail("L1", `the log of ${id} does not read: ${cause instanceof Error ? cause.message : String(cause)}`);
     }
   }
+}
+
+/** Where the store keeps a block. */
+function blockKey(height: number): string {
+  return `b/${String(height).padStart(16, "0")}`;
 }
 
 function equalStored(left: Uint8Array | undefined, right: Uint8Array | undefined): boolean {

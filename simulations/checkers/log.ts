@@ -1,5 +1,16 @@
 import { parsePolicy, policyText, shardAt, verifyReceipt } from "#audit";
-import { type CertifiedPoint, type Hash, type Hasher, hashLeaf, type Membership, merkleRoot, type SeededRandom, toHash } from "#base";
+import {
+  type CertifiedPoint,
+  decodeUtf8,
+  type Hash,
+  type Hasher,
+  hashLeaf,
+  type Membership,
+  merkleRoot,
+  type SeededRandom,
+  toHash,
+  toHex,
+} from "#base";
 import type { OrderedRecord, Replica } from "#replica";
 import type { KeyMill } from "../keys.ts";
 
@@ -61,6 +72,17 @@ export function notPrefixes(replica: Replica, certified: readonly CertifiedPoint
   const rootOf = (to: number): Hash => toHash(merkleRoot(hasher, leaves.slice(0, to)));
   const points = random.shuffle(certified.filter((point) => point.size <= size)).slice(0, SAMPLES);
   return points.filter((point) => rootOf(point.size) !== point.root).map(({ height }) => height);
+}
+
+/** L1, by the bytes alone: a sampled entry names the hash of the one before it. Returns the numbers of those that do not. */
+export function notLinked(replica: Replica, { hasher, random }: LogContext): readonly number[] {
+  const { size } = replica.status().certified;
+  const sampled = Array.from({ length: size < 2 ? 0 : SAMPLES }, () => random.between(1, size - 1));
+  return sampled.filter((seq) => {
+    const [before, entry] = replica.reader.entries({ from: seq - 1, to: seq + 1 });
+    if (before === undefined || entry === undefined) return true;
+    return !decodeUtf8(entry).includes(`"previousHash":"${toHex(hasher.sha256(before))}"`);
+  });
 }
 
 function isValid(keys: KeyMill, claim: Parameters<KeyMill["verifier"]["verify"]>[0][number]): boolean {

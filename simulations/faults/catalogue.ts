@@ -3,6 +3,7 @@ import { BYZANTINE_FAULTS } from "./byzantine-faults.ts";
 import { CLIENT_FAULTS } from "./client-faults.ts";
 import { CLOCK_FAULTS } from "./clock-faults.ts";
 import type { Fault, FaultDefinition } from "./fault.ts";
+import { GOVERNANCE_FAULTS } from "./governance-faults.ts";
 import { NETWORK_FAULTS } from "./network-faults.ts";
 import { PROCESS_FAULTS } from "./process-faults.ts";
 import { STORAGE_FAULTS } from "./storage-faults.ts";
@@ -14,6 +15,7 @@ export const FAULT_CATALOGUE: readonly FaultDefinition[] = [
   ...STORAGE_FAULTS,
   ...CLOCK_FAULTS,
   ...CLIENT_FAULTS,
+  ...GOVERNANCE_FAULTS,
   ...BYZANTINE_FAULTS,
 ];
 

@@ -1,7 +1,9 @@
+import { AUDIT_BUGS } from "./audit.ts";
 import type { PlantedBug } from "./bug.ts";
 import { PBFT_BUGS } from "./pbft.ts";
 import { RAFT_BUGS } from "./raft.ts";
 import { REPLICA_BUGS } from "./replica.ts";
+import { MEMBERSHIP_BUGS, STATE_BUGS } from "./state.ts";
 import { STORAGE_BUGS } from "./storage.ts";
 import { TENDERMINT_BUGS } from "./tendermint.ts";
 
@@ -35,4 +37,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ...NODE_BUGS,
   ...REPLICA_BUGS,
   ...STORAGE_BUGS,
+  ...MEMBERSHIP_BUGS,
+  ...STATE_BUGS,
+  ...AUDIT_BUGS,
 ];

@@ -44,4 +44,32 @@ export const REPLICA_BUGS: readonly PlantedBug[] = [
     },
     { keepsFirstAnswer: false },
   ),
+  bug(
+    {
+      name: "commands-not-verified",
+      about: "a proposal's commands are ordered whoever signed them",
+      breaks: ["A2", "S1"],
+      kinds: ["smuggle", "slow-links"],
+    },
+    { verifiesCommands: false },
+  ),
+  bug(
+    {
+      name: "times-not-checked",
+      about: "a leader may name any time",
+      breaks: ["A2"],
+      kinds: ["mistime"],
+    },
+    { isTimely: () => true },
+  ),
+  bug(
+    {
+      name: "failed-sync-ignored",
+      known: "Rebello et al. 2020; etcd #14143",
+      about: "a write that failed is taken for written, since the next one succeeds",
+      breaks: ["A4", "A5", "L1", "A7", "S1"],
+      kinds: ["fsync-error", "crash", "cluster-restart"],
+    },
+    { stopsAtFailedWrite: false },
+  ),
 ];

@@ -1,0 +1,66 @@
+import { type EngineName, type Hash, type Membership, totalWeight } from "#base";
+import type { BlockEvent } from "#replica";
+import { bearsNoFault } from "../shape.ts";
+import type { Intent } from "../workload.ts";
+
+/** What the model of epochs knows of the cluster. */
+export interface EpochContext {
+  readonly engine: EngineName;
+  /** Heights between a change and the first height of its epoch (docs/protocols/membership.md, M2). */
+  readonly activationDelay: number;
+  readonly membership: Membership;
+  /** What a command of the workload asked for. */
+  askedFor(command: Hash): Intent | undefined;
+}
+
+/**
+ * Epochs by a model of their own that shares nothing with the state machine: which changes took effect, when they begin, and whose ids are
+ * taken. Fed with each height once, in order.
+ */
+export class EpochModel {
+  readonly #context: EpochContext;
+  /** Heights at which a change of members took effect. */
+  readonly #changes: number[] = [];
+  readonly #taken: Set<string>;
+  #weighed = 0;
+
+  constructor(context: EpochContext) {
+    this.#context = context;
+    this.#taken = new Set(context.membership.members.map(({ id }) => id));
+  }
+
+  /** What is wrong with a block, and with the members that decided it. */
+  wrong({ height, results, entries }: BlockEvent, members: Membership | undefined): string[] {
+    const found = members === undefined ? [] : this.#fatalMembers(members);
+    const epoch = this.#changes.filter((at) => at + this.#context.activationDelay <= height).length;
+    const sealed = entries.find(({ kind }) => kind === "block.sealed")?.content["epoch"];
+    if (sealed !== epoch) found.push(`height ${height} is of epoch ${JSON.stringify(sealed)}, and ${epoch} by the changes before it`);
+    for (const { command, code } of results) {
+      const intent = this.#context.askedFor(command);
+      if (code === "OK" && intent?.kind === "govern") found.push(...this.#onChange(height, intent));
+    }
+    return found;
+  }
+
+  /** Members of an epoch, each of which could stop the others alone. Looked at once for each epoch. */
+  #fatalMembers(membership: Membership): string[] {
+    const { engine } = this.#context;
+    const { epoch, members } = membership;
+    if (epoch <= this.#weighed || bearsNoFault({ nodes: members.length, engine })) return [];
+    this.#weighed = epoch;
+    const factor = engine === "raft" ? 2 : 3;
+    const total = totalWeight(membership);
+    return members.filter(({ weight }) => factor * weight >= total).map(({ id }) => `${id} has too much weight in epoch ${epoch}`);
+  }
+
+  #onChange(height: number, { learner, changesMembers }: Intent): string[] {
+    const found: string[] = [];
+    if (learner !== undefined && this.#taken.has(learner)) found.push(`the id ${learner} is given to a second node at ${height}`);
+    if (learner !== undefined) this.#taken.add(learner);
+    if (changesMembers !== true) return found;
+    if (this.#changes.some((at) => at + this.#context.activationDelay > height))
+      found.push(`members change at ${height} while another change is in flight`);
+    this.#changes.push(height);
+    return found;
+  }
+}
