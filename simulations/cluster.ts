@@ -345,9 +345,6 @@ function genesisOf(options: ClusterOptions, members: readonly Member[]): Uint8Ar
 /** Lifetime of a simulated command: the longest allowed. */
 export const COMMAND_LIFETIME_US: number = LIMITS.commandLifetimeMaxUs - 1_000_000;
 
-/** A member with its keys. */
-export function memberOf(keys: KeyMill, id: NodeId, weight: number): Member {
-  const key = (role: string): PublicKey => keys.keyOf(`${id}/${role}`).publicKey;
 /** A member whose keys follow from its id. */
 export function memberOf(keys: KeyMill, id: NodeId, weight: number): Member {
   return {

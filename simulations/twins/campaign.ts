@@ -156,5 +156,6 @@ const KEYS = standInKeys(nodeHasher);
 
 function playOptions(planted: string | undefined): PlayOptions {
   const rules = planted === undefined ? undefined : plantedBug(planted).overrides.rules;
-  return { hasher: nodeHasher, keys: KEYS, ...(rules && { rules }) };
+  // What hangs on a clock is no rule of a core, and cores are all there is here.
+  return { hasher: nodeHasher, keys: KEYS, ...(typeof rules === "object" && { rules }) };
 }

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fastCheck from "fast-check";
 import { tolerableWeight } from "#base";
-import { FAULT_CATALOGUE, FAULT_KINDS, faultsOf, MARKS, parseFaults, runCampaign, SIMULATED_ENGINES } from "#simulations";
+import { FAULT_CATALOGUE, FAULT_KINDS, faultsOf, MARKS, PLANTED_BUGS, parseFaults, runCampaign, SIMULATED_ENGINES } from "#simulations";
 import { readText } from "../repository.ts";
 
 const weightsOfCluster = fastCheck.array(fastCheck.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 31 });
@@ -72,7 +72,7 @@ describe("a campaign", function () {
     const sought = [
       await runCampaign({ ...base, seeds: { from: 0, to: 49 }, kinds: ["targeted-loss"] }),
       await runCampaign({ ...base, seeds: { from: 0, to: 24 }, kinds: ["crash-loop", "cluster-restart", "leader-crash"] }),
-      await runCampaign({ ...base, seeds: { from: 0, to: 24 }, kinds: ["stuff", "mistime", "lie-catch-up", "crash"] }),
+      await runCampaign({ ...base, seeds: { from: 0, to: 29 }, kinds: ["stuff", "mistime", "lie-catch-up", "crash", "smuggle"] }),
       await runCampaign({ ...base, seeds: { from: 0, to: 19 }, kinds: ["expired-commands", "clock-back", "conflicting-ids"] }),
       await runCampaign({ ...base, seeds: { from: 0, to: 9 }, kinds: ["command-flood", "reweight", "crash"] }),
     ];
@@ -124,6 +124,22 @@ describe("docs/TESTING.md", () => {
     const rows = [...text.matchAll(/^\| (?:network|process|storage|clock|client|byzantine) \| .*$/gm)].map(([row]) => row);
     const expected = FAULT_CATALOGUE.map(({ group, kind, about, must }) => `| ${group} | \`${kind}\` | ${about} | ${must} |`);
     expect(rows).to.deep.equal(expected);
+  });
+
+  it("has the planted bugs as they are, in every room", () => {
+    for (const { room, name, about, breaks, known = "" } of PLANTED_BUGS)
+      expect(text).to.include(`| \`${name}\` | ${room} | ${about} | ${breaks.join(", ")} | ${known} |`);
+    expect(new Set(PLANTED_BUGS.map(({ name }) => name)).size)
+      .to.equal(PLANTED_BUGS.length)
+      .and.to.be.at.least(25);
+    expect([...new Set(PLANTED_BUGS.map(({ room }) => room))].sort()).to.deep.equal([
+      "audit",
+      "membership",
+      "protocol",
+      "replica",
+      "state",
+      "storage",
+    ]);
   });
 
   it("has the marks as they are, and names no kind that there is not", () => {
