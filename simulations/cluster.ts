@@ -218,10 +218,11 @@ export class SimulatedCluster {
 
   #watched(id: NodeId, signer: NodeSigner): NodeSigner {
     return {
-      sign: (role, message, done) => {
+      holds: (role, key) => signer.holds(role, key),
+      sign: (role, message, done, key) => {
         if (role === "vote") this.#observer.onSign(purposeOf(message));
         if (role === "gateway") this.#observer.onReport(id, message.subarray(COMMAND_PREFIX_BYTES));
-        signer.sign(role, message, done);
+        signer.sign(role, message, done, key);
       },
     };
   }

@@ -108,14 +108,30 @@ function checksum(secret: Secret, message: Uint8Array): Uint8Array {
   return signature;
 }
 
+/** Times that a schedule renews a node's keys at most. */
+const RENEWALS_MAX = 8;
+
+/** The name of a node's key after so many renewals. */
+export function renewedKeyName(node: string, role: KeyRole, round: number): string {
+  return round === 0 ? `${node}/${role}` : `${node}/${role}/${round}`;
+}
+
 /** The keys of one simulated node. */
 export function nodeSigner(mill: KeyMill, node: string): NodeSigner {
   const keys = new Map<KeyRole, SimulatedKey>();
   for (const role of ["vote", "log", "witness", "gateway"] as const) keys.set(role, mill.keyOf(`${node}/${role}`));
+  const find = (role: KeyRole, wanted: PublicKey): SimulatedKey | undefined => {
+    for (let round = 0; round <= RENEWALS_MAX; round++) {
+      const key = mill.keyOf(renewedKeyName(node, role, round));
+      if (key.publicKey === wanted) return key;
+    }
+    return undefined;
+  };
   return {
-    sign: (role, message, done) => {
-      const key = keys.get(role);
+    sign: (role, message, done, wanted) => {
+      const key = wanted === undefined ? keys.get(role) : find(role, wanted);
       if (key !== undefined) done(key.sign(message));
     },
+    holds: (role, key) => find(role, key) !== undefined,
   };
 }

@@ -1,4 +1,4 @@
-import type { NodeId } from "./ids.ts";
+import type { NodeId, PublicKey } from "./ids.ts";
 import type { Member } from "./membership.ts";
 import type { SignatureClaim } from "./signed-command.ts";
 
@@ -33,8 +33,13 @@ export type KeyRole = "vote" | "log" | "witness" | "gateway";
 
 /** Signs with a node's keys, which never leave it. */
 export interface NodeSigner {
-  /** @param message the full bytes, domain prefix or note text included */
-  sign(role: KeyRole, message: Uint8Array, done: (signature: Uint8Array) => void): void;
+  /**
+   * @param message the full bytes, domain prefix or note text included
+   * @param key which of the role's keys signs, where they were renewed; it has to be held. Without it the one that the node began with
+   */
+  sign(role: KeyRole, message: Uint8Array, done: (signature: Uint8Array) => void, key?: PublicKey): void;
+  /** Whether the secret half of a role's key is here. */
+  holds(role: KeyRole, key: PublicKey): boolean;
 }
 
 /** Checks Ed25519 signatures by libsodium's predicate, and by no other. */

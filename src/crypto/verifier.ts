@@ -1,6 +1,16 @@
 import { hash } from "node:crypto";
-import { concatBytes, type KeyRole, LIMITS, type NodeSigner, type SignatureClaim, type SignatureVerifier } from "#base";
-import type { Ed25519 } from "./sodium.ts";
+import {
+  concatBytes,
+  invariant,
+  type KeyRole,
+  LIMITS,
+  type NodeSigner,
+  type PublicKey,
+  type SignatureClaim,
+  type SignatureVerifier,
+  toBase64Url,
+} from "#base";
+import type { Ed25519, KeyPair } from "./sodium.ts";
 
 /**
  * Verifies within the call, and remembers what was valid: a batch signature is met once per command that it covers, and a
@@ -21,9 +31,22 @@ export function createVerifier(ed25519: Ed25519, options: { readonly remembered?
   return { verify: (claims, done) => done(claims.map(check)) };
 }
 
-/** Signs with a node's secret keys (64 bytes each) within the call. The keys are held for as long as the signer is. */
-export function createNodeSigner(ed25519: Ed25519, secretKeys: Readonly<Record<KeyRole, Uint8Array>>): NodeSigner {
-  return { sign: (role, message, done) => done(ed25519.sign(secretKeys[role], message)) };
+/** Signs with a node's keys within the call. Renewed keys are looked for when they are first asked for: they may come while the node runs. */
+export function createNodeSigner(
+  ed25519: Ed25519,
+  keys: Readonly<Record<KeyRole, KeyPair>>,
+  findRenewed: (role: KeyRole, key: PublicKey) => KeyPair | undefined = () => undefined,
+): NodeSigner {
+  const find = (role: KeyRole, key: PublicKey): KeyPair | undefined =>
+    toBase64Url(keys[role].publicKey) === key ? keys[role] : findRenewed(role, key);
+  return {
+    sign: (role, message, done, key) => {
+      const pair = key === undefined ? keys[role] : find(role, key);
+      invariant(pair !== undefined, "only a key that is held is asked to sign");
+      done(ed25519.sign(pair.secretKey, message));
+    },
+    holds: (role, key) => find(role, key) !== undefined,
+  };
 }
 
 /** One name for one claim: key and signature have fixed lengths, so that no two claims join to the same bytes. */

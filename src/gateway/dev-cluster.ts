@@ -1,11 +1,11 @@
-import { clusterIdOf, type EngineName, type Hash, parseGenesis, parseNodeId, QuorumgateError, silentTelemetry } from "#base";
+import { clusterIdOf, type EngineName, type Hash, parseGenesis, parseNodeId, QuorumgateError, silentTelemetry, toBase64Url } from "#base";
 import { loadSodium, nodeHasher, type Signer } from "#crypto";
-import { assembleGenesis, createNodeIdentity, createServiceKey, type NodeIdentity, serviceSignerOf } from "#identity";
+import { assembleGenesis, createNodeIdentity, createServiceKey, type NodeIdentity, renewNodeIdentity, serviceSignerOf } from "#identity";
 import { type GuardAnchor, initializeGuard } from "#replica";
 import { MemoryStore } from "#storage";
 import { memoryNetwork } from "#transport";
 import { LocalBackend } from "./local-backend.ts";
-import { openReplica, startReplica } from "./node.ts";
+import { type KeyFinder, openReplica, startReplica } from "./node.ts";
 import { forwardEvents, SecurityGateway } from "./security-gateway.ts";
 
 /** A whole cluster inside one process, for tests and examples. Nothing of it outlives the process. */
@@ -21,6 +21,8 @@ export interface DevCluster {
   gateway(node: number): SecurityGateway;
   /** Starts one more node, which the cluster lets in once its node file is admitted as a learner's. Its number is the next one. */
   addNode(): Promise<{ readonly node: number; readonly nodeFile: Uint8Array }>;
+  /** Makes new L and W keys for a node, as `node renew` does; it signs with them once a change of members has named them. Gives its new node file. */
+  renew(node: number): Uint8Array;
   /** Cuts the links between these nodes and the others. */
   partition(nodes: readonly number[]): void;
   heal(): void;
@@ -57,6 +59,7 @@ export async function createDevCluster(options: { readonly nodes?: number; reado
   });
   const signers = new Map<string, Signer>([[operator.id, serviceSignerOf(ed25519, operator)]]);
   const network = memoryNetwork();
+  const renewals = new Map<string, NodeIdentity>();
   const start = async (identity: NodeIdentity): Promise<SecurityGateway> => {
     const store = new MemoryStore();
     const anchor = memoryAnchor();
@@ -64,7 +67,7 @@ export async function createDevCluster(options: { readonly nodes?: number; reado
     const relay: { gateway?: SecurityGateway } = {};
     const transport = network.transportFor(identity.member.id);
     const ports = { store, anchor, transport, telemetry: silentTelemetry, events: forwardEvents(relay) };
-    const replica = await openReplica({ identity, ed25519, genesisBytes }, ports);
+    const replica = await openReplica({ identity, ed25519, genesisBytes, findRenewed: keysIn(renewals, identity.member.id) }, ports);
     await startReplica(replica);
     const stop = (): Promise<void> => new Promise((resolve) => replica.stop(resolve));
     relay.gateway = SecurityGateway.over(new LocalBackend({ replica, genesis: parseGenesis(genesisBytes) }), { signers, stop });
@@ -81,6 +84,13 @@ export async function createDevCluster(options: { readonly nodes?: number; reado
       if (gateway === undefined) throw new QuorumgateError("CONFIG_INVALID", `the cluster has nodes 1 to ${gateways.length}`);
       return gateway;
     },
+    renew: (node) => {
+      const identity = identities[node - 1];
+      if (identity === undefined) throw new QuorumgateError("CONFIG_INVALID", `the cluster began with nodes 1 to ${nodes}`);
+      const renewed = renewNodeIdentity(ed25519, identity, { nowMs });
+      renewals.set(identity.member.id, renewed);
+      return renewed.nodeFile;
+    },
     addNode: async () => {
       const node = gateways.length + 1;
       const identity = identityOf(node);
@@ -92,6 +102,13 @@ export async function createDevCluster(options: { readonly nodes?: number; reado
     stop: async () => {
       await Promise.all(gateways.map((gateway) => gateway.stop()));
     },
+  };
+}
+
+function keysIn(renewals: ReadonlyMap<string, NodeIdentity>, node: string): KeyFinder {
+  return (role, key) => {
+    const pair = renewals.get(node)?.keys[role];
+    return pair !== undefined && toBase64Url(pair.publicKey) === key ? pair : undefined;
   };
 }
 

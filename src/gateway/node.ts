@@ -3,15 +3,17 @@ import {
   clusterIdOf,
   type Genesis,
   type Hash,
+  type KeyRole,
   type KeyValueStore,
   type NodeId,
+  type PublicKey,
   parseGenesis,
   QuorumgateError,
   type Telemetry,
   type Transport,
 } from "#base";
-import { createVerifier, type Ed25519, identifyPeer, loadSodium, nodeHasher } from "#crypto";
-import { loadNodeIdentity, type NodeIdentity, nodeSignerOf } from "#identity";
+import { createVerifier, type Ed25519, identifyPeer, type KeyPair, loadSodium, nodeHasher } from "#crypto";
+import { findRenewedKey, loadNodeIdentity, type NodeIdentity, nodeSignerOf, settleRenewal } from "#identity";
 import { type GuardAnchor, initializeGuard, Replica, type ReplicaEvents, type ReplicaTiming } from "#replica";
 import { openFileAnchor, openLevelStore } from "#storage";
 import { mtlsTransport, type PartitionableTransport, partitionable } from "#transport";
@@ -50,6 +52,9 @@ export interface RunningNode {
   readonly transport: PartitionableTransport;
   stop(): Promise<void>;
 }
+
+/** Finds a key of a node by its role and public half. */
+export type KeyFinder = (role: KeyRole, key: PublicKey) => KeyPair | undefined;
 
 /** The ports that a replica needs beside its genesis and keys. */
 export interface ReplicaPorts {
@@ -105,7 +110,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   });
   const transport = partitionable(links);
   const mouth = options.interpose?.(transport, { identity, ed25519, genesis, cluster }) ?? transport;
-  const replica = await openReplica({ identity, ed25519, genesisBytes }, { ...options, store, anchor, transport: mouth });
+  const keyring = folderKeyring(ed25519, options.keysFolder, telemetry);
+  const events = { ...options.events, onEpochSettled: keyring.settle };
+  const node = { identity, ed25519, genesisBytes, findRenewed: keyring.find };
+  const replica = await openReplica(node, { ...options, events, store, anchor, transport: mouth });
   await startReplica(replica);
   return {
     id: identity.member.id,
@@ -121,12 +129,45 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   };
 }
 
+/**
+ * Renewed keys out of a node's folder. They may be put there while the node runs; once their epoch has begun they take the place of the old ones,
+ * which are gone from the disk with that.
+ */
+function folderKeyring(
+  ed25519: Ed25519,
+  folder: string,
+  telemetry: Telemetry,
+): { readonly find: KeyFinder; readonly settle: ReplicaEvents["onEpochSettled"] } {
+  const found = new Map<PublicKey, KeyPair>();
+  return {
+    find: (role, key) => {
+      const pair = found.get(key) ?? findRenewedKey(ed25519, folder, { role, key });
+      if (pair !== undefined) found.set(key, pair);
+      return pair;
+    },
+    settle: (member) => {
+      try {
+        if (settleRenewal(ed25519, folder, member)) telemetry.log("info", "keys renewed", { node: member.id });
+      } catch (error) {
+        // The node goes on with the keys that it holds; the next start tries again.
+        telemetry.log("error", "keys not put in place", { reason: error instanceof Error ? error.message : String(error) });
+      }
+    },
+  };
+}
+
 /** Opens a replica over the given ports with a node's own keys. */
 export function openReplica(
-  node: { readonly identity: NodeIdentity; readonly ed25519: Ed25519; readonly genesisBytes: Uint8Array },
+  node: {
+    readonly identity: NodeIdentity;
+    readonly ed25519: Ed25519;
+    readonly genesisBytes: Uint8Array;
+    /** Keys that took the place of the identity's. */
+    readonly findRenewed?: KeyFinder;
+  },
   ports: ReplicaPorts,
 ): Promise<Replica> {
-  const { identity, ed25519, genesisBytes } = node;
+  const { identity, ed25519, genesisBytes, findRenewed } = node;
   const { store, anchor, transport, telemetry, timing, events } = ports;
   return new Promise((resolve, reject) => {
     Replica.open(
@@ -134,7 +175,7 @@ export function openReplica(
         self: identity.member.id,
         genesisBytes,
         hasher: nodeHasher,
-        signer: nodeSignerOf(ed25519, identity),
+        signer: nodeSignerOf(ed25519, identity, findRenewed),
         verifier: createVerifier(ed25519),
         store,
         anchor,

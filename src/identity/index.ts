@@ -2,7 +2,15 @@ export { attest } from "./attest.ts";
 export { assembleGenesis, type GenesisParts } from "./genesis-assembly.ts";
 export { type NodeFile, readNodeFile } from "./node-file.ts";
 export { loadNodeIdentity, saveNodeIdentity } from "./node-folder.ts";
-export { createNodeIdentity, gatewaySignerOf, type NodeIdentity, type NodeIdentityOptions, nodeSignerOf } from "./node-identity.ts";
+export {
+  createNodeIdentity,
+  gatewaySignerOf,
+  type NodeIdentity,
+  type NodeIdentityOptions,
+  nodeSignerOf,
+  renewNodeIdentity,
+} from "./node-identity.ts";
+export { findRenewedKey, saveRenewal, settleRenewal } from "./renewal.ts";
 export {
   createServiceKey,
   encodePublicIdentity,

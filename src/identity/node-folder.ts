@@ -15,6 +15,7 @@ import { readKeyFile, writeKeyFile } from "./key-file.ts";
 import { readNodeFile } from "./node-file.ts";
 import type { NodeIdentity } from "./node-identity.ts";
 import { readPublicFile, writePublicFile } from "./public-file.ts";
+import { resumeRenewal } from "./renewal.ts";
 
 const ROLES = ["vote", "log", "witness", "gateway"] as const satisfies readonly KeyRole[];
 
@@ -56,6 +57,7 @@ export function saveNodeIdentity(folder: string, identity: NodeIdentity): void {
  * @throws {QuorumgateError} IDENTITY_FOLDER_INVALID, SECRET_FILE_UNSAFE, SECRET_FILE_UNREADABLE and those of `readNodeFile`
  */
 export function loadNodeIdentity(ed25519: Ed25519, folder: string): NodeIdentity {
+  resumeRenewal(ed25519, folder);
   const paths = pathsOf(folder);
   const nodeFile = readPublicFile(paths.nodeFile);
   const { trustDomain, member, certificateDer } = readNodeFile(ed25519, nodeFile);

@@ -85,15 +85,33 @@ export function createNodeIdentity(ed25519: Ed25519, options: NodeIdentityOption
   return { trustDomain, member, keys, authority, tls, nodeFile };
 }
 
-/** Signs with the node's keys by role. */
-export function nodeSignerOf(ed25519: Ed25519, identity: NodeIdentity): NodeSigner {
-  const { vote, log, witness, gateway } = identity.keys;
-  return createNodeSigner(ed25519, {
-    vote: vote.secretKey,
-    log: log.secretKey,
-    witness: witness.secretKey,
-    gateway: gateway.secretKey,
-  });
+/**
+ * The same node with new L and W keys, stated anew under all its keys. The others stay: what they sign may have to be known again by nodes that
+ * are behind.
+ */
+export function renewNodeIdentity(
+  ed25519: Ed25519,
+  identity: NodeIdentity,
+  options: { readonly nowMs: number; readonly peerAddress?: string; readonly httpUrl?: string },
+): NodeIdentity {
+  const { trustDomain, tls, authority } = identity;
+  const { peerAddress = identity.member.peerAddress, httpUrl = identity.member.httpUrl } = options;
+  const keys = { ...identity.keys, log: ed25519.generateKeyPair(), witness: ed25519.generateKeyPair() };
+  const { id: nodeId, weight } = identity.member;
+  const member = memberOf({ options: { nodeId, weight, peerAddress, httpUrl }, keys, authority, tls });
+  const timeUs = Math.floor(options.nowMs / 1_000) * 1_000_000;
+  const file = { trustDomain, member, certificateDer: tls.certificateDer, timeUs };
+  const nodeFile = encodeNodeFile(ed25519, file, { ...keys, tlsPrivateKeyPem: tls.privateKeyPem });
+  return { trustDomain, member, keys, authority, tls, nodeFile };
+}
+
+/** Signs with the node's keys by role; renewed ones are looked for where the caller keeps them. */
+export function nodeSignerOf(
+  ed25519: Ed25519,
+  identity: NodeIdentity,
+  findRenewed?: (role: KeyRole, key: PublicKey) => KeyPair | undefined,
+): NodeSigner {
+  return createNodeSigner(ed25519, identity.keys, findRenewed);
 }
 
 /** Signs the commands that the node's own gateway sends. */
@@ -108,7 +126,7 @@ function authorityName(nodeId: NodeId): string {
 }
 
 function memberOf(made: {
-  readonly options: NodeIdentityOptions;
+  readonly options: Pick<NodeIdentityOptions, "nodeId" | "weight" | "peerAddress" | "httpUrl">;
   readonly keys: NodeIdentity["keys"];
   readonly authority: CertificateWithKey;
   readonly tls: CertificateWithKey;

@@ -240,6 +240,7 @@ function makeCertifier(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger
     ...(faultModelOf(engine) === "byzantine" ? { falseRoots } : {}),
     onCertified: hooks.onCertified,
     onDiverged: (height) => hooks.halt(`a quorum's checkpoint after height ${height} contradicts this node's log`),
+    onKeysMissing: (epoch) => hooks.halt(`the secret halves of the L and W keys that epoch ${epoch} names for this node are not here`),
   });
   const stored = store.get(STORE_KEYS.certified);
   if (stored !== undefined) certifier.restore(readCertified(stored));

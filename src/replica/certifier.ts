@@ -55,6 +55,8 @@ export interface CertifierOptions {
   onCertified(certified: Certified): void;
   /** A quorum stands behind another root than ours: this node must stop and never truncate. */
   onDiverged(height: number): void;
+  /** The L and W keys that the epoch names for this node are not here: it cannot stand behind its log. */
+  onKeysMissing(epoch: number): void;
 }
 
 interface Candidate {
@@ -112,17 +114,24 @@ export class Certifier {
   /** Signs the point with both keys; equal points give equal bytes. */
   cosign(height: number, done: (cosignature: Cosignature) => void): void {
     const point = this.#points.get(height);
-    const { signer, self, membershipAt } = this.#options;
-    if (point === undefined || findMember(membershipAt(height), self) === undefined) return;
+    const { signer, self, membershipAt, onKeysMissing } = this.#options;
+    const membership = membershipAt(height);
+    const member = findMember(membership, self);
+    if (point === undefined || member === undefined) return;
+    const { log, witness } = member.keys;
+    if (!signer.holds("log", log) || !signer.holds("witness", witness)) return onKeysMissing(membership.epoch);
     const seconds = cosignatureSeconds(point);
     const text = checkpointText(point);
-    signer.sign("log", logSignatureMessage(text), (logSignature) => {
-      signer.sign("witness", witnessSignatureMessage({ text, seconds }), (witnessSignature) => {
+    const signLog = (done: (signature: Uint8Array) => void): void => signer.sign("log", logSignatureMessage(text), done, log);
+    const signWitness = (done: (signature: Uint8Array) => void): void =>
+      signer.sign("witness", witnessSignatureMessage({ text, seconds }), done, witness);
+    signLog((logSignature) =>
+      signWitness((witnessSignature) => {
         const cosignature: Cosignature = { node: self, size: point.size, root: point.root, seconds, logSignature, witnessSignature };
         this.#add(height, { cosignature, verdict: "good" });
         done(cosignature);
-      });
-    });
+      }),
+    );
   }
 
   /** A peer's cosignature; heights far ahead are dropped, since the peer sends again. */

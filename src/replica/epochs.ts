@@ -15,6 +15,7 @@ export class Epochs {
   readonly #proposer: Proposer;
   #announced = 0;
   #linked = "";
+  #settled = -1;
 
   constructor(options: ReplicaOptions, parts: Parts, handlers: { readonly participation: Participation; readonly proposer: Proposer }) {
     this.#options = options;
@@ -37,9 +38,15 @@ export class Epochs {
     this.#relink();
   }
 
-  /** A height is certified: those who left with the last epoch are needed no more. */
+  /** A height is certified: those who left with the last epoch are needed no more, nor are its keys. */
   onCertified(): void {
     this.#relink();
+    const { ledger, certifier } = this.#parts;
+    const { epoch } = ledger.membership;
+    const self = findMember(ledger.membership, this.#options.self);
+    if (epoch === this.#settled || certifier.certifiedHeight < ledger.state.epochFirstHeight()) return;
+    this.#settled = epoch;
+    if (self !== undefined) this.#options.events?.onEpochSettled?.(self);
   }
 
   #announceEnd(): void {
@@ -63,7 +70,7 @@ export class Epochs {
   #relink(): void {
     const { ledger, peers } = this.#parts;
     const linked = this.#belonging();
-    const key = linked.map(({ id, keys }) => `${id} ${keys.tls}`).join();
+    const key = linked.map(({ id, keys, peerAddress }) => `${id} ${keys.tls} ${peerAddress}`).join();
     if (key === this.#linked) return;
     this.#linked = key;
     peers.setOthers(linked.map(({ id }) => id).filter((id) => id !== this.#options.self));

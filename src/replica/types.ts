@@ -96,6 +96,8 @@ export interface ReplicaEvents {
   /** This node found proof of misbehaviour. */
   onEvidence(accusation: Accusation): void;
   onHalted(reason: string): void;
+  /** Heights of the member's epoch are certified: what it held for earlier epochs alone is needed no more. Told once for each epoch and start. */
+  onEpochSettled(self: Member): void;
 }
 
 /** What became of a command, as recorded. */

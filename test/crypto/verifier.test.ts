@@ -1,6 +1,6 @@
 import { expect } from "chai";
-import type { SignatureClaim } from "#base";
-import { createNodeSigner, createVerifier, type Ed25519, loadSodium, type Sodium } from "#crypto";
+import { type PublicKey, type SignatureClaim, toBase64Url } from "#base";
+import { createNodeSigner, createVerifier, type Ed25519, type KeyPair, loadSodium, type Sodium } from "#crypto";
 
 /** libsodium that counts how often it is asked. */
 function counting(sodium: Sodium): { readonly ed25519: Ed25519; asked: number } {
@@ -83,19 +83,21 @@ describe("the verifier", () => {
 
   it("finds what a node's signer signed under the key of the role, and no other", () => {
     const roles = ["vote", "log", "witness", "gateway"] as const;
-    const pairs = Object.fromEntries(roles.map((role) => [role, sodium.generateKeyPair()]));
-    const keyOf = (role: string): Uint8Array => pairs[role]?.secretKey ?? new Uint8Array(64);
-    const signer = createNodeSigner(sodium, {
-      vote: keyOf("vote"),
-      log: keyOf("log"),
-      witness: keyOf("witness"),
-      gateway: keyOf("gateway"),
-    });
+    const pair = (): KeyPair => sodium.generateKeyPair();
+    const pairs = { vote: pair(), log: pair(), witness: pair(), gateway: pair() };
+    const renewed = pair();
+    const renewedKey = toBase64Url(renewed.publicKey) as PublicKey;
+    const signer = createNodeSigner(sodium, pairs, (role, key) => (role === "log" && key === renewedKey ? renewed : undefined));
     for (const role of roles) {
       signer.sign(role, Buffer.from(role), (signature) => {
-        const holders = roles.filter((other) => sodium.verify(pairs[other]?.publicKey ?? new Uint8Array(32), Buffer.from(role), signature));
+        const holders = roles.filter((other) => sodium.verify(pairs[other].publicKey, Buffer.from(role), signature));
         expect(holders).to.deep.equal([role]);
       });
+      expect(signer.holds(role, toBase64Url(pairs[role].publicKey) as PublicKey)).to.equal(true);
+      expect(signer.holds(role, renewedKey)).to.equal(role === "log");
     }
+    const bytes = Buffer.from("x");
+    const signed = (signature: Uint8Array): unknown => expect(sodium.verify(renewed.publicKey, bytes, signature)).to.equal(true);
+    signer.sign("log", bytes, signed, renewedKey);
   });
 });

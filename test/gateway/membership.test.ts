@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { verifyReceipt } from "#audit";
-import { type EngineName, parseCanonicalObject, parseSubjectId } from "#base";
+import { type CanonicalObject, type EngineName, parseCanonicalObject, parseSubjectId } from "#base";
 import { signCommand } from "#crypto";
 import { createDevCluster, createServiceIdentity, type DevCluster, type NodeStatus, type Submission } from "#gateway";
 import { changeToCanonical } from "#state";
@@ -12,7 +12,12 @@ const PATIENCE_MS = 10_000;
 async function change(
   cluster: DevCluster,
   at: number,
-  what: { add?: { id: string; weight: number }[]; remove?: string[]; reweight?: { id: string; weight: number }[] },
+  what: {
+    add?: { id: string; weight: number }[];
+    remove?: string[];
+    reweight?: { id: string; weight: number }[];
+    renew?: CanonicalObject[];
+  },
 ): Promise<Submission> {
   const gateway = cluster.gateway(at);
   const { epoch } = await gateway.status();
@@ -32,8 +37,8 @@ async function change(
 }
 
 /** Has a service registered through a node, and gives what came of it with its receipt. */
-async function register(cluster: DevCluster, at: number): Promise<{ readonly receipt: string }> {
-  const about = { id: "service-1", cluster: cluster.cluster, claims: { purpose: "test" }, issuer: cluster.issuer };
+async function register(cluster: DevCluster, at: number, id = "service-1"): Promise<{ readonly receipt: string }> {
+  const about = { id, cluster: cluster.cluster, claims: { purpose: "test" }, issuer: cluster.issuer };
   const { identity, signer } = await createServiceIdentity(about);
   cluster.signers.set(identity.id, signer);
   const { receipt } = await cluster.gateway(at).registerService(identity, true);
@@ -116,6 +121,32 @@ describe("a change of members", function () {
         cluster.partition(engine === "raft" ? [3, 4] : [4]);
         const receipt = await register(cluster, node);
         expect(receipt.receipt).to.include(`node-${node}`);
+      } finally {
+        await cluster.stop();
+      }
+    });
+  }
+
+  for (const engine of ["pbft", "tendermint", "raft"] satisfies EngineName[]) {
+    it(`gives nodes new keys for their checkpoints, and the old ones prove nothing of the new epoch: ${engine}`, async () => {
+      const cluster = await createDevCluster({ engine });
+      const before = await cluster.gateway(1).policy();
+      const old = await register(cluster, 1);
+      try {
+        const renew = [1, 2].map((node) => parseCanonicalObject(cluster.renew(node)));
+        const renewed = await change(cluster, 1, { renew });
+        expect(renewed.kind === "ordered" && renewed.outcome.outcome, JSON.stringify(renewed)).to.equal("applied");
+        for (const node of [1, 2, 3, 4]) await reaches(cluster, node, 1, "participating");
+        // Both are needed for a quorum of all but one, and so their new keys sign.
+        cluster.partition([4]);
+        const { receipt } = await register(cluster, 2, "service-2");
+        const now = await cluster.gateway(2).policy();
+        expect(verifyReceipt(receipt, now).findings).to.deep.equal([]);
+        expect(verifyReceipt(old.receipt, before).findings).to.deep.equal([]);
+        expect(verifyReceipt(receipt, before).exitCode, "by the keys of the epoch before").to.equal(13);
+        expect(verifyReceipt(old.receipt, now).exitCode, "a checkpoint of the epoch before by the new keys").to.equal(13);
+        const epochs = [await handoverAt(cluster, 3, 1)];
+        for (const each of [receipt, old.receipt]) expect(verifyReceipt(each, before, { epochs }).findings).to.deep.equal([]);
       } finally {
         await cluster.stop();
       }
