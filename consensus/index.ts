@@ -13,7 +13,12 @@ export type { Core, CoreOptions, CoreSnapshot, Effect, Input, RestoredLog, Timer
 export { type CoreRules, type CoreTiming, createCore, guardScopeOf } from "./engines.ts";
 export { accusationOf, type Evidence, type SignedVote } from "./evidence.ts";
 export type { ConsensusMessage, DecidedBlockMessage, FetchProposal, ProposalBody } from "./messages.ts";
-export { checkPreparedCertificate, preparedCertificateClaims } from "./pbft/certificates.ts";
+export {
+  checkPreparedCertificate,
+  newViewSignedBody,
+  preparedCertificateClaims,
+  viewChangeSignedBody,
+} from "./pbft/certificates.ts";
 export type { NewView, PbftMessage, PreparedCertificate, Propose, ViewChange, Vote } from "./pbft/messages.ts";
 export { createPbftCore, type PbftOptions } from "./pbft/pbft-core.ts";
 export { PBFT_TIMING, type PbftRules, type PbftTiming, pbftRules, preparedChain } from "./pbft/rules.ts";

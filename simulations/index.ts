@@ -15,6 +15,6 @@ export { type ReplayOptions, replayTranscript, shrinkFaults, type Transcript } f
 export { runSchedule } from "./run.ts";
 export type { RunOptions, RunResult } from "./run-result.ts";
 export { type ScheduleSettings, SIMULATED_ENGINES } from "./schedule.ts";
-export { runTwins, runTwinsScenario, TWINS_CLASSES_MAX, type TwinsReport } from "./twins/campaign.ts";
+export { runTwins, runTwinsScenario, TWINS_CLASSES_MAX, type TwinsOptions, type TwinsReport } from "./twins/campaign.ts";
 export { countTwins } from "./twins/enumerate.ts";
 export { formatScenario, parseScenario, TWINS_LIMITS, type TwinsScenario } from "./twins/scenario.ts";

@@ -2,6 +2,9 @@ import { encodeVoteBody, fromHex, type Hash, signedBytes } from "#base";
 import { type ConsensusMessage, type SeenVote, seenVoteOf, votePurpose } from "#consensus";
 import type { ActorPorts } from "./actor.ts";
 
+/** What signing needs: whose key it is, and which cluster it speaks of. */
+export type SigningPorts = Pick<ActorPorts, "cluster" | "keys" | "node" | "hasher">;
+
 /** What of a vote is changed before it is signed anew. */
 export interface VoteChange {
   readonly height?: number;
@@ -10,7 +13,7 @@ export interface VoteChange {
 }
 
 /** The vote that a message is, changed and properly signed by the node's own key; undefined for what is no vote. */
-export function resign(ports: ActorPorts, message: ConsensusMessage, change: VoteChange): ConsensusMessage | undefined {
+export function resign(ports: SigningPorts, message: ConsensusMessage, change: VoteChange): ConsensusMessage | undefined {
   const vote = seenVoteOf(message, ports.hasher);
   if (vote === undefined) return undefined;
   const changed = { ...vote, ...change };
@@ -24,7 +27,7 @@ export function resign(ports: ActorPorts, message: ConsensusMessage, change: Vot
 }
 
 /** A vote's signature by the node's own key. */
-export function signVote({ cluster, keys, node }: ActorPorts, vote: Omit<SeenVote, "signature">): Uint8Array {
+export function signVote({ cluster, keys, node }: SigningPorts, vote: Omit<SeenVote, "signature">): Uint8Array {
   const body = encodeVoteBody({ ...vote, cluster: fromHex(cluster), digest: fromHex(vote.digest) });
   return keys.keyOf(`${node}/vote`).sign(signedBytes(votePurpose(vote.type), body));
 }

@@ -5,15 +5,16 @@ import { nodeHasher } from "#crypto";
 import { standInKeys } from "../keys.ts";
 import { plantedBug } from "../schedule.ts";
 import { countTwins, drawTwins, enumerateTwins, type TwinsSpace } from "./enumerate.ts";
+import { enumerateMutations, type MutationSpace } from "./mutations.ts";
 import { type PlayOptions, playTwins } from "./play.ts";
 import type { TwinsScenario } from "./scenario.ts";
 
 /** Which scenarios to play. Plain values only: it travels between processes. */
 export interface TwinsSettings {
-  readonly space: TwinsSpace;
-  /** One scenario is drawn for each of these seeds; without them every class of the space is played. */
+  readonly space: TwinsSpace | MutationSpace;
+  /** One scenario of twins is drawn for each of these seeds; of mutations those with these numbers are played. Without them the space is played whole. */
   readonly seeds?: { readonly from: number; readonly to: number };
-  /** Name of a planted bug, of which the rules of its core are taken. */
+  /** Name of a planted bug, of which engine and rules are taken; each process ends with the first scenario that finds it. */
   readonly planted?: string;
 }
 
@@ -36,9 +37,9 @@ export interface TwinsCounts {
   readonly failures: readonly (TwinsFailure & { readonly number: number })[];
 }
 
-/** What `quorumgate simulate --twins` prints. */
+/** What `quorumgate simulate --twins` and `--mutations` print. */
 export interface TwinsReport extends TwinsCounts {
-  /** Scenarios of the space, names counted apart. */
+  /** Scenarios of the space, names counted apart; of mutations as many as were played. */
   readonly all: number;
   readonly exhaustive: boolean;
   readonly seconds: number;
@@ -48,7 +49,8 @@ export interface TwinsReport extends TwinsCounts {
 export interface TwinsOptions extends TwinsSettings {
   /** Processes; as many as there are cores by default. */
   readonly workers?: number;
-  onProgress?(progress: { readonly done: number; readonly total: number; readonly failed: number }): void;
+  /** How many there are in all is not known of mutations: each changes what follows. */
+  onProgress?(progress: { readonly done: number; readonly total: number | undefined; readonly failed: number }): void;
 }
 
 /** Failures that a report lists. */
@@ -65,13 +67,16 @@ export function runTwinsScenario(scenario: TwinsScenario, planted?: string): Ret
   return playTwins(scenario, playOptions(planted));
 }
 
-/** Plays a whole space, or one scenario for each seed. @throws {RangeError} for an unknown planted bug */
+/** Plays a whole space, or one scenario for each seed. @throws {RangeError} for a planted bug that is none of a core */
 export async function runTwins(options: TwinsOptions): Promise<TwinsReport> {
-  const { space, seeds, planted, onProgress } = options;
+  const { seeds, planted, onProgress } = options;
   playOptions(planted);
-  const { all, classes } = countTwins(space);
-  const total = seeds === undefined ? classes : seeds.to - seeds.from + 1;
-  const workers = Math.max(1, Math.min(options.workers ?? availableParallelism(), Math.ceil(total / TURN)));
+  const engine = planted === undefined ? undefined : plantedBug(planted).engine;
+  const space = engine === undefined ? options.space : { ...options.space, engine };
+  const count = "mutations" in space ? undefined : countTwins(space);
+  if (seeds === undefined && count !== undefined && count.classes === undefined) throw new RangeError("too many scenarios: draw some");
+  const total = seeds === undefined ? count?.classes : seeds.to - seeds.from + 1;
+  const workers = Math.max(1, Math.min(options.workers ?? availableParallelism(), Math.ceil((total ?? Number.POSITIVE_INFINITY) / TURN)));
   const startedMs = performance.now();
   let counts = NOTHING;
   const take = (turn: TwinsCounts): void => {
@@ -81,7 +86,8 @@ export async function runTwins(options: TwinsOptions): Promise<TwinsReport> {
   const settings = { space, ...(seeds && { seeds }), ...(planted === undefined ? {} : { planted }) };
   if (workers === 1) await playHere(settings, take);
   else await Promise.all(Array.from({ length: workers }, (_, worker) => playInProcess({ settings, worker, workers }, take)));
-  return { ...counts, all, exhaustive: seeds === undefined, seconds: Math.round((performance.now() - startedMs) / 100) / 10 };
+  const seconds = Math.round((performance.now() - startedMs) / 100) / 10;
+  return { ...counts, all: count?.all ?? counts.scenarios, exhaustive: seeds === undefined, seconds };
 }
 
 /** A worker's part: every so-many-th scenario. */
@@ -96,7 +102,7 @@ export function* playShare({ settings, worker, workers }: TwinsShare): Generator
   const options = playOptions(settings.planted);
   let counts = NOTHING;
   let number = 0;
-  for (const scenario of scenariosOf(settings)) {
+  for (const scenario of scenariosOf(settings, options)) {
     if (number++ % workers !== worker) continue;
     const { violations, messages, disagreements } = playTwins(scenario, options);
     const [first] = violations;
@@ -104,6 +110,7 @@ export function* playShare({ settings, worker, workers }: TwinsShare): Generator
       ...{ scenarios: 1, messages, disagreements: disagreements > 0 ? 1 : 0, failed: first === undefined ? 0 : 1 },
       failures: first === undefined ? [] : [{ scenario, ...first, number }],
     });
+    if (first !== undefined && settings.planted !== undefined) break;
     if (counts.scenarios < TURN) continue;
     yield counts;
     counts = NOTHING;
@@ -111,10 +118,18 @@ export function* playShare({ settings, worker, workers }: TwinsShare): Generator
   yield counts;
 }
 
-function* scenariosOf({ space, seeds }: TwinsSettings): Generator<TwinsScenario> {
-  if (seeds === undefined) return yield* enumerateTwins(space);
+function* scenariosOf({ space, seeds }: TwinsSettings, options: PlayOptions): Generator<TwinsScenario> {
+  if ("mutations" in space) {
+    let number = 0;
+    for (const scenario of enumerateMutations(space, options)) {
+      if (seeds !== undefined && number > seeds.to) return;
+      if (seeds === undefined || number >= seeds.from) yield scenario;
+      number += 1;
+    }
+    return;
+  }
+  if (seeds === undefined) return void (yield* enumerateTwins(space));
   for (let seed = seeds.from; seed <= seeds.to; seed++) yield drawTwins(space, seed);
-  return undefined;
 }
 
 async function playHere(settings: TwinsSettings, take: (turn: TwinsCounts) => void): Promise<void> {
@@ -157,5 +172,6 @@ const KEYS = standInKeys(nodeHasher);
 function playOptions(planted: string | undefined): PlayOptions {
   const rules = planted === undefined ? undefined : plantedBug(planted).overrides.rules;
   // What hangs on a clock is no rule of a core, and cores are all there is here.
+  if (planted !== undefined && typeof rules !== "object") throw new RangeError(`${planted} is no bug in the rules of a core`);
   return { hasher: nodeHasher, keys: KEYS, ...(typeof rules === "object" && { rules }) };
 }

@@ -102,7 +102,8 @@ export class TwinsChecker implements WorldWatcher {
   }
 
   #blame(offender: NodeId, kind: string): void {
-    if (this.#watched.honest.some(({ id }) => id === offender)) this.#fail("A8", `${kind} blames ${offender}, who is honest`);
+    const { honest, liars } = this.#watched;
+    if (!liars.has(offender) && honest.some(({ id }) => id === offender)) this.#fail("A8", `${kind} blames ${offender}, who is honest`);
   }
 
   #verifies(claims: Parameters<KeyMill["verifier"]["verify"]>[0]): boolean {

@@ -1,8 +1,10 @@
-import { encodeUtf8, type Hasher, type Membership, type NodeId, signedBytes, toHash, unreachable, ZERO_HASH } from "#base";
+import { type EngineName, encodeUtf8, type Hasher, type Membership, type NodeId, signedBytes, toHash, unreachable, ZERO_HASH } from "#base";
 import {
   type ConsensusMessage,
   type Core,
   type CoreOptions,
+  type CoreRules,
+  type CoreTiming,
   createCore,
   type DecidedBlockMessage,
   type Effect,
@@ -14,7 +16,6 @@ import {
 } from "#consensus";
 import type { KeyMill } from "../keys.ts";
 import type { Scheduler } from "../scheduler.ts";
-import type { EngineSetting } from "./engines.ts";
 
 /** What a copy asks of the world around it. */
 export interface CopyHost {
@@ -30,9 +31,16 @@ export interface CopyHost {
   onSync(copy: Copy, fromHeight: number): void;
 }
 
+/** The engine of a core, with its waiting times and rules. */
+export interface CoreSetting {
+  readonly name: EngineName;
+  readonly timing: CoreTiming;
+  readonly rules: CoreRules;
+}
+
 /** What all copies of a run share. */
 export interface CopySettings {
-  readonly engine: EngineSetting;
+  readonly engine: CoreSetting;
   readonly membership: Membership;
   readonly hasher: Hasher;
   readonly keys: KeyMill;

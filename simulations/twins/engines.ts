@@ -1,12 +1,9 @@
 import { type EngineName, leaderOf, type Membership, type NodeId } from "#base";
-import { type CoreRules, type CoreTiming, proposerOf, tendermintRules } from "#consensus";
-import type { Copy } from "./copy.ts";
+import { type CoreRules, proposerOf, tendermintRules } from "#consensus";
+import type { Copy, CoreSetting } from "./copy.ts";
 
 /** What a run has to know of its engine: how leaders are named and how a round begins and ends. */
-export interface EngineSetting {
-  readonly name: EngineName;
-  readonly timing: CoreTiming;
-  readonly rules: CoreRules;
+export interface EngineSetting extends CoreSetting {
   /** How long a round lasts, in virtual milliseconds. */
   readonly roundMs: number;
   /** The round in which a copy stands; those ahead of the present round wait for it. */

@@ -21,6 +21,9 @@ interface Moment {
   readonly deaf: readonly string[];
 }
 
+/** Beyond this many, only drawing is quick. */
+const MOMENTS_MAX = 10_000;
+
 /** A renaming of copies that changes nothing but names. */
 type Renaming = ReadonlyMap<string, string>;
 
@@ -58,16 +61,19 @@ export function* enumerateTwins(space: TwinsSpace): Generator<TwinsScenario> {
   }
 }
 
-/** How many scenarios a space has before and after names are traded. */
-export function countTwins(space: TwinsSpace): { readonly all: number; readonly classes: number } {
-  const moments = momentsOf(space);
-  const plain = moments.filter(({ deaf }) => deaf.length === 0).length;
-  const all = moments.length ** (space.rounds - 1) * plain;
+/** How many scenarios a space has, before and after names are traded; so large a space that counting takes long has no number of classes. */
+export function countTwins(space: TwinsSpace): { readonly all: number; readonly classes: number | undefined } {
+  const copies = space.nodes + space.twins;
+  const plain = space.nodes * countPartitions(copies, space.parts);
+  const moments = plain * (space.deaf ? 2 ** copies : 1);
+  const all = moments ** (space.rounds - 1) * plain;
+  if (moments > MOMENTS_MAX) return { all, classes: undefined };
   // Burnside: the mean number of scenarios that a renaming leaves as they are.
   const renamings = renamingsOf(space);
+  const every = momentsOf(space);
   let fixed = 0;
   for (const renaming of renamings) {
-    const same = moments.filter((moment) => keyOf(renamed(moment, renaming)) === keyOf(moment));
+    const same = every.filter((moment) => keyOf(renamed(moment, renaming)) === keyOf(moment));
     fixed += same.length ** (space.rounds - 1) * same.filter(({ deaf }) => deaf.length === 0).length;
   }
   return { all, classes: fixed / renamings.length };
@@ -113,13 +119,23 @@ function momentsOf(space: TwinsSpace): Moment[] {
 }
 
 /** All ways to put names into at most so many parts, whose order does not matter. */
-export function partitionsOf(names: readonly string[], most: number): string[][][] {
+function partitionsOf(names: readonly string[], most: number): string[][][] {
   const [name, ...others] = names;
   if (name === undefined) return [[]];
   return partitionsOf(others, most).flatMap((parts) => {
     const joined = parts.map((_, at) => parts.map((part, index) => (index === at ? [name, ...part] : part)));
     return parts.length < most ? [...joined, [[name], ...parts]] : joined;
   });
+}
+
+/** Ways to put so many names into at most so many parts: Stirling numbers of the second kind, summed. */
+function countPartitions(names: number, most: number): number {
+  let byParts = [1];
+  for (let name = 1; name <= names; name++) {
+    const before = byParts;
+    byParts = Array.from({ length: Math.min(name, most) + 1 }, (_, parts) => parts * (before[parts] ?? 0) + (before[parts - 1] ?? 0));
+  }
+  return byParts.reduce((sum, count) => sum + count, 0);
 }
 
 function subsetsOf(names: readonly string[]): string[][] {

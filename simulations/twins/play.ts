@@ -3,6 +3,7 @@ import type { CoreRules } from "#consensus";
 import type { Violation } from "../checkers/invariants.ts";
 import type { KeyMill } from "../keys.ts";
 import { TwinsChecker } from "./check.ts";
+import type { MailRecord } from "./postman.ts";
 import type { TwinsScenario } from "./scenario.ts";
 import { TwinsWorld } from "./world.ts";
 
@@ -29,16 +30,25 @@ const CLUSTERS = new WeakMap<Hasher, Hash>();
 
 /** Plays a scenario: its rounds, then a whole network in which what is honest has to decide again. */
 export function playTwins(scenario: TwinsScenario, options: PlayOptions): TwinsResult {
+  const { watcher, world } = play(scenario, options, false);
+  const { violations, disagreements } = watcher;
+  const height = Math.max(...world.honest.map(({ tip }) => tip.height));
+  return { violations, disagreements, height, messages: world.delivered };
+}
+
+/** What may happen to each message of a scenario, in the order of sending. */
+export function recordMail(scenario: TwinsScenario, options: PlayOptions): readonly MailRecord[] {
+  return play(scenario, options, true).world.mail;
+}
+
+function play(scenario: TwinsScenario, options: PlayOptions, records: boolean): { watcher: TwinsChecker; world: TwinsWorld } {
   const { hasher, keys, rules } = options;
   const cluster = CLUSTERS.get(hasher) ?? toHash(hasher.sha256(encodeUtf8("twins")));
   CLUSTERS.set(hasher, cluster);
   const watcher = new TwinsChecker({ engine: scenario.engine, cluster, keys });
-  const world = new TwinsWorld({ scenario, hasher, keys, cluster, watcher, ...(rules && { rules }) });
+  const world = new TwinsWorld({ scenario, hasher, keys, cluster, watcher, records, ...(rules && { rules }) });
   watcher.watch(world);
   world.playRounds();
-  const healed = world.heal(watcher.mustBear);
-  watcher.finish(healed);
-  const { violations, disagreements } = watcher;
-  const height = Math.max(...world.honest.map(({ tip }) => tip.height));
-  return { violations, disagreements, height, messages: world.delivered };
+  watcher.finish(world.heal(watcher.mustBear));
+  return { watcher, world };
 }

@@ -1,4 +1,5 @@
 import { ENGINES, type EngineName } from "#base";
+import { MUTATIONS, type Mutation } from "./postman.ts";
 
 /**
  * One way in which twins may break agreement. Nodes are named A, B, C …; the two copies of a node with a twin are `A` and `A'`.
@@ -16,12 +17,14 @@ export interface TwinsScenario {
   readonly round_partitions: readonly (readonly (readonly string[])[])[];
   /** Copies that hear no deciding vote (commit, precommit) and no decided block in the round; none when absent. */
   readonly round_deaf?: readonly (readonly string[])[];
+  /** What happens to single messages; a node whose message is altered is Byzantine. */
+  readonly mutations?: readonly Mutation[];
 }
 
 /** Bounds of a scenario: more nodes or rounds show nothing that fewer do not, and take long. */
-export const TWINS_LIMITS = { nodesMax: 7, roundsMax: 12 } as const;
+export const TWINS_LIMITS = { nodesMax: 7, roundsMax: 12, mutationsMax: 8, messagesMax: 100_000 } as const;
 
-const FIELDS: ReadonlySet<string> = new Set(["engine", "nodes", "twins", "round_leaders", "round_partitions", "round_deaf"]);
+const FIELDS: ReadonlySet<string> = new Set(["engine", "nodes", "twins", "round_leaders", "round_partitions", "round_deaf", "mutations"]);
 
 /** Names of the nodes, in the order of their ids. */
 export function nodeNames(nodes: number): string[] {
@@ -58,8 +61,11 @@ export function parseScenario(value: unknown): TwinsScenario {
   if (rounds < 1 || rounds > TWINS_LIMITS.roundsMax) throw wrong(`there are 1 to ${TWINS_LIMITS.roundsMax} rounds`);
   if (partitions.length !== rounds || (deafness !== undefined && deafness.length !== rounds))
     throw wrong("every round has a leader and a partition");
-  const scenario = { engine, nodes, twins, round_leaders: leaders, round_partitions: partitions };
-  return deafness === undefined ? scenario : { ...scenario, round_deaf: deafness };
+  return {
+    ...{ engine, nodes, twins, round_leaders: leaders, round_partitions: partitions },
+    ...(deafness && { round_deaf: deafness }),
+    ...(fields["mutations"] === undefined ? {} : { mutations: parseMutations(fields["mutations"]) }),
+  };
 }
 
 /** A scenario as a file holds it, one line for each field. */
@@ -73,6 +79,18 @@ function parsePartition(value: unknown, copies: readonly string[]): string[][] {
   const all = parts.flat();
   if (all.length !== copies.length || new Set(all).size !== all.length) throw wrong("each copy stands in exactly one part of a partition");
   return parts;
+}
+
+function parseMutations(value: unknown): Mutation[] {
+  const { mutationsMax, messagesMax } = TWINS_LIMITS;
+  const list = listOf(value, "mutations");
+  if (list.length > mutationsMax) throw wrong(`there are at most ${mutationsMax} mutations`);
+  return list.map((item) => {
+    const { at, what, ...rest } = recordOf(item);
+    if (typeof at !== "number" || !Number.isInteger(at) || at < 0 || at >= messagesMax || Object.keys(rest).length > 0)
+      throw wrong("a mutation is {at, what}, with the number of a message");
+    return { at, what: nameOf(what, MUTATIONS, "mutations") };
+  });
 }
 
 function namesOf(value: unknown, known: readonly string[], what: string): string[] {

@@ -5,6 +5,7 @@ import type { KeyMill } from "../keys.ts";
 import { Scheduler } from "../scheduler.ts";
 import { Copy, type CopyHost } from "./copy.ts";
 import { type EngineSetting, settingOf } from "./engines.ts";
+import { type MailRecord, Postman } from "./postman.ts";
 import { copyNames, nodeNames, nodeOfCopy, type TwinsScenario } from "./scenario.ts";
 
 /** What a scenario is played with. */
@@ -16,6 +17,8 @@ export interface WorldOptions {
   /** Rules of a planted bug. */
   readonly rules?: CoreRules;
   readonly watcher: WorldWatcher;
+  /** Whether it is written down what may happen to each message. */
+  readonly records?: boolean;
 }
 
 /** Who sees what copies do, and may change what they hear. */
@@ -26,8 +29,6 @@ export interface WorldWatcher {
   onHeard(from: NodeId, to: Copy, message: ConsensusMessage): void;
 }
 
-/** Virtual milliseconds on every link: order is that of sending. */
-const DELAY_MS = 1;
 /** After the last round: heights that have to be decided, the virtual time for them, and how often who is behind is helped. */
 const HEALED = { heights: 1, ms: 20_000, helpMs: 50 };
 /** Where nobody has to decide again, it is only looked what the parts make of each other. */
@@ -48,9 +49,11 @@ export class TwinsWorld implements CopyHost {
   readonly #engine: EngineSetting;
   readonly #watcher: WorldWatcher;
   readonly #parts: readonly ReadonlyMap<string, number>[];
+  readonly #postman: Postman;
   readonly #held: (() => void)[] = [];
   #round = 0;
   #isHealed = false;
+  #scripted = 0;
   #goal = 0;
   /** Messages that were delivered. */
   delivered = 0;
@@ -65,6 +68,13 @@ export class TwinsWorld implements CopyHost {
     const script = { membership: this.membership, leaders: leaders.map((name) => ids.get(name) as NodeId), ...(rules && { rules }) };
     this.#engine = settingOf(engine, script);
     this.#parts = partitions.map((parts) => new Map(parts.flatMap((part, index) => part.map((name) => [name, index] as const))));
+    this.#postman = new Postman({
+      scheduler: this.scheduler,
+      mutations: scenario.mutations ?? [],
+      signing: engine === "raft" ? undefined : { hasher, keys, cluster },
+      roundMs: this.#engine.roundMs,
+      records: options.records ?? false,
+    });
     const settings = { engine: this.#engine, membership: this.membership, hasher, keys, cluster };
     this.copies = copyNames(scenario).map((name) => {
       const node = nodeOfCopy(name);
@@ -74,6 +84,16 @@ export class TwinsWorld implements CopyHost {
 
   get honest(): readonly Copy[] {
     return this.copies.filter(({ isHonest }) => isHonest);
+  }
+
+  /** Nodes that said something wrong, beside twins. */
+  get liars(): ReadonlySet<NodeId> {
+    return this.#postman.liars;
+  }
+
+  /** The messages of the script, in the order of sending. */
+  get mail(): readonly MailRecord[] {
+    return this.#postman.records.slice(0, this.#scripted);
   }
 
   /** The rounds of the script. */
@@ -91,6 +111,7 @@ export class TwinsWorld implements CopyHost {
   /** The network is whole. True once every honest copy has decided another height, which a cluster with too many twins need not. */
   heal(mustDecide: boolean): boolean {
     this.#isHealed = true;
+    this.#scripted = this.#postman.records.length;
     this.#goal = Math.max(...this.copies.map(({ tip }) => tip.height)) + HEALED.heights;
     for (const send of this.#held.splice(0)) send();
     for (const copy of this.copies) copy.wake();
@@ -154,7 +175,8 @@ export class TwinsWorld implements CopyHost {
   /** What is said ahead of the round waits for it. */
   #post(from: Copy, to: Copy, message: ConsensusMessage): void {
     if (!this.#isHealed && this.#isAhead(from)) this.#held.push(() => this.#post(from, to, message));
-    else if (this.#reaches(from, to, message)) this.scheduler.after(DELAY_MS * 1_000, () => this.#deliver(from.id, to, message));
+    else if (this.#reaches(from, to, message))
+      this.#postman.post({ from: from.id, to: to.name, message, deliver: (carried) => this.#deliver(from.id, to, carried) });
   }
 
   #reaches(from: Copy, to: Copy, message: ConsensusMessage): boolean {

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import type { EngineName, JsonValue } from "#base";
-import type { TwinsReport, TwinsScenario } from "#simulations";
+import type { TwinsOptions, TwinsReport, TwinsScenario } from "#simulations";
 import { EXIT, parseWhole, UsageError } from "../failure.ts";
 import { type Output, printable } from "../output.ts";
 
@@ -12,19 +12,23 @@ export interface TwinsFlags {
   readonly rounds: string;
   readonly parts: string;
   readonly deaf?: boolean;
+  readonly mutations?: string;
 }
 
 /** What the other options of `simulate` say. */
 export interface TwinsSetting {
   readonly engine: EngineName;
   readonly nodes: number;
-  readonly seeds: { readonly from: number; readonly to: number };
+  /** Which to draw, or which numbers to play; the command's default when absent. */
+  readonly seeds?: { readonly from: number; readonly to: number };
   readonly planted?: string;
   readonly workers?: number;
 }
 
 const PROGRESS_MS = 1_000;
 const FAILURES_SHOWN = 5;
+/** Drawn where there are too many scenarios to try each. */
+const DRAWN = { from: 0, to: 999 };
 
 /** `simulate --twins`: nodes that run twice, with leaders and partitions round by round. */
 export async function simulateTwins(flags: TwinsFlags, setting: TwinsSetting, output: Output): Promise<number> {
@@ -48,27 +52,38 @@ async function playFile(file: string, { planted }: TwinsSetting, output: Output)
 }
 
 async function playSpace(flags: TwinsFlags, setting: TwinsSetting, output: Output): Promise<number> {
-  const { countTwins, formatScenario, runTwins, TWINS_CLASSES_MAX, TWINS_LIMITS } = await import("#simulations");
-  const { engine, seeds, planted, workers } = setting;
+  const { countTwins, TWINS_CLASSES_MAX, TWINS_LIMITS } = await import("#simulations");
+  const { engine, seeds = DRAWN } = setting;
   const nodes = parseWhole(`${setting.nodes}`, { name: "--nodes of twins", min: 1, max: TWINS_LIMITS.nodesMax });
   const twins = parseWhole(flags.twinNodes, { name: "--twin-nodes", min: 0, max: Math.min(nodes, 3) });
   const rounds = parseWhole(flags.rounds, { name: "--rounds", min: 1, max: TWINS_LIMITS.roundsMax });
   const parts = parseWhole(flags.parts, { name: "--parts", min: 1, max: nodes + twins });
   const space = { engine, nodes, twins, rounds, parts, deaf: flags.deaf === true };
-  const isDrawn = countTwins(space).classes > TWINS_CLASSES_MAX;
+  const isDrawn = (countTwins(space).classes ?? Number.POSITIVE_INFINITY) > TWINS_CLASSES_MAX;
   if (isDrawn) output.note("too many scenarios to try each: one is drawn for each of --seeds");
+  return playAll({ space, ...(isDrawn ? { seeds } : {}), ...withChoices(setting) }, output);
+}
+
+/** `simulate --mutations`: something happens to each single message of short runs, or to each two. */
+export function simulateMutations(flags: TwinsFlags, setting: TwinsSetting, output: Output): Promise<number> {
+  const mutations = parseWhole(flags.mutations ?? "1", { name: "--mutations", min: 1, max: 2 });
+  const { engine, seeds } = setting;
+  return playAll({ space: { engine, mutations }, ...(seeds && { seeds }), ...withChoices(setting) }, output);
+}
+
+function withChoices({ planted, workers }: TwinsSetting): Pick<TwinsOptions, "planted" | "workers"> {
+  return { ...(planted === undefined ? {} : { planted }), ...(workers === undefined ? {} : { workers }) };
+}
+
+async function playAll(options: TwinsOptions, output: Output): Promise<number> {
+  const { formatScenario, runTwins } = await import("#simulations");
   let shown = performance.now();
-  const report = await runTwins({
-    space,
-    ...(isDrawn ? { seeds } : {}),
-    ...(planted === undefined ? {} : { planted }),
-    ...(workers === undefined ? {} : { workers }),
-    onProgress: ({ done, total, failed }) => {
-      if (performance.now() - shown < PROGRESS_MS) return;
-      shown = performance.now();
-      output.note(`${done} of ${total} scenarios, ${failed} failed`);
-    },
-  });
+  const onProgress: TwinsOptions["onProgress"] = ({ done, total, failed }) => {
+    if (performance.now() - shown < PROGRESS_MS) return;
+    shown = performance.now();
+    output.note(`${done} ${total === undefined ? "" : `of ${total} `}scenarios, ${failed} failed`);
+  };
+  const report = await runTwins({ ...options, onProgress });
   output.result(report as unknown as JsonValue, () => formatReport(report, output, formatScenario));
   return report.failed === 0 ? EXIT.done : EXIT.refused;
 }
@@ -77,7 +92,7 @@ async function playSpace(flags: TwinsFlags, setting: TwinsSetting, output: Outpu
 function formatReport(report: TwinsReport, { style }: Output, format: (scenario: TwinsScenario) => string): string {
   const { scenarios, all, exhaustive, messages, disagreements, failed, failures, seconds } = report;
   const verdict = failed === 0 ? style.good("no failure") : style.bad(`${failed} failures`);
-  const space = exhaustive ? `all ${all} but for names` : `drawn from ${all}`;
+  const space = exhaustive ? (all === scenarios ? "all" : `all ${all} but for names`) : `drawn from ${all}`;
   return [
     `${verdict}   ${scenarios} scenarios (${space}) · ${disagreements} with a disagreement · ${messages} messages · ${seconds} s`,
     ...failures

@@ -5,7 +5,7 @@ import type { CampaignReport, FaultKind } from "#simulations";
 import { addCommand, perform } from "../command.ts";
 import { EXIT, parseWhole, UsageError } from "../failure.ts";
 import { type Output, printable, table } from "../output.ts";
-import { simulateTwins, type TwinsFlags } from "./simulate-twins.ts";
+import { simulateMutations, simulateTwins, type TwinsFlags } from "./simulate-twins.ts";
 
 interface SimulateOptions extends TwinsFlags {
   readonly json?: boolean;
@@ -37,6 +37,7 @@ export function addSimulateCommand(program: Command): void {
       "simulate --replay failure.json",
       "simulate --twins --engine tendermint --rounds 3",
       "simulate --twins scenario.json",
+      "simulate --mutations 1 --engine raft",
     ],
   };
   addCommand(program, "simulate", text)
@@ -54,17 +55,20 @@ export function addSimulateCommand(program: Command): void {
     .option("--rounds <number>", "with --twins: rounds with a leader and a partition each", "3")
     .option("--parts <number>", "with --twins: into how many parts the network falls at most", "2")
     .option("--deaf", "with --twins: in a round some may miss the deciding votes as well")
+    .option("--mutations <number>", "short runs in which something happens to each message (1), or to each two (2)")
     .action((options: SimulateOptions) => perform(options, (output) => modeOf(options)(options, output)));
 }
 
-function modeOf({ twins, replay: file }: SimulateOptions): (options: SimulateOptions, output: Output) => Promise<number> {
-  if (twins !== undefined) return playTwins;
+function modeOf({ twins, mutations, replay: file }: SimulateOptions): (options: SimulateOptions, output: Output) => Promise<number> {
+  if (twins !== undefined || mutations !== undefined) return playTwins;
   return file === undefined ? campaign : replay;
 }
 
 async function playTwins(options: SimulateOptions, output: Output): Promise<number> {
-  const shared = { engine: await readEngine(options), nodes: readNodes(options), seeds: readSeeds(options.seeds ?? ORDINARY_SEEDS) };
-  return simulateTwins(options, { ...shared, ...(await readPlanted(options)), ...readWorkers(options) }, output);
+  const { seeds } = options;
+  const shared = { engine: await readEngine(options), nodes: readNodes(options), ...(seeds && { seeds: readSeeds(seeds) }) };
+  const setting = { ...shared, ...(await readPlanted(options)), ...readWorkers(options) };
+  return options.mutations === undefined ? simulateTwins(options, setting, output) : simulateMutations(options, setting, output);
 }
 
 async function campaign(options: SimulateOptions, output: Output): Promise<number> {
