@@ -18,6 +18,7 @@ import { type Certified, Certifier } from "./certifier.ts";
 import { CoreDriver, type CoreDriverPorts } from "./core-driver.ts";
 import { FalseRoots } from "./false-roots.ts";
 import { isGuardCurrent, votesCounted } from "./guard-count.ts";
+import { HeardVotes } from "./heard-votes.ts";
 import { STORE_KEYS } from "./keys.ts";
 import { LeaderRate } from "./leader-rate.ts";
 import { LeaderWatch } from "./leader-watch.ts";
@@ -54,6 +55,7 @@ export interface Parts {
   readonly watch: LeaderWatch;
   readonly rate: LeaderRate;
   readonly peers: Peers;
+  readonly heardVotes: HeardVotes;
   readonly serving: ServingBudget;
   readonly timing: ReplicaTiming;
   /** The data folder is the one that this node wrote last (vote guard, rule G3). */
@@ -125,6 +127,14 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
     rules,
   });
   const peers = new Peers({ membership: ledger.membership, self, transport, telemetry });
+  const heardVotes = new HeardVotes({
+    cluster,
+    verifier,
+    tipHeight: heights.tipHeight,
+    membershipOf: (epoch) => ledger.state.epoch(epoch)?.membership,
+    tell: (votes) => peers.broadcast({ kind: "heard", votes }),
+    onAccusation: hooks.accuse,
+  });
   const serving = new ServingBudget(clock);
   const catchUp = new CatchUp({
     timers,
@@ -160,6 +170,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
     watch: new LeaderWatch(),
     rate: new LeaderRate(),
     peers,
+    heardVotes,
     serving,
     timing,
     guardCurrent,

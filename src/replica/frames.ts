@@ -1,6 +1,7 @@
 import { HANDOVER_BYTES_MAX } from "#audit";
-import { ByteReader, ByteWriter, type Hash, LIMITS, parseHash, QuorumgateError, VOTE_TYPE, type VoteType } from "#base";
+import { ByteReader, ByteWriter, type Hash, LIMITS, parseHash, parseNodeId, QuorumgateError, VOTE_TYPE, type VoteType } from "#base";
 import type { SeenVote } from "#consensus";
+import type { HeardVote } from "./heard-votes.ts";
 
 /** Own cosignature of the log after a height. */
 export interface CosignatureFrame {
@@ -38,6 +39,8 @@ export type Frame =
   /** The file `epochs/<e>`; empty when the sender lacks it. */
   | { readonly kind: "handover"; readonly epoch: number; readonly file: Uint8Array }
   | { readonly kind: "probe"; readonly nonce: Uint8Array }
+  /** Statements of others that do not go together. */
+  | { readonly kind: "heard"; readonly votes: readonly HeardVote[] }
   | ProbeReplyFrame;
 
 const KINDS = [
@@ -51,8 +54,11 @@ const KINDS = [
   "probe-reply",
   "handover-request",
   "handover",
+  "heard",
 ] as const;
 const NONCE_BYTES = 32;
+/** Statements in one frame: a vote and the proposal that it does not fit. */
+const HEARD_MAX = 2;
 
 /** Frame: u8 kind ‖ fields, big-endian. */
 export function encodeFrame(frame: Frame): Uint8Array {
@@ -75,6 +81,10 @@ export function encodeFrame(frame: Frame): Uint8Array {
       return writer.u64(frame.epoch).finish();
     case "handover":
       return writer.u64(frame.epoch).bytes(frame.file).finish();
+    case "heard":
+      writer.u32(frame.votes.length);
+      for (const { node, vote } of frame.votes) writeSeen(writer.text(node), vote);
+      return writer.finish();
     case "probe":
       return writer.raw(frame.nonce).finish();
     case "probe-reply":
@@ -89,11 +99,12 @@ export function probeReplyBody(frame: Omit<ProbeReplyFrame, "signature">): Uint8
     .u64(frame.height)
     .bytes(frame.certificate)
     .u8(frame.seen === undefined ? 0 : 1);
-  if (frame.seen !== undefined) {
-    const { epoch, height, view, type, digest, validRound, signature } = frame.seen;
-    writer.u64(epoch).u64(height).u64(view).u8(type).text(digest).i64(validRound).raw(signature);
-  }
+  if (frame.seen !== undefined) writeSeen(writer, frame.seen);
   return writer.finish();
+}
+
+function writeSeen(writer: ByteWriter, { epoch, height, view, type, digest, validRound, signature }: SeenVote): void {
+  writer.u64(epoch).u64(height).u64(view).u8(type).text(digest).i64(validRound).raw(signature);
 }
 
 /** Reads a frame; every count is checked against its bound. @throws {QuorumgateError} TRANSPORT_FRAME_INVALID and format errors */
@@ -135,6 +146,10 @@ function readFields(reader: ByteReader, kind: Exclude<(typeof KINDS)[number], "c
       return { kind, epoch: reader.u64() };
     case "handover":
       return { kind, epoch: reader.u64(), file: reader.bytes(HANDOVER_BYTES_MAX) };
+    case "heard": {
+      const count = reader.count(HEARD_MAX);
+      return { kind, votes: Array.from({ length: count }, () => ({ node: parseNodeId(reader.text(63)), vote: readSeenVote(reader) })) };
+    }
     case "probe":
       return { kind, nonce: reader.raw(NONCE_BYTES) };
     case "probe-reply":
@@ -153,16 +168,18 @@ function readSeen(reader: ByteReader): { seen?: SeenVote } {
   const present = reader.u8();
   if (present > 1) throw new QuorumgateError("TRANSPORT_FRAME_INVALID", "a flag is 0 or 1");
   if (present === 0) return {};
+  return { seen: readSeenVote(reader) };
+}
+
+function readSeenVote(reader: ByteReader): SeenVote {
   return {
-    seen: {
-      epoch: reader.u64(),
-      height: reader.u64(),
-      view: reader.u64(),
-      type: readVoteType(reader),
-      digest: parseHash(reader.text(64)),
-      validRound: reader.i64(),
-      signature: reader.raw(64),
-    },
+    epoch: reader.u64(),
+    height: reader.u64(),
+    view: reader.u64(),
+    type: readVoteType(reader),
+    digest: parseHash(reader.text(64)),
+    validRound: reader.i64(),
+    signature: reader.raw(64),
   };
 }
 

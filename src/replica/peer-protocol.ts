@@ -125,7 +125,10 @@ export class PeerProtocol {
 
   #onMessage(from: NodeId, message: ConsensusMessage): void {
     const vote = seenVoteOf(message, this.#options.hasher);
-    if (vote !== undefined) this.#parts.peers.noteVote(from, vote);
+    if (vote !== undefined) {
+      this.#parts.peers.noteVote(from, vote);
+      this.#parts.heardVotes.note(from, vote);
+    }
     this.#parts.driver.step({ type: "message", from, message });
   }
 
@@ -146,6 +149,8 @@ export class PeerProtocol {
         return this.#handovers.onRequest(from, frame.epoch);
       case "handover":
         return this.#handovers.onAnswer(from, frame);
+      case "heard":
+        return this.#parts.heardVotes.onHeard(from, frame.votes);
       case "probe":
         if (!this.#maySpend(from)) return undefined;
         return this.#participation.answer(from, frame.nonce);

@@ -247,6 +247,7 @@ export class Replica {
       waiters.onApplied(applied.height, applied.records);
       if (cosignsWrittenOnly) cosign();
       this.#epochs.onApplied();
+      this.#parts.heardVotes.onApplied(applied.height);
       catchUp.onTip();
     });
     this.#proposer.setPending(this.#proposer.isPending);

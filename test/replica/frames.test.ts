@@ -1,10 +1,20 @@
 import { expect } from "chai";
 import fastCheck from "fast-check";
-import { QuorumgateError } from "#base";
+import { parseHash, parseNodeId, QuorumgateError, VOTE_TYPE } from "#base";
 import { decodeFrame, encodeFrame, type Frame } from "#replica";
 
 describe("frames between replicas", () => {
   const bytes = fastCheck.uint8Array({ maxLength: 60 });
+  const vote = fastCheck.record({
+    epoch: fastCheck.nat(),
+    height: fastCheck.nat(),
+    view: fastCheck.nat(),
+    type: fastCheck.constantFrom(...Object.values(VOTE_TYPE)),
+    digest: fastCheck.constantFrom("a", "f").map((digit) => parseHash(digit.repeat(64))),
+    validRound: fastCheck.integer({ min: -1, max: 99 }),
+    signature: fastCheck.uint8Array({ minLength: 64, maxLength: 64 }),
+  });
+  const heard = fastCheck.record({ node: fastCheck.constantFrom("node-1", "a").map(parseNodeId), vote });
   const frame: fastCheck.Arbitrary<Frame> = fastCheck.oneof(
     fastCheck.record({ kind: fastCheck.constant("commands" as const), commands: fastCheck.array(bytes, { maxLength: 4 }) }),
     fastCheck.record({ kind: fastCheck.constant("tip" as const), height: fastCheck.nat(), certifiedHeight: fastCheck.nat() }),
@@ -16,6 +26,7 @@ describe("frames between replicas", () => {
     }),
     fastCheck.record({ kind: fastCheck.constant("handover-request" as const), epoch: fastCheck.nat() }),
     fastCheck.record({ kind: fastCheck.constant("handover" as const), epoch: fastCheck.nat(), file: bytes }),
+    fastCheck.record({ kind: fastCheck.constant("heard" as const), votes: fastCheck.array(heard, { maxLength: 2 }) }),
     fastCheck.record({ kind: fastCheck.constant("probe" as const), nonce: fastCheck.uint8Array({ minLength: 32, maxLength: 32 }) }),
   );
 

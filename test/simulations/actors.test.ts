@@ -33,7 +33,7 @@ describe("a cluster with one Byzantine node of four", function () {
   });
 
   it("records that evidence in the ledger of every honest node, and no more of a kind than counts", () => {
-    const kinds = ["mutate", "false-checkpoint"];
+    const kinds = ["mutate", "false-checkpoint", "equivocate"];
     const recorded = kinds.flatMap((kind) => [1, 2].map((seed) => withActor(kind, seed).marks["evidence-recorded"] ?? 0));
     for (const blocks of recorded) {
       expect(blocks).to.be.greaterThan(0);
