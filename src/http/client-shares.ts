@@ -1,36 +1,23 @@
 import type { TimerHandle, Timers } from "#base";
+import type { Ration } from "./ration.ts";
 
-/** What one address may take of a node, whoever is behind it. */
+/** What one address may hold of a node, whoever is behind it. */
 export interface ShareLimits {
-  /** Connections. A quarter of what the node takes from everybody, twice what a busy gateway keeps open. */
+  /** A quarter of what the node takes from everybody, twice what a busy gateway keeps open. */
   readonly connections: number;
-  /** Requests under way. As many as a client of this project sends at once; the next wait unread in their sockets. */
+  /** As many requests as a client of this project sends at once; the next wait unread in their sockets. */
   readonly underway: number;
-  /** Requests that wait. Who sends more without waiting for answers is hung up on. */
+  /** Who sends more without waiting for answers is hung up on. */
   readonly waiting: number;
-  /** Refusals at once … */
-  readonly refusals: number;
-  /** … and in a second from then on: afterwards requests of the address wait. An honest client meets a few. */
-  readonly refusalsPerSecond: number;
 }
-
-const REFUSALS_PER_SECOND = 50;
-const SECONDS_AT_ONCE = 5;
 
 /** The bounds of a node. */
-export function shareLimits(refusalsPerSecond: number = REFUSALS_PER_SECOND): ShareLimits {
-  return { connections: 512, underway: 256, waiting: 1_024, refusals: SECONDS_AT_ONCE * refusalsPerSecond, refusalsPerSecond };
-}
-
-/** Addresses without a connection are forgotten beyond so many: each has some 100 bytes. */
-const REMEMBERED_MAX = 4_096;
+export const SHARE_LIMITS: ShareLimits = { connections: 512, underway: 256, waiting: 1_024 };
 
 interface Client {
+  readonly address: string;
   connections: number;
   underway: number;
-  /** Refusals that the address may still meet before it waits. */
-  credit: number;
-  atMs: number;
   readonly waiting: (() => void)[];
   timer: TimerHandle | undefined;
 }
@@ -42,13 +29,14 @@ interface Client {
  */
 export class ClientShares {
   readonly #limits: ShareLimits;
-  readonly #nowMs: () => number;
+  readonly #ration: Ration;
   readonly #timers: Timers;
+  /** Addresses that hold something. */
   readonly #clients = new Map<string, Client>();
 
-  constructor(options: { readonly limits: ShareLimits; nowMs(): number; readonly timers: Timers }) {
+  constructor(options: { readonly limits: ShareLimits; readonly ration: Ration; readonly timers: Timers }) {
     this.#limits = options.limits;
-    this.#nowMs = () => options.nowMs();
+    this.#ration = options.ration;
     this.#timers = options.timers;
   }
 
@@ -61,7 +49,9 @@ export class ClientShares {
   }
 
   disconnect(address: string): void {
-    this.#client(address).connections -= 1;
+    const client = this.#client(address);
+    client.connections -= 1;
+    this.#leave(client);
   }
 
   /** Runs a request now or when it is its turn; false when too many wait, and the request is to be dropped. */
@@ -73,61 +63,42 @@ export class ClientShares {
     return true;
   }
 
-  /** A request that was run has ended. */
-  end(address: string, { refused }: { readonly refused: boolean }): void {
+  /** A request that was run has ended, with so many refusals: a call may bring many commands. */
+  end(address: string, { refusals }: { readonly refusals: number }): void {
     const client = this.#client(address);
     client.underway -= 1;
-    if (refused) client.credit -= 1;
+    this.#ration.spend(address, refusals);
     this.#proceed(client);
+    this.#leave(client);
   }
 
   #proceed(client: Client): void {
-    this.#earn(client);
-    // Each request under way may be refused as well.
-    while (client.waiting.length > 0 && client.underway < Math.min(this.#limits.underway, Math.floor(client.credit))) {
+    while (client.waiting.length > 0 && client.underway < this.#limits.underway) {
+      // Each request under way may be refused as well.
+      const missing = client.underway + 1 - this.#ration.credit(client.address);
+      if (missing > 0) return this.#proceedLater(client, missing);
       client.underway += 1;
       client.waiting.shift()?.();
     }
-    if (client.waiting.length > 0 && client.underway < this.#limits.underway) this.#proceedLater(client);
   }
 
-  #proceedLater(client: Client): void {
+  #proceedLater(client: Client, missing: number): void {
     if (client.timer !== undefined) return;
-    const missing = client.underway + 1 - client.credit;
-    client.timer = this.#timers.after(Math.max(1, (missing / this.#limits.refusalsPerSecond) * 1_000), () => {
+    client.timer = this.#timers.after(Math.max(1, (missing / this.#ration.perSecond) * 1_000), () => {
       client.timer = undefined;
       this.#proceed(client);
     });
   }
 
-  #earn(client: Client): void {
-    const nowMs = this.#nowMs();
-    const earned = (Math.max(0, nowMs - client.atMs) / 1_000) * this.#limits.refusalsPerSecond;
-    client.credit = Math.min(this.#limits.refusals, client.credit + earned);
-    client.atMs = nowMs;
-  }
-
   #client(address: string): Client {
     const known = this.#clients.get(address);
     if (known !== undefined) return known;
-    if (this.#clients.size >= REMEMBERED_MAX) this.#forget();
-    const client: Client = {
-      connections: 0,
-      underway: 0,
-      credit: this.#limits.refusals,
-      atMs: this.#nowMs(),
-      waiting: [],
-      timer: undefined,
-    };
+    const client: Client = { address, connections: 0, underway: 0, waiting: [], timer: undefined };
     this.#clients.set(address, client);
     return client;
   }
 
-  /** Forgets who is gone and owes nothing. */
-  #forget(): void {
-    for (const [address, client] of this.#clients) {
-      this.#earn(client);
-      if (client.connections === 0 && client.underway === 0 && client.credit >= this.#limits.refusals) this.#clients.delete(address);
-    }
+  #leave({ address, connections, underway, waiting }: Client): void {
+    if (connections === 0 && underway === 0 && waiting.length === 0) this.#clients.delete(address);
   }
 }

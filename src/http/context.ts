@@ -3,6 +3,7 @@ import { type Hash, type Hasher, type JsonValue, parseHash, type SignatureVerifi
 import type { Backend, CommandOutcome } from "#gateway";
 import type { LedgerState } from "#state";
 import type { Access, Caller } from "./access.ts";
+import type { Ration } from "./ration.ts";
 
 /** What the HTTP API is served from. */
 export interface HttpOptions {
@@ -17,7 +18,7 @@ export interface HttpOptions {
   /** PEM key and certificate; without them only loopback is served. */
   readonly tls?: { readonly key: string; readonly certificate: string };
   readonly submitTimeoutMs?: number;
-  /** Refusals that one address may meet in a second, and five times as many at once, before its requests wait; 50 when absent. */
+  /** Refusals and denials that one address, or one issuer, may meet in a second, and five times as many at once, before it waits; 20 when absent. */
   readonly refusalsPerSecond?: number;
   /** Within what time all of a request has to be here, its headers within 10 seconds of it; 15 seconds when absent. */
   readonly requestTimeoutMs?: number;
@@ -28,6 +29,10 @@ export interface HttpOptions {
 /** What handlers need. */
 export interface HttpContext extends HttpOptions {
   readonly access: Access;
+  /** Commands of a request that were denied. */
+  readonly denials: WeakMap<FastifyRequest, number>;
+  /** What issuers may be denied before they wait. */
+  readonly issuers: Ration;
   /** @throws {QuorumgateError} when the caller may not read */
   caller(request: FastifyRequest): Caller;
 }

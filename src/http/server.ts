@@ -6,10 +6,11 @@ import { type JsonValue, LIMITS, parseJson, QuorumgateError, type SignedCommand,
 import { type Submission, systemTimers } from "#gateway";
 import { GOVERNANCE_KINDS } from "#state";
 import { Access } from "./access.ts";
-import { ClientShares, shareLimits } from "./client-shares.ts";
+import { ClientShares, SHARE_LIMITS } from "./client-shares.ts";
 import { type HttpContext, type HttpOptions, outcomeBody } from "./context.ts";
 import { OPENAPI } from "./openapi.ts";
 import { type Problem, problemOf, problemOfError, sendProblem } from "./problem.ts";
+import { Ration } from "./ration.ts";
 import { registerReads } from "./reads.ts";
 
 /** Requests of one connection and time are bounded elsewhere; these bound what a slow or hostile client may hold. */
@@ -20,6 +21,9 @@ const CONNECTIONS_MAX = 2_000;
 const TIMEOUT_CHECK_MS = 1_000;
 /** Of one address. Several times what a node can order, so that it stops floods and no honest gateway with many users behind it. */
 const REQUESTS_PER_SECOND = 10_000;
+/** Of one address, and of one issuer: an honest client meets a few. Five times as many at once. */
+const REFUSALS_PER_SECOND = 20;
+const REFUSAL_SECONDS = 5;
 /** Commands of one call: the path of batch-signing clients. */
 export const BATCH_MAX = 256;
 
@@ -42,8 +46,10 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
   } as object) as unknown as FastifyInstance;
   app.server.headersTimeout = Math.min(requestTimeoutMs, HEADERS_TIMEOUT_MS);
   app.server.maxConnections = CONNECTIONS_MAX;
-  const context: HttpContext = { ...options, access, caller: (request) => access.check(request.headers.authorization) };
-  share(app, new ClientShares({ limits: shareLimits(options.refusalsPerSecond), nowMs: () => performance.now(), timers: systemTimers }));
+  const [addresses, issuers] = [rationOf(options), rationOf(options)];
+  const denials = new WeakMap<FastifyRequest, number>();
+  const context: HttpContext = { ...options, access, denials, issuers, caller: (request) => access.check(request.headers.authorization) };
+  share(app, new ClientShares({ limits: SHARE_LIMITS, ration: addresses, timers: systemTimers }), denials);
   guardHost(app);
   readBodies(app);
   answerErrors(app, options.telemetry);
@@ -58,8 +64,12 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
   return app;
 }
 
+function rationOf({ refusalsPerSecond = REFUSALS_PER_SECOND }: HttpOptions): Ration {
+  return new Ration({ atOnce: REFUSAL_SECONDS * refusalsPerSecond, perSecond: refusalsPerSecond, nowMs: () => performance.now() });
+}
+
 /** Before anything is done for a request, it is its address's turn. */
-function share(app: FastifyInstance, shares: ClientShares): void {
+function share(app: FastifyInstance, shares: ClientShares, denials: WeakMap<FastifyRequest, number>): void {
   app.server.on("connection", (socket: Socket) => {
     const address = socket.remoteAddress ?? "";
     if (!shares.connect(address)) return void socket.destroy();
@@ -69,8 +79,8 @@ function share(app: FastifyInstance, shares: ClientShares): void {
     const { ip } = request;
     const run = (): void => {
       // Who hung up while it waited is not served any more.
-      if (reply.raw.destroyed) return shares.end(ip, { refused: false });
-      reply.raw.once("close", () => shares.end(ip, { refused: reply.raw.statusCode >= 400 }));
+      if (reply.raw.destroyed) return shares.end(ip, { refusals: 0 });
+      reply.raw.once("close", () => shares.end(ip, { refusals: reply.raw.statusCode >= 400 ? 1 : (denials.get(request) ?? 0) }));
       return done();
     };
     if (!shares.begin(ip, run)) request.raw.socket.destroy();
@@ -160,12 +170,17 @@ const WRITES: Readonly<Record<string, readonly string[]>> = {
   "/v1/authorize": ["authorize"],
 };
 
+/** Outcomes of commands that were ordered and had no other effect than their record. */
+const DENIALS: readonly string[] = ["denied", "refused"];
+
 function registerWrites(app: FastifyInstance, context: HttpContext): void {
   for (const [path, kinds] of Object.entries(WRITES)) {
     app.post(path, async (request, reply) => {
       const signed = readCommand(context, request.body as JsonValue, kinds);
       checkIdempotencyKey(request, signed);
-      return answer(reply, await context.backend.submit(signed, timeoutOf(context, request)));
+      const submission = await context.backend.submit(signed, timeoutOf(context, request));
+      countDenials(context, request, [[signed, submission]]);
+      return answer(reply, submission);
     });
   }
   app.post("/v1/commands", async (request, reply) => {
@@ -176,14 +191,36 @@ function registerWrites(app: FastifyInstance, context: HttpContext): void {
     }
     const signed = commands.map((command) => readCommand(context, command as JsonValue, Object.values(WRITES).flat()));
     const submissions = await context.backend.submitAll(signed, timeoutOf(context, request));
+    countDenials(
+      context,
+      request,
+      signed.map((command, at) => [command, submissions[at]]),
+    );
     return reply.type("application/json").send(JSON.stringify({ results: submissions.map((submission) => answerBody(submission).body) }));
   });
 }
 
 function readCommand(context: HttpContext, body: JsonValue, kinds: readonly string[]): SignedCommand {
   const signed = signedCommandFromJson(context.hasher, body);
-  if (!kinds.includes(signed.command.kind)) throw new QuorumgateError("COMMAND_KIND_UNKNOWN", `this address takes ${kinds.join(", ")}`);
+  const { kind, issuer } = signed.command;
+  if (!kinds.includes(kind)) throw new QuorumgateError("COMMAND_KIND_UNKNOWN", `this address takes ${kinds.join(", ")}`);
+  if (context.issuers.credit(issuer) < 1)
+    throw new QuorumgateError("REQUEST_RATE_LIMITED", "commands of this issuer were denied too often");
   return signed;
+}
+
+/**
+ * A denial is ordered, recorded and cosigned like any decision: it is rationed as a refusal is, by address and by the issuer, who has signed it.
+ * Nobody else can spend an issuer's ration.
+ */
+function countDenials(
+  { denials, issuers }: HttpContext,
+  request: FastifyRequest,
+  answered: readonly (readonly [SignedCommand, Submission | undefined])[],
+): void {
+  const denied = answered.filter(([, submission]) => submission?.kind === "ordered" && DENIALS.includes(submission.outcome.outcome));
+  for (const [{ command }] of denied) issuers.spend(command.issuer, 1);
+  denials.set(request, denied.length);
 }
 
 /** For signed calls the key is the command's id: the same id with other bytes is refused when it is ordered. */

@@ -1,8 +1,8 @@
-import { request } from "node:http";
 import { connect } from "node:net";
 import { expect } from "chai";
-import { ClientShares, shareLimits } from "../../src/http/client-shares.ts";
-import { ServedNode } from "./served-node.ts";
+import { ClientShares, SHARE_LIMITS } from "../../src/http/client-shares.ts";
+import { Ration } from "../../src/http/ration.ts";
+import { type Answer, QUESTION, ServedNode } from "./served-node.ts";
 
 const [HOSTILE, HONEST] = ["192.0.2.66", "192.0.2.1"];
 const LIMITS = { connections: 3, underway: 4, waiting: 100, refusals: 4, refusalsPerSecond: 2 };
@@ -15,7 +15,10 @@ class Clock {
     after: (delayMs: number, run: () => void) => {
       const item = { atMs: this.nowMs + delayMs, run };
       this.#due.push(item);
-      return { cancel: () => void (this.#due = this.#due.filter((other) => other !== item)) };
+      const cancel = (): void => {
+        this.#due = this.#due.filter((other) => other !== item);
+      };
+      return { cancel };
     },
   };
 
@@ -34,13 +37,17 @@ describe("the share of one address", () => {
   const ask = (address: string, refused: boolean): boolean =>
     shares.begin(address, () => {
       begun.push(address);
-      shares.end(address, { refused });
+      shares.end(address, { refusals: refused ? 1 : 0 });
     });
   const count = (address: string): number => begun.filter((item) => item === address).length;
 
   beforeEach(() => {
     clock = new Clock();
-    shares = new ClientShares({ limits: LIMITS, nowMs: () => clock.nowMs, timers: clock.timers });
+    shares = new ClientShares({
+      limits: LIMITS,
+      ration: new Ration({ atOnce: LIMITS.refusals, perSecond: LIMITS.refusalsPerSecond, nowMs: () => clock.nowMs }),
+      timers: clock.timers,
+    });
     begun = [];
   });
 
@@ -64,7 +71,7 @@ describe("the share of one address", () => {
     for (let i = 0; i < 10; i++)
       shares.begin(HONEST, () => {
         begun.push(HONEST);
-        ends.push(() => shares.end(HONEST, { refused: false }));
+        ends.push(() => shares.end(HONEST, { refusals: 0 }));
       });
     expect(count(HONEST)).to.equal(LIMITS.underway);
     ends[0]?.();
@@ -101,14 +108,38 @@ describe("a client that holds what it can", () => {
         new Promise((resolve) => setTimeout(() => resolve("some"), 500)),
       ]);
       expect(answered).to.equal("some");
-      const status = await new Promise<number>((resolve, reject) => {
-        const asked = request({ host: "127.0.0.1", port: hostile.port, localAddress: "127.0.0.66", path: "/health/live" }, (response) =>
-          resolve(response.resume().statusCode ?? 0),
-        );
-        asked.once("error", reject).end();
-      });
-      expect(status).to.equal(200);
+      expect((await hostile.send("GET", "/health/live", { from: "127.0.0.66" })).status).to.equal(200);
       void Promise.allSettled(refusals);
+    } finally {
+      await hostile.end();
+    }
+  });
+
+  it("is told to wait when its commands are denied all the time, from whatever address, and no other issuer is", async () => {
+    const hostile = new ServedNode({ refusalsPerSecond: 1 });
+    await hostile.begin();
+    try {
+      const headers = { "content-type": "application/json" };
+      const ask = async (from: string, domain: string): Promise<Answer> => {
+        const body = { capability: { ...QUESTION.capability, domain } };
+        return hostile.send("POST", "/v1/authorize", { from, headers, body: JSON.stringify(await hostile.question({ body })) });
+      };
+      const answers = [];
+      for (let last = 66; last < 74; last++) answers.push(await ask(`127.0.0.${last}`, "denied-domain"));
+      const told = answers.map(({ json }) => json["outcome"] ?? json["code"]);
+      expect(told.slice(0, 5)).to.deep.equal(["denied", "denied", "denied", "denied", "denied"]);
+      expect(told.slice(5)).to.include("REQUEST_RATE_LIMITED");
+      const revoke = await hostile.command({
+        kind: "grant.revoke",
+        issuer: "operator-1",
+        body: { grant: "00".repeat(32), reason: "none" },
+      });
+      const other = await hostile.send("POST", `/v1/grants/${"00".repeat(32)}/revoke`, {
+        from: "127.0.0.90",
+        headers,
+        body: JSON.stringify(revoke),
+      });
+      expect(other.json["code"]).not.to.equal("REQUEST_RATE_LIMITED");
     } finally {
       await hostile.end();
     }
@@ -127,7 +158,7 @@ describe("a client that holds what it can", () => {
   });
 
   it("gets no more connections than its share, and another address is served", async () => {
-    const sockets = Array.from({ length: shareLimits().connections + 8 }, () =>
+    const sockets = Array.from({ length: SHARE_LIMITS.connections + 8 }, () =>
       connect({ host: "127.0.0.1", port: node.port, localAddress: "127.0.0.66" }),
     );
     try {

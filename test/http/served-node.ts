@@ -152,10 +152,22 @@ export class ServedNode {
     return `Signed ${toBase64Url(encodeCanonical(signed as never))}`;
   }
 
-  /** One request on a connection of its own. */
-  send(method: string, path: string, about: { body?: Uint8Array | string; headers?: Record<string, string> } = {}): Promise<Answer> {
+  /** One request on a connection of its own; `from` is an address of loopback, so that the node sees another client. */
+  send(
+    method: string,
+    path: string,
+    about: { body?: Uint8Array | string; headers?: Record<string, string>; from?: string } = {},
+  ): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const options = { host: "127.0.0.1", port: this.port, method, path, headers: about.headers ?? {}, agent: false };
+      const options = {
+        host: "127.0.0.1",
+        port: this.port,
+        method,
+        path,
+        headers: about.headers ?? {},
+        agent: false,
+        localAddress: about.from,
+      };
       const request = httpRequest(options, (response) => {
         const chunks: Buffer[] = [];
         response.on("data", (chunk: Buffer) => chunks.push(chunk));

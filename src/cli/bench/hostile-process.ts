@@ -36,6 +36,8 @@ class HostileClient {
   readonly #assault: Assault;
   readonly #signer: Signer;
   readonly #issuer: string;
+  readonly #sockets = new Set<Socket>();
+  #isOn = false;
 
   constructor(assault: Assault, service: { readonly id: string; readonly signer: Signer }) {
     this.#assault = assault;
@@ -44,15 +46,21 @@ class HostileClient {
   }
 
   begin(): void {
+    this.#isOn = true;
     const { kind, ports } = this.#assault;
     const isWaiting = kind === "slow-body" || kind === "connections";
     const [count, againMs] = isWaiting ? [IDLE_CONNECTIONS, AGAIN_MS.waiting] : [BUSY_CONNECTIONS, AGAIN_MS.busy];
     for (const port of ports) for (let at = 0; at < count; at++) void this.#repeat(port, againMs);
   }
 
-  /** One connection after another, for ever. */
+  end(): void {
+    this.#isOn = false;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** One connection after another, until it ends. */
   async #repeat(port: number, againMs: number): Promise<void> {
-    for (;;) {
+    while (this.#isOn) {
       await this.#connection(port);
       await new Promise((resolve) => setTimeout(resolve, againMs));
     }
@@ -61,8 +69,14 @@ class HostileClient {
   #connection(port: number): Promise<void> {
     return new Promise((resolve) => {
       const socket = connect({ host: "127.0.0.1", port, localAddress: ADDRESS }, () => void this.#speak(socket));
+      this.#sockets.add(socket);
       // Answers only say that the next request may be sent; that a node hangs up is what a hostile client expects.
-      socket.on("error", () => socket.destroy()).once("close", () => resolve());
+      socket
+        .on("error", () => socket.destroy())
+        .once("close", () => {
+          this.#sockets.delete(socket);
+          resolve();
+        });
     });
   }
 
@@ -111,12 +125,15 @@ function drip(socket: Socket): void {
 }
 
 process.once("message", (assault: Assault) => {
-  const run = async (): Promise<void> => {
+  const prepare = async (): Promise<void> => {
     parseHash(assault.cluster);
     const ed25519 = await loadSodium();
     const service = loadServiceKey(ed25519, assault.identity);
-    new HostileClient(assault, { id: service.id, signer: serviceSignerOf(ed25519, service) }).begin();
+    const client = new HostileClient(assault, { id: service.id, signer: serviceSignerOf(ed25519, service) });
+    // From now on each message begins the attack, or ends it.
+    process.on("message", (isOn: boolean) => (isOn ? client.begin() : client.end()));
+    process.send?.("ready");
   };
-  run().catch(() => process.exit(1));
+  prepare().catch(() => process.exit(1));
 });
 process.once("disconnect", () => process.exit(0));
