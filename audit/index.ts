@@ -12,7 +12,7 @@ export { verifyEd25519 } from "./ed25519.ts";
 export { type AuditEntry, type EntryBlock, type EntryPlace, encodeEntry, entryToCanonical, parseEntry } from "./entry.ts";
 export { type Finding, type FindingCode, formatVerification, VERIFY_EXITS, type VerificationResult } from "./findings.ts";
 export { encodeHandover, HANDOVER_BYTES_MAX, type Handover, handoverClaims, parseHandover } from "./handover.ts";
-export { type AppendedBlock, type AppendedEntry, AuditLog, type AuditLogOptions } from "./log.ts";
+export { type AdoptedEntry, type AppendedBlock, type AppendedEntry, AuditLog, type AuditLogOptions } from "./log.ts";
 export { LOG_KEYS, type ShardRecord, type StoreReader } from "./log-store.ts";
 export {
   formatNote,

@@ -1,6 +1,6 @@
 import { type EntryDraft, type Hash, type Hasher, QuorumgateError, toHash, type WriteOperation, ZERO_HASH } from "#base";
 import { type Checkpoint, checkpointText, type LogPoint } from "./checkpoint-text.ts";
-import type { EntryBlock } from "./entry.ts";
+import { type AuditEntry, type EntryBlock, parseEntry } from "./entry.ts";
 import { encodeFitted } from "./fitting.ts";
 import { headWrite, LOG_KEYS, parseHead, parseShards, type ShardRecord, type StoreReader, shardsWrite } from "./log-store.ts";
 import { consistencyPath, inclusionPath, type SubtreeHashes } from "./proof.ts";
@@ -41,6 +41,14 @@ export interface AppendedBlock {
   /** All to be stored in the block's atomic batch. */
   readonly writes: readonly WriteOperation[];
 }
+
+/** An entry that was taken over, and what stores it. */
+export interface AdoptedEntry {
+  readonly entry: AuditEntry;
+  readonly writes: readonly WriteOperation[];
+}
+
+const HASH_BYTES = 32;
 
 /**
  * The growing log of one cluster. Pure and synchronous.
@@ -111,9 +119,8 @@ export class AuditLog {
     const writes: WriteOperation[] = [];
     const opening = this.#openShard(block, writes);
     const entries = drafts.map((draft) => this.#appendEntry(block, draft, writes));
-    this.#point = { ...this.#point, size: this.#rules.sizeOf(this.#tree.size), root: toHash(this.#tree.root()), timeUs: block.timeUs };
-    const { shard, size, root, timeUs } = this.#point;
-    writes.push(headWrite({ nextSeq: this.#nextSeq, lastEntryHash: this.#lastEntryHash, shard, size, root, timeUs }));
+    this.#moveTo(block.timeUs);
+    writes.push(this.#headWrite());
     return { entries, ...(opening === undefined ? {} : { opening }), checkpoint: this.#point, writes };
   }
 
@@ -177,17 +184,61 @@ export class AuditLog {
     return { origin: shardOrigin({ ...this.#options, shard }), shard, ...record.closed };
   }
 
+  /** A log of its own that stands where this one stands. */
+  fork(): AuditLog {
+    const log = new AuditLog(this.#options);
+    log.#shards = this.#shards;
+    log.#tree = this.#tree.fork();
+    log.#point = this.#point;
+    log.#nextSeq = this.#nextSeq;
+    log.#lastEntryHash = this.#lastEntryHash;
+    return log;
+  }
+
+  /** The newest shard's tree as it is now, within a block too. */
+  treeHead(): { readonly shard: ShardName; readonly size: number; readonly root: Uint8Array } {
+    return { shard: this.#point.shard, size: this.#tree.size, root: this.#tree.root() };
+  }
+
+  /**
+   * Takes over the next entry of another node's log as it is. Of its bytes only the place in the chain is checked: whoever adopts compares the
+   * tree with a proved one before it stores the writes, which leave head and list of shards as they are.
+   * @throws {QuorumgateError} SYNC_PART_INVALID, and the log must not be used any more
+   */
+  adopt(bytes: Uint8Array): AdoptedEntry {
+    const entry = readAdopted(bytes);
+    if (entry.seq !== this.#nextSeq || entry.previousHash !== this.#lastEntryHash) throw misplaced("an entry does not follow the last one");
+    const writes: WriteOperation[] = [];
+    const shard = shardAt(entry.block.timeUs);
+    const opens = entry.kind === "log.start";
+    if (opens !== shard > this.#point.shard) throw misplaced("a shard begins at its boundary, with its opening entry");
+    if (opens) this.#enterShard(shard, writes);
+    this.#store(bytes, writes);
+    if (entry.kind === "block.sealed") this.#moveTo(entry.block.timeUs);
+    return { entry, writes };
+  }
+
+  /** What makes adopted entries part of the stored log: the list of shards and the head. */
+  headWrites(): readonly WriteOperation[] {
+    return [shardsWrite(this.#shards), this.#headWrite()];
+  }
+
   #openShard(block: EntryBlock, writes: WriteOperation[]): AppendedEntry | undefined {
     const shard = shardAt(block.timeUs);
     // Agreed time never goes back; if it did, the newer shard stays open.
     if (shard <= this.#point.shard) return undefined;
-    const origin = shardOrigin({ ...this.#options, shard });
+    const previous = this.#enterShard(shard, writes);
+    writes.push(shardsWrite(this.#shards));
+    return this.#appendEntry(block, startDraft({ origin: this.#point.origin, shard, previous }), writes);
+  }
+
+  /** Begins a tree of its own. Gives the last checkpoint of the shard before. */
+  #enterShard(shard: ShardName, writes: WriteOperation[]): Checkpoint | undefined {
     const previous = this.#shards.length === 0 ? undefined : this.#closeShard(writes);
     this.#shards = [...this.#shards, { shard, firstSeq: this.#nextSeq }];
     this.#tree = new GrowingTree(this.#options.hasher);
-    this.#point = { ...this.#point, origin, shard };
-    writes.push(shardsWrite(this.#shards));
-    return this.#appendEntry(block, startDraft({ origin, shard, previous }), writes);
+    this.#point = { ...this.#point, origin: shardOrigin({ ...this.#options, shard }), shard };
+    return previous;
   }
 
   #closeShard(writes: WriteOperation[]): Checkpoint {
@@ -208,13 +259,30 @@ export class AuditLog {
       seq,
       previousHash: this.#rules.chainsTo(this.#lastEntryHash),
     });
-    const leafHash = this.#rules.leafOf(hasher, bytes);
-    writes.push({ key: LOG_KEYS.entry(seq), value: bytes });
+    const leafHash = this.#store(bytes, writes);
     for (const object of objects) writes.push({ key: LOG_KEYS.object(object.hash), value: object.bytes });
-    this.#tree.append(leafHash, (tile) => writes.push({ key: LOG_KEYS.tile({ shard, ...tile }), value: tile.bytes }));
-    this.#nextSeq = seq + 1;
-    this.#lastEntryHash = toHash(hasher.sha256(bytes));
     return { seq, index, shard, bytes, leafHash, isWhole };
+  }
+
+  #store(bytes: Uint8Array, writes: WriteOperation[]): Uint8Array {
+    const { hasher } = this.#options;
+    const { shard } = this.#point;
+    const leafHash = this.#rules.leafOf(hasher, bytes);
+    writes.push({ key: LOG_KEYS.entry(this.#nextSeq), value: bytes });
+    this.#tree.append(leafHash, (tile) => writes.push({ key: LOG_KEYS.tile({ shard, ...tile }), value: tile.bytes }));
+    this.#nextSeq += 1;
+    this.#lastEntryHash = toHash(hasher.sha256(bytes));
+    return leafHash;
+  }
+
+  /** The log ends with a block of this time. */
+  #moveTo(timeUs: number): void {
+    this.#point = { ...this.#point, size: this.#rules.sizeOf(this.#tree.size), root: toHash(this.#tree.root()), timeUs };
+  }
+
+  #headWrite(): WriteOperation {
+    const { shard, size, root, timeUs } = this.#point;
+    return headWrite({ nextSeq: this.#nextSeq, lastEntryHash: this.#lastEntryHash, shard, size, root, timeUs });
   }
 
   #load(headBytes: Uint8Array, read: StoreReader): void {
@@ -238,8 +306,9 @@ export class AuditLog {
       const width = row % TILE_WIDTH;
       const key = LOG_KEYS.tile({ shard: record.shard, level, index: Math.floor(row / TILE_WIDTH) });
       const bytes = width === 0 ? new Uint8Array(0) : stored(read(key), "a tile is missing");
-      if (bytes.length !== width * 32) throw corrupt("a tile has another width than the head says");
-      edge.push(HashTile.of(this.#options.hasher, bytes));
+      // It may be wider: adopted entries are written ahead of the head.
+      if (bytes.length < width * HASH_BYTES) throw corrupt("a tile is narrower than the head says");
+      edge.push(HashTile.of(this.#options.hasher, bytes.subarray(0, width * HASH_BYTES)));
     }
     return edge;
   }
@@ -286,6 +355,18 @@ function startDraft(opened: { origin: string; shard: ShardName; previous: Checkp
     delegation: [],
     content: { origin, ...(previous === undefined ? {} : { previousCheckpoint: checkpointText(previous) }) },
   };
+}
+
+function readAdopted(bytes: Uint8Array): AuditEntry {
+  try {
+    return parseEntry(bytes);
+  } catch (cause) {
+    throw new QuorumgateError("SYNC_PART_INVALID", "a part of the log: an entry does not read", { cause });
+  }
+}
+
+function misplaced(reason: string): QuorumgateError {
+  return new QuorumgateError("SYNC_PART_INVALID", `a part of the log: ${reason}`);
 }
 
 function stored<T>(value: T | undefined, what: string): T {

@@ -28,6 +28,15 @@ export class GrowingTree {
     return this.#size;
   }
 
+  /** A tree of its own with the same leaves. */
+  fork(): GrowingTree {
+    return new GrowingTree(
+      this.#hasher,
+      this.#size,
+      this.#edge.map((tile) => HashTile.of(this.#hasher, tile.row())),
+    );
+  }
+
   /** Adds a leaf hash. Tells of each tile that it fills, and of upper partial tiles that grew: those cannot be made from few entries. */
   append(leafHash: Uint8Array, onTile: TileListener): void {
     this.#push(0, leafHash, onTile);

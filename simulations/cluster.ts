@@ -38,6 +38,10 @@ export interface ClusterOptions {
   readonly engine?: EngineName;
   /** Heights in flight; 1 by default. */
   readonly window?: number;
+  /** Heights between stable checkpoints; as usual by default. */
+  readonly checkpointInterval?: number;
+  /** Blocks that each node keeps below its tip; as usual by default. */
+  readonly blocksKept?: number;
   readonly nodes: number;
   /** One weight each; all 1 by default. */
   readonly weights?: readonly number[];
@@ -64,9 +68,17 @@ export interface SimulatedNode {
   halted: string | undefined;
 }
 
+/** A state that a node took over. */
+export interface Installed extends Pick<BlockEvent, "height" | "digest" | "stateHash"> {
+  /** The height that the node stood at. */
+  readonly fromHeight: number;
+}
+
 /** Watchers of what nodes do. */
 export interface ClusterObserver {
   onBlock(node: NodeId, block: BlockEvent): void;
+  /** A node took over the state after a height that it had not applied. */
+  onInstalled(node: NodeId, installed: Installed): void;
   onCertified(node: NodeId, point: CertifiedPoint): void;
   /** A node stopped by itself; `stopped` tells what for. */
   onHalted(node: NodeId, reason: string, stopped: StopCause): void;
@@ -182,7 +194,7 @@ export class SimulatedCluster {
 
   #open(node: SimulatedNode, parts: { keys: KeyMill; store: SimulatedStore; anchor: SimulatedAnchor; time: NodeTime }): void {
     const { id } = node;
-    const { hasher, rules, timing, seed } = this.#options;
+    const { hasher, rules, timing, seed, blocksKept } = this.#options;
     const { keys, store, anchor, time } = parts;
     Replica.open(
       {
@@ -200,9 +212,14 @@ export class SimulatedCluster {
         telemetry: this.#telemetryOf(node),
         // Few commands wait at a time here: any one of them is enough for a block on top of those under way.
         timing: { pipelineCommandsMin: 1, ...timing },
+        ...(blocksKept === undefined ? {} : { blocksKept }),
         ...(rules && { rules: typeof rules === "function" ? rules(time) : rules }),
         events: {
           onBlock: (block) => this.#observer.onBlock(id, block),
+          onInstalled: ({ height, digest }, fromHeight) => {
+            if (node.replica !== undefined)
+              this.#observer.onInstalled(id, { height, digest, fromHeight, stateHash: node.replica.state.stateHash });
+          },
           onCertified: (point) => this.#observer.onCertified(id, point),
           onEvidence: (evidence) => this.#observer.onEvidence(id, evidence.node),
           onHalted: (reason) => this.#onHalt(node, reason),
@@ -327,7 +344,7 @@ export function activationDelayOf(window: number): number {
 }
 
 function genesisOf(options: ClusterOptions, members: readonly Member[]): Uint8Array {
-  const { keys, engine = "pbft", window = 1 } = options;
+  const { keys, engine = "pbft", window = 1, checkpointInterval } = options;
   return encodeGenesis({
     environment: "development",
     trustDomain: TRUST_DOMAIN,
@@ -335,6 +352,7 @@ function genesisOf(options: ClusterOptions, members: readonly Member[]): Uint8Ar
     protocol: 1,
     window,
     activationDelay: activationDelayOf(window),
+    ...(checkpointInterval === undefined ? {} : { checkpointInterval }),
     zeroFaultTolerance: bearsNoFault({ nodes: options.nodes, engine }),
     timeUs: START_US - 10_000_000,
     membership: { epoch: 0, members },

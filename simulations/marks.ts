@@ -10,6 +10,7 @@ export const MARKS: Readonly<Record<string, string>> = {
   "proposal-body": "a body was served by its digest",
   "sent-block": "a node was told of a height that others had decided",
   "sync-response": "a node that was behind was served blocks",
+  "state-installed": "a node that was behind took over a state, where the others had pruned the blocks",
   "heartbeat-block": "an idle leader kept agreed time going",
   "full-turn": "one block held commands of several issuers",
   evidence: "a double vote or proposal was proved",

@@ -10,7 +10,7 @@ import { Coverage } from "./marks.ts";
 import { Observer } from "./observer.ts";
 import type { RunOptions, RunResult } from "./run-result.ts";
 import { Scheduler } from "./scheduler.ts";
-import { weightsOf, windowOf } from "./shape.ts";
+import { retentionOf, weightsOf, windowOf } from "./shape.ts";
 import { TraceHash } from "./trace.ts";
 import { Workload } from "./workload.ts";
 
@@ -74,6 +74,7 @@ class Run {
       seed,
       engine,
       window: this.#window,
+      ...retentionOf({ seed }),
       nodes,
       weights,
       hasher,
@@ -162,6 +163,11 @@ class Run {
         this.#observer.onBlock(block);
         this.#checker.onBlock(node, block);
         this.#note(`${node} applied ${block.height} ${block.digest}`);
+      },
+      onInstalled: (node, installed) => {
+        this.#coverage.sometimes("state-installed");
+        this.#checker.onInstalled(node, installed);
+        this.#note(`${node} took over the state at ${installed.height}`);
       },
       onCertified: (node, point) => this.#checker.onCertified(node, point),
       onEvidence: (node, offender) => {

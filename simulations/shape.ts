@@ -36,6 +36,15 @@ function isByzantine(engine: EngineName): boolean {
   return faultModelOf(engine) === "byzantine";
 }
 
+/** Half of the seeds prune, and so early that whoever was away needs the state instead of blocks. */
+const PRUNING_CHANCE = 1 / 2;
+
+/** Heights between stable checkpoints, and blocks kept below the tip; nothing where a seed's cluster does not prune. */
+export function retentionOf({ seed }: { readonly seed: number }): { readonly checkpointInterval?: number; readonly blocksKept?: number } {
+  const random = new SeededRandom(seed, "retention");
+  return random.chance(PRUNING_CHANCE) ? { checkpointInterval: random.between(1, 5), blocksKept: random.between(0, 4) } : {};
+}
+
 /** One seed in four runs with a wider window. */
 const WIDE_CHANCE = 1 / 4;
 

@@ -1,7 +1,7 @@
 import { type CertifiedPoint, equalBytes, faultModelOf, type Hash, type Hasher, LIMITS, type NodeId, type SeededRandom } from "#base";
 import { type ConsensusMessage, seenVoteOf } from "#consensus";
 import type { BlockEvent, OrderedRecord, Replica } from "#replica";
-import type { SimulatedCluster, StopCause } from "../cluster.ts";
+import type { Installed, SimulatedCluster, StopCause } from "../cluster.ts";
 import type { Intent, Operation } from "../workload.ts";
 import { withoutAuthority } from "./authority.ts";
 import { CertificateChecker, type CertificateContext } from "./certificates.ts";
@@ -56,6 +56,8 @@ export class Checker {
   readonly #epochs: EpochModel;
   readonly #blocks = new Map<number, Seen>();
   readonly #heights = new Map<NodeId, number>();
+  /** Heights above `from` up to `to` that a node did not apply itself. */
+  readonly #skipped = new Map<NodeId, readonly { readonly from: number; readonly to: number }[]>();
   readonly #votes = new Map<string, Hash>();
   /** Ids that took effect, by the node at which they did. */
   readonly #effects = new Map<NodeId, Set<string>>();
@@ -93,6 +95,17 @@ export class Checker {
     if (height <= highest) return;
     this.#heights.set(node, height);
     this.#checkEffects(node, block);
+  }
+
+  /** A1, A9 where a node took over a state instead of applying blocks. */
+  onInstalled(node: NodeId, { height, digest, stateHash, fromHeight }: Installed): void {
+    if (!this.#options.honest(node)) return;
+    const known = this.#blocks.get(height);
+    if (known === undefined) this.fail("A3", `${node} took over a state at ${height}, which nobody has applied`);
+    else if (known.digest !== digest) this.fail("A1", `${node} took over another block at ${height}`);
+    else if (known.stateHash !== stateHash) this.fail("A9", `${node} took over another state at ${height}`);
+    this.#skipped.set(node, [...(this.#skipped.get(node) ?? []), { from: fromHeight, to: height }]);
+    this.#heights.set(node, Math.max(this.#heights.get(node) ?? 0, height));
   }
 
   #onFirst(node: NodeId, { height, ...seen }: Seen & { readonly height: number }, block: BlockEvent): void {
@@ -212,16 +225,25 @@ export class Checker {
       const bytes = this.#stored(id, hash);
       if (bytes !== undefined && equalStored(bytes, this.#compared.get(record))) continue;
       const stored = replica.find(hash);
+      // A refusal without an entry has no proof, so who took over a state does not know of it.
+      if (stored === undefined && record.seq === undefined && this.#hasSkipped(id, record.height)) continue;
       if (stored === undefined || stored.seq !== record.seq || stored.outcome !== record.outcome || stored.height !== record.height)
-        this.fail("A4", `${id} does not hold what was acknowledged: ${hash.slice(0, 8)}`);
+        this.fail(
+          "A4",
+          `${id} does not hold what was acknowledged: ${hash.slice(0, 8)}, ${record.outcome} at ${record.height}, but ${stored?.outcome ?? "nothing"}`,
+        );
       else if (bytes !== undefined) this.#compared.set(record, bytes);
     }
   }
 
-  /** L1, A3: no block is lost, and each is proved. */
+  #hasSkipped(id: NodeId, height: number): boolean {
+    return (this.#skipped.get(id) ?? []).some(({ from, to }) => height > from && height <= to);
+  }
+
+  /** L1, A3: no block is lost but those that were pruned, and each is proved. */
   #checkBlocks(id: NodeId): void {
-    const { store } = this.#options.cluster.node(id);
-    for (let height = 1; height <= (this.#heights.get(id) ?? 0); height++) {
+    const { store, replica } = this.#options.cluster.node(id);
+    for (let height = replica?.status().blocksFrom ?? 1; height <= (this.#heights.get(id) ?? 0); height++) {
       const stored = store?.get(blockKey(height));
       const wrong = stored === undefined ? "unreadable" : this.#certificates.wrongBlock(height, stored);
       if (wrong === "unreadable") return this.fail("L1", `${id} lost its block ${height}`);

@@ -202,6 +202,16 @@ export const ERROR_ROWS = {
     "The peer is not the member that it says it is",
     "Check the membership's TLS key and the peer's certificate.",
   ],
+  SYNC_OFFER_INVALID: [
+    400,
+    "An offer of a state does not follow from what a quorum signed",
+    "The peer is faulty or out of date; another one is asked.",
+  ],
+  SYNC_PART_INVALID: [
+    400,
+    "A part of a state or log is not what it is said to be",
+    "The peer is faulty or out of date; another one is asked.",
+  ],
   TRANSPORT_FRAME_INVALID: [400, "A frame breaks the framing rules", "The peer is faulty or out of date."],
   DEV_COMMAND_FAILED: [
     400,

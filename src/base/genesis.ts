@@ -35,6 +35,8 @@ export interface Genesis {
   readonly window: number;
   /** Heights from the commit of a membership change to its start; at least 2. */
   readonly activationDelay: number;
+  /** Heights between stable checkpoints, where it is another number than `LIMITS.stableCheckpointInterval`. */
+  readonly checkpointInterval?: number;
   /** Declared when one member's fault cannot be tolerated (1 to 3 nodes). */
   readonly zeroFaultTolerance: boolean;
   /** Agreed time before the first block, microseconds since 1970. */
@@ -56,6 +58,7 @@ export function encodeGenesis(genesis: Genesis): Uint8Array {
     protocol: genesis.protocol,
     window: genesis.window,
     activationDelay: genesis.activationDelay,
+    ...(genesis.checkpointInterval === undefined ? {} : { checkpointInterval: genesis.checkpointInterval }),
     zeroFaultTolerance: genesis.zeroFaultTolerance,
     time: String(genesis.timeUs),
     members: genesis.membership.members.map(memberToCanonical),
@@ -80,6 +83,7 @@ export function parseGenesis(bytes: Uint8Array): Genesis {
     protocol: reader.integer("protocol", { min: 1, max: 1 }),
     window: reader.integer("window", { min: 1, max: LIMITS.windowMax }),
     activationDelay: reader.integer("activationDelay", { min: 2, max: 1_000 }),
+    ...readInterval(reader),
     zeroFaultTolerance: reader.boolean("zeroFaultTolerance"),
     timeUs: reader.decimal("time"),
     membership: { epoch: 0, members: reader.list("members", LIMITS.membersMax).map(parseMember) },
@@ -89,6 +93,11 @@ export function parseGenesis(bytes: Uint8Array): Genesis {
   reader.end();
   checkGenesis(genesis);
   return genesis;
+}
+
+/** Heights between stable checkpoints. */
+export function checkpointIntervalOf(genesis: Pick<Genesis, "checkpointInterval">): number {
+  return genesis.checkpointInterval ?? LIMITS.stableCheckpointInterval;
 }
 
 /** Checks what no single field shows. @throws {QuorumgateError} GENESIS_INVALID, MEMBERSHIP_INVALID */
@@ -105,6 +114,13 @@ export function checkGenesis(genesis: Genesis): void {
   for (const list of [genesis.operators, genesis.issuers]) {
     if (new Set(list.map((item) => item.id)).size !== list.length) throw invalid("two operators or two issuers share an id");
   }
+}
+
+function readInterval(reader: FieldReader): { checkpointInterval?: number } {
+  if (!reader.has("checkpointInterval")) return {};
+  const checkpointInterval = reader.integer("checkpointInterval", { min: 1, max: LIMITS.checkpointIntervalMax });
+  if (checkpointInterval === LIMITS.stableCheckpointInterval) throw invalid("the usual checkpoint interval is not written");
+  return { checkpointInterval };
 }
 
 function parseTrustDomain(text: string): string {

@@ -30,6 +30,7 @@ export { type ErrorData, errorCode, QuorumgateError } from "./errors.ts";
 export { FieldReader, parseDecimal } from "./fields.ts";
 export {
   checkGenesis,
+  checkpointIntervalOf,
   clusterIdOf,
   encodeGenesis,
   type Genesis,

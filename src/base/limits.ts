@@ -32,6 +32,24 @@ export const LIMITS = {
   uncertifiedHeightsMax: 16,
   /** Heights between stable checkpoints. */
   stableCheckpointInterval: 128,
+  /** Longest interval that a genesis may choose: what changes in it is kept twice. */
+  checkpointIntervalMax: 16_384,
+  /** Blocks kept below the tip by default: a day of an idle cluster, some minutes of a busy one. Who is further behind gets the state instead. */
+  blocksKept: 16_384,
+  /** Pruned blocks deleted along with one block: more than are added, so that pruning catches up, and never a long batch. */
+  blocksPrunedAtOnce: 8,
+  /** Bytes of one part of a state: some thousand keys; a receiver checks it in a few milliseconds. */
+  statePartBytesMax: 1_048_576,
+  /** Entries in one part of the log, beside the bound on its bytes. */
+  logPartEntriesMax: 4_096,
+  /** Shards that an offer proves: two a year for 32 years. */
+  offerShardsMax: 64,
+  /** Epochs that an offer leads through: a node further behind is set up anew with a newer genesis. */
+  offerEpochsMax: 256,
+  /** Snapshots that a node holds for others at one time. */
+  snapshotsMax: 2,
+  /** A snapshot that nobody asked about for so long is dropped. */
+  snapshotIdleMs: 30_000,
   /** Own cosignatures kept for sending again. */
   cosignaturesKept: 1_024,
   /** An idle leader proposes a heartbeat block, so that agreed time does not stand still. */

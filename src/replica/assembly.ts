@@ -43,8 +43,8 @@ export interface Parts {
   readonly remembered: VoteGuard;
   readonly writeAhead: WriteAhead;
   readonly driver: CoreDriver;
-  /** A core of the present epoch that starts at the tip, without memory of the epoch. */
-  newCore(): Core;
+  /** A core of the present epoch that starts at the tip. @param restored its records of the epoch; none by default */
+  newCore(restored?: RestoredLog): Core;
   readonly mempool: Mempool;
   readonly admission: Admission;
   readonly proposals: Proposals;
@@ -159,7 +159,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
     remembered: new VoteGuard(restored.guard, guardScopeOf(engine)),
     writeAhead,
     driver,
-    newCore: () => newCore({ records: [], guard: [] }),
+    newCore: (log = { records: [], guard: [] }) => newCore(log),
     mempool,
     admission,
     proposals,

@@ -20,6 +20,8 @@ export class CatchUp {
   #target = 0;
   #asked: { readonly peer: NodeId; readonly from: number; readonly timer: TimerHandle } | undefined;
   #turn = 0;
+  /** A state is being fetched instead of blocks. */
+  #paused = false;
   #queue: { readonly from: NodeId; readonly blocks: readonly Uint8Array[]; next: number } | undefined;
 
   constructor(ports: CatchUpPorts) {
@@ -45,6 +47,21 @@ export class CatchUp {
     if (response.blocks.length === 0) return this.#target > this.#ports.tipHeight() ? this.#giveUpOrAsk(from) : undefined;
     this.#queue = { from, blocks: response.blocks, next: 0 };
     this.#deliverNext();
+  }
+
+  /** True when the peer answers the request under way with an offer of its state: no blocks are asked for until `resume`. */
+  onOffer(from: NodeId, fromHeight: number): boolean {
+    if (this.#asked?.peer !== from || this.#asked.from !== fromHeight) return false;
+    this.#asked.timer.cancel();
+    this.#asked = undefined;
+    this.#paused = true;
+    return true;
+  }
+
+  /** The state was fetched, or could not be: the next peer is asked for what is missing. */
+  resume(): void {
+    this.#paused = false;
+    if (this.active) this.#ask();
   }
 
   /** The tip moved: the next block of the answer is due, or the next request. */
@@ -88,6 +105,7 @@ export class CatchUp {
   }
 
   #ask(preferred?: NodeId): void {
+    if (this.#paused) return;
     const peers = this.#ports.peers();
     const peer = preferred !== undefined && peers.includes(preferred) ? preferred : peers[this.#turn % Math.max(peers.length, 1)];
     this.#turn += 1;

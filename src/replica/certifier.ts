@@ -9,8 +9,6 @@ import {
   witnessSignatureMessage,
 } from "#audit";
 import {
-  ByteReader,
-  ByteWriter,
   type CertifiedPoint,
   type FaultModel,
   findMember,
@@ -20,11 +18,11 @@ import {
   type Membership,
   type NodeId,
   type NodeSigner,
-  parseNodeId,
   type SignatureVerifier,
   totalWeight,
   weightOf,
 } from "#base";
+import { decodeCosignatures, encodeCosignatures } from "./cosignatures.ts";
 import type { FalseRoots } from "./false-roots.ts";
 import type { CosignatureFrame } from "./frames.ts";
 import type { ReplicaRules } from "./rules.ts";
@@ -160,7 +158,7 @@ export class Certifier {
     if (point === undefined) return done(false);
     if (point.size === claim.size && point.root === claim.root && claim.height <= this.certifiedHeight) return done(true);
     const claimed = { ...point, size: claim.size, root: claim.root };
-    const cosignatures = decodeProof(proof, claimed);
+    const cosignatures = decodeCosignatures(proof, claimed);
     const membership = this.#options.membershipAt(claim.height);
     if (
       cosignatures === undefined ||
@@ -246,7 +244,7 @@ export class Certifier {
     const note = assembleCheckpoint({ membership, trustDomain, point, cosignatures, faultModel, hasher });
     invariant(note !== undefined, "a quorum of verified cosignatures makes a note");
     const { size, root, shard } = point;
-    const proof = encodeProof(cosignatures);
+    const proof = encodeCosignatures(cosignatures);
     this.#certified = { point: { height, size, root }, note, shard, proof };
     const lines = [...(this.#candidates.get(height)?.values() ?? [])].map((line) => line.cosignature);
     this.#options.falseRoots?.onCertified(height, { point, cosignatures }, lines);
@@ -265,32 +263,4 @@ function nodeOf({ cosignature }: Candidate): NodeId {
 
 function isOfOnePoint({ cosignature: left }: Candidate, { cosignature: right }: Candidate): boolean {
   return left.size === right.size && left.root === right.root;
-}
-
-/** u8 count ‖ (node ‖ L signature ‖ W signature)… */
-function encodeProof(cosignatures: readonly Cosignature[]): Uint8Array {
-  const writer = new ByteWriter().u8(cosignatures.length);
-  for (const { node, logSignature, witnessSignature } of cosignatures) writer.text(node).raw(logSignature).raw(witnessSignature);
-  return writer.finish();
-}
-
-function decodeProof(proof: Uint8Array, point: LogPoint): Cosignature[] | undefined {
-  try {
-    const reader = new ByteReader(proof);
-    const count = reader.u8();
-    if (count > LIMITS.membersMax) return undefined;
-    const cosignatures = Array.from({ length: count }, () => ({
-      node: parseNodeId(reader.text(63)),
-      size: point.size,
-      root: point.root,
-      seconds: cosignatureSeconds(point),
-      logSignature: reader.raw(64),
-      witnessSignature: reader.raw(64),
-    }));
-    reader.end();
-    return new Set(cosignatures.map((item) => item.node)).size === count ? cosignatures : undefined;
-  } catch {
-    // A malformed proof proves nothing: the proposal is refused.
-    return undefined;
-  }
 }

@@ -67,6 +67,7 @@ export class CoreDriver {
   #generation = 0;
   #running = false;
   #stopped = false;
+  #suspended = false;
 
   /** @param restored the records that the core was made from */
   constructor(core: Core, ports: CoreDriverPorts, restored: readonly WalRecord[]) {
@@ -76,18 +77,43 @@ export class CoreDriver {
     this.#prefix = STORE_KEYS.walOfEpoch(core.snapshot().epoch);
   }
 
-  /** Puts another core in the place of the present one, whose records go: a new epoch, or a tip that was not reached block by block. */
+  /** Puts another core in the place of the present one, whose records go: a new epoch. */
   replace(core: Core): void {
+    this.suspend();
+    this.#forget([...this.#keys]);
+    this.#begin(core);
+  }
+
+  /** Ends what the core has under way and drops its inputs, as a crash would, until `replace` or `resume`. */
+  suspend(): void {
     this.#generation += 1;
     this.#inputs.length = 0;
     this.#cancelTimers();
-    this.#forget([...this.#keys]);
+    this.#suspended = true;
+  }
+
+  /** Puts a core that was made from these records of its epoch in the place of the present one, as a restart would. */
+  resume(core: Core, restored: readonly WalRecord[]): void {
+    // The records of another epoch go; those of this one stay.
+    if (STORE_KEYS.walOfEpoch(core.snapshot().epoch) !== this.#prefix) this.#forget([...this.#keys]);
+    this.#keys.clear();
+    for (const { key } of restored) this.#keys.add(key);
+    this.#begin(core);
+  }
+
+  #begin(core: Core): void {
     this.#core = core;
     this.#snapshot = undefined;
     this.#prefix = STORE_KEYS.walOfEpoch(core.snapshot().epoch);
+    this.#suspended = false;
     this.step({ type: "start" });
     // Whoever was asked is gone.
     for (const id of [...this.#reads]) this.#readAt(id, undefined);
+  }
+
+  /** True between `suspend` and what puts a core in its place. */
+  get isSuspended(): boolean {
+    return this.#suspended;
   }
 
   /** Made once between two inputs, however often it is asked for. */
@@ -100,6 +126,7 @@ export class CoreDriver {
   step(input: Input): void {
     if (this.#stopped) return;
     if (input.type === "read") this.#reads.add(input.id);
+    if (this.#suspended) return;
     this.#inputs.push(input);
     if (this.#running) return;
     this.#running = true;

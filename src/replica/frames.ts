@@ -1,7 +1,9 @@
 import { HANDOVER_BYTES_MAX } from "#audit";
 import { ByteReader, ByteWriter, type Hash, LIMITS, parseHash, parseNodeId, QuorumgateError, VOTE_TYPE, type VoteType } from "#base";
 import type { SeenVote } from "#consensus";
+import { STATE_PATH_MAX, type StatePart } from "#state";
 import type { HeardVote } from "./heard-votes.ts";
+import { readHashes, writeHashes } from "./transfer/offer.ts";
 
 /** Own cosignature of the log after a height. */
 export interface CosignatureFrame {
@@ -41,7 +43,32 @@ export type Frame =
   | { readonly kind: "probe"; readonly nonce: Uint8Array }
   /** Statements of others that do not go together. */
   | { readonly kind: "heard"; readonly votes: readonly HeardVote[] }
-  | ProbeReplyFrame;
+  | ProbeReplyFrame
+  /** Instead of blocks that were pruned: docs/protocols/state-transfer.md. */
+  | { readonly kind: "state-offer"; readonly fromHeight: number; readonly offer: Uint8Array }
+  | { readonly kind: "state-request"; readonly height: number; readonly path: Uint8Array }
+  | StatePartFrame
+  | LogRequestFrame
+  | { readonly kind: "log-part"; readonly seq: number; readonly entries: readonly Uint8Array[]; readonly proof: readonly Uint8Array[] };
+
+/** The part of the state at a path; none when that node holds the snapshot no more. */
+export interface StatePartFrame {
+  readonly kind: "state-part";
+  readonly height: number;
+  readonly path: Uint8Array;
+  readonly part?: StatePart;
+}
+
+/** Asks for entries of a shard, and for the proof that they lead to the tree of that size. */
+export interface LogRequestFrame {
+  readonly kind: "log-request";
+  /** Of the first entry that is asked for. */
+  readonly seq: number;
+  /** Of the last one, if one part holds them all. */
+  readonly last: number;
+  /** Of the shard's tree that the proof leads to. */
+  readonly size: number;
+}
 
 const KINDS = [
   "consensus",
@@ -55,8 +82,15 @@ const KINDS = [
   "handover-request",
   "handover",
   "heard",
+  "state-offer",
+  "state-request",
+  "state-part",
+  "log-request",
+  "log-part",
 ] as const;
 const NONCE_BYTES = 32;
+/** Characters of a key of the state: a bucket, and names of bounded length. */
+const STATE_KEY_MAX = 512;
 /** Statements in one frame: a vote and the proposal that it does not fit. */
 const HEARD_MAX = 2;
 
@@ -89,6 +123,16 @@ export function encodeFrame(frame: Frame): Uint8Array {
       return writer.raw(frame.nonce).finish();
     case "probe-reply":
       return writer.raw(probeReplyBody(frame)).raw(frame.signature).finish();
+    case "state-offer":
+      return writer.u64(frame.fromHeight).raw(frame.offer).finish();
+    case "state-request":
+      return writePath(writer.u64(frame.height), frame.path).finish();
+    case "state-part":
+      return writePart(writePath(writer.u64(frame.height), frame.path), frame.part).finish();
+    case "log-request":
+      return writer.u64(frame.seq).u64(frame.last).u64(frame.size).finish();
+    case "log-part":
+      return writeHashes(writeList(writer.u64(frame.seq), frame.entries), frame.proof).finish();
   }
 }
 
@@ -113,12 +157,13 @@ export function decodeFrame(bytes: Uint8Array): Frame {
   const kind = KINDS[reader.u8()];
   if (kind === undefined) throw new QuorumgateError("TRANSPORT_FRAME_INVALID", "unknown kind of frame");
   if (kind === "consensus") return { kind, message: bytes.subarray(1) };
+  if (kind === "state-offer") return { kind, fromHeight: reader.u64(), offer: bytes.subarray(9) };
   const frame = readFields(reader, kind);
   reader.end();
   return frame;
 }
 
-function readFields(reader: ByteReader, kind: Exclude<(typeof KINDS)[number], "consensus">): Frame {
+function readFields(reader: ByteReader, kind: Exclude<(typeof KINDS)[number], "consensus" | "state-offer">): Frame {
   switch (kind) {
     case "commands":
       return { kind, commands: readList(reader, { countMax: LIMITS.blockCommandsMax, bytesMax: LIMITS.commandBytesMax * 2 }) };
@@ -161,7 +206,52 @@ function readFields(reader: ByteReader, kind: Exclude<(typeof KINDS)[number], "c
         ...readSeen(reader),
         signature: reader.raw(64),
       };
+    case "state-request":
+      return { kind, height: reader.u64(), path: readPath(reader) };
+    case "state-part":
+      return { kind, height: reader.u64(), path: readPath(reader), ...readPart(reader) };
+    case "log-request":
+      return { kind, seq: reader.u64(), last: reader.u64(), size: reader.u64() };
+    case "log-part":
+      return {
+        kind,
+        seq: reader.u64(),
+        entries: readList(reader, { countMax: LIMITS.logPartEntriesMax, bytesMax: LIMITS.entryBytesMax }),
+        proof: readHashes(reader),
+      };
   }
+}
+
+/** u8 count ‖ one nibble in each byte. */
+function writePath(writer: ByteWriter, path: Uint8Array): ByteWriter {
+  return writer.u8(path.length).raw(path);
+}
+
+function readPath(reader: ByteReader): Uint8Array {
+  const length = reader.u8();
+  if (length > STATE_PATH_MAX) throw new QuorumgateError("TRANSPORT_FRAME_INVALID", "a path is longer than a hash");
+  const path = reader.raw(length);
+  if (path.some((nibble) => nibble > 15)) throw new QuorumgateError("TRANSPORT_FRAME_INVALID", "a path is of nibbles");
+  return path;
+}
+
+/** u8 kind: 0 none, 1 leaves (keys and values), 2 a branch (u16 bit set ‖ hashes). */
+function writePart(writer: ByteWriter, part: StatePart | undefined): ByteWriter {
+  if (part === undefined) return writer.u8(0);
+  if (part.kind === "branch") return writeHashes(writer.u8(2).u16(part.present), part.hashes);
+  writer.u8(1).u32(part.items.length);
+  for (const { key, value } of part.items) writer.text(key).bytes(value);
+  return writer;
+}
+
+function readPart(reader: ByteReader): { part?: StatePart } {
+  const kind = reader.u8();
+  if (kind === 0) return {};
+  if (kind === 2) return { part: { kind: "branch", present: reader.u16(), hashes: readHashes(reader, 16) } };
+  if (kind !== 1) throw new QuorumgateError("TRANSPORT_FRAME_INVALID", "unknown kind of part");
+  const count = reader.count(LIMITS.frameBytesMax / 8);
+  const items = Array.from({ length: count }, () => ({ key: reader.text(STATE_KEY_MAX), value: reader.bytes(LIMITS.frameBytesMax) }));
+  return { part: { kind: "leaves", items } };
 }
 
 function readSeen(reader: ByteReader): { seen?: SeenVote } {

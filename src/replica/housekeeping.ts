@@ -5,6 +5,7 @@ import type { Handovers } from "./handovers.ts";
 import type { Participation } from "./participation.ts";
 import type { PeerProtocol } from "./peer-protocol.ts";
 import type { Proposer } from "./proposer.ts";
+import type { Supply } from "./transfer/supply.ts";
 import type { ReplicaOptions } from "./types.ts";
 
 /** Ticks between two rounds of telling the others where this node stands. */
@@ -19,6 +20,7 @@ export class Housekeeping {
   readonly #participation: Participation;
   readonly #handovers: Handovers;
   readonly #reports: EvidenceReports;
+  readonly #supply: Supply;
   #timer: TimerHandle | undefined;
   #lastTipHeight = -1;
   #ticks = 0;
@@ -36,6 +38,7 @@ export class Housekeeping {
       readonly participation: Participation;
       readonly handovers: Handovers;
       readonly reports: EvidenceReports;
+      readonly supply: Supply;
     },
   ) {
     this.#options = options;
@@ -45,6 +48,7 @@ export class Housekeeping {
     this.#participation = handlers.participation;
     this.#handovers = handlers.handovers;
     this.#reports = handlers.reports;
+    this.#supply = handlers.supply;
   }
 
   /** Begins, until it is stopped. */
@@ -68,6 +72,7 @@ export class Housekeeping {
     if (nowUs < this.#lastUs) this.#onClockSetBack(nowUs);
     this.#lastUs = nowUs;
     mempool.dropExpired(nowUs);
+    this.#supply.tidy(nowUs);
     const idleMs = (nowUs - ledger.tip.timeUs) / 1_000;
     if (idleMs >= timing.heartbeatMs) this.#proposer.propose();
     this.#proposer.setPending(this.#proposer.isPending || idleMs >= timing.heartbeatMs + timing.heartbeatGraceMs);

@@ -6,6 +6,12 @@ export const STORE_KEYS = {
   record: (command: string): string => `r/${command}`,
   certifiedOfShard: (shard: string): string => `c/${shard}`,
   statePrefix: "s/",
+  /** Height and seal of the newest multiple of the checkpoint interval. */
+  stable: "m/stable",
+  /** Values that keys of the state had there, for those that changed since. */
+  stablePrefix: "h/",
+  /** Blocks up to this height are gone. */
+  pruned: "m/pruned",
   handover: (epoch: number): string => `e/${String(epoch).padStart(16, "0")}`,
   walPrefix: "w/",
   walOfEpoch: (epoch: number): string => `w/${String(epoch).padStart(16, "0")}/`,

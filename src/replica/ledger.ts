@@ -1,31 +1,32 @@
-import { type AppendedBlock, AuditLog, type LogPoint, parseEntry } from "#audit";
+import { type AppendedBlock, AuditLog, type AuditLogOptions, type LogPoint, parseEntry } from "#audit";
 import {
   type AppliedBlock,
   ByteReader,
   type CommandResult,
+  checkpointIntervalOf,
   clusterIdOf,
-  encodeCanonical,
-  errorCode,
-  FieldReader,
   type Genesis,
   type Hash,
   type Hasher,
+  invariant,
   type KeyValueStore,
   LIMITS,
   type Membership,
-  parseCanonicalObject,
   parseGenesis,
-  parseHash,
   QuorumgateError,
   type SignedCommand,
   u64be,
   type WriteOperation,
   ZERO_HASH,
 } from "#base";
-import { type CommitCertificate, decodeMessage, encodeMessage, type Proposal, type Tip } from "#consensus";
-import { LedgerState, resultOfEntry } from "#state";
+import { type CommitCertificate, encodeMessage, type Proposal, type Tip } from "#consensus";
+import { isInTree, LedgerState, resultOfEntry, type StateItem, type LedgerOptions as StateOptions, stateOf } from "#state";
 import { prefixRange, STORE_KEYS } from "./keys.ts";
 import { type ReplicaRules, replicaRules } from "./rules.ts";
+import { encodePoint, encodeRecord, encodeTip, readPoint, readRecord, readTip } from "./stored.ts";
+import type { CheckedOffer } from "./transfer/check-offer.ts";
+import type { LogAdoption } from "./transfer/log-adoption.ts";
+import { StableState } from "./transfer/stable-state.ts";
 import type { BlockEvent, OrderedRecord, ReplicaOptions } from "./types.ts";
 
 /** Points of the log that are kept over a restart: what a proposal may name as certified, and as many again. */
@@ -58,21 +59,36 @@ export interface LedgerOptions {
 export class Ledger {
   readonly genesis: Genesis;
   readonly cluster: Hash;
+  /** What the state at the newest multiple of the checkpoint interval is given out from. */
+  readonly stable: StableState;
+  /** How a log is made that begins where this one is stored. */
+  readonly logOptions: AuditLogOptions;
   readonly #store: KeyValueStore;
+  readonly #stateOptions: StateOptions;
+  readonly #interval: number;
   #state: LedgerState;
   #log: AuditLog;
   readonly #keepsFirstAnswer: boolean;
   #tip: Tip;
+  #prunedHeight: number;
 
   private constructor(parts: {
     genesis: Genesis;
     cluster: Hash;
     store: KeyValueStore;
+    stateOptions: StateOptions;
+    logOptions: AuditLogOptions;
+    stable: StableState;
     state: LedgerState;
     log: AuditLog;
     tip: Tip;
     rules: ReplicaRules;
   }) {
+    this.#stateOptions = parts.stateOptions;
+    this.logOptions = parts.logOptions;
+    this.stable = parts.stable;
+    this.#interval = checkpointIntervalOf(parts.genesis);
+    this.#prunedHeight = readPruned(parts.store);
     this.genesis = parts.genesis;
     this.cluster = parts.cluster;
     this.#store = parts.store;
@@ -91,18 +107,21 @@ export class Ledger {
       (key, value) => entries.push([key.slice(STORE_KEYS.statePrefix.length), value]),
       (error) => {
         if (error !== undefined) return done(error);
-        let ledger: Ledger;
-        try {
-          ledger = Ledger.#fromEntries(options, entries);
-        } catch (cause) {
-          return done(cause instanceof Error ? cause : new Error(String(cause)));
-        }
-        return done(undefined, ledger);
+        return StableState.load(options.store, (stableError, stable) => {
+          if (stableError !== undefined || stable === undefined) return done(stableError ?? new Error("no stable state"));
+          let ledger: Ledger;
+          try {
+            ledger = Ledger.#fromEntries(options, entries, stable);
+          } catch (cause) {
+            return done(cause instanceof Error ? cause : new Error(String(cause)));
+          }
+          return done(undefined, ledger);
+        });
       },
     );
   }
 
-  static #fromEntries(options: LedgerOptions, entries: readonly (readonly [string, Uint8Array])[]): Ledger {
+  static #fromEntries(options: LedgerOptions, entries: readonly (readonly [string, Uint8Array])[], stable: StableState): Ledger {
     const { genesisBytes, hasher, store } = options;
     const rules = options.rules?.replica ?? replicaRules;
     const genesis = parseGenesis(genesisBytes);
@@ -110,17 +129,18 @@ export class Ledger {
     const base = { genesis, cluster, hasher, ...(options.rules?.state && { rules: options.rules.state }) };
     const auditRules = options.rules?.audit;
     const logOptions = { trustDomain: genesis.trustDomain, cluster, hasher, ...(auditRules && { rules: auditRules }) };
+    const parts = { genesis, cluster, store, stateOptions: base, logOptions, stable, rules };
     const stored = store.get(STORE_KEYS.tip);
     if (stored === undefined) {
       const state = LedgerState.fromGenesis(base);
       const tip = { height: 0, digest: ZERO_HASH, timeUs: genesis.timeUs, view: 0 };
-      return new Ledger({ genesis, cluster, store, state, log: AuditLog.empty(logOptions), tip, rules });
+      return new Ledger({ ...parts, state, log: AuditLog.empty(logOptions), tip });
     }
     const state = LedgerState.restore(base, entries);
     const tip = readTip(stored, store);
     if (state.height !== tip.height) throw new QuorumgateError("STORAGE_CORRUPT", "state and tip name different heights");
     const log = AuditLog.restore(logOptions, (key) => store.get(key));
-    return new Ledger({ genesis, cluster, store, state, log, tip, rules });
+    return new Ledger({ ...parts, state, log, tip });
   }
 
   get state(): LedgerState {
@@ -151,6 +171,7 @@ export class Ledger {
     const message = encodeMessage({ type: "block", headerBytes, batch, certificate: block.certificate });
     const operations: WriteOperation[] = [
       { key: STORE_KEYS.block(header.height), value: message },
+      ...this.#stableOperations(header, applied, appended),
       ...applied.changes.map((change) => ({ ...change, key: STORE_KEYS.statePrefix + change.key })),
       ...appended.writes,
       // Those of an earlier height are recorded already.
@@ -165,11 +186,73 @@ export class Ledger {
     return { height: header.height, operations, point: appended.checkpoint, records, event: eventOf(block, applied, appended) };
   }
 
+  /**
+   * What may be deleted along with the next block: blocks below a stable height that are further below the tip than `blocksKept`
+   * (docs/protocols/state-transfer.md, P1).
+   */
+  prune(certifiedHeight: number, blocksKept: number): WriteOperation[] {
+    const stableHeight = certifiedHeight - (certifiedHeight % this.#interval);
+    const upTo = Math.min(stableHeight - 1, this.#tip.height - blocksKept, this.#prunedHeight + LIMITS.blocksPrunedAtOnce);
+    if (upTo <= this.#prunedHeight) return [];
+    const operations: WriteOperation[] = [];
+    for (let height = this.#prunedHeight + 1; height <= upTo; height++) operations.push({ key: STORE_KEYS.block(height) });
+    this.#prunedHeight = upTo;
+    return [...operations, prunedOperation(upTo)];
+  }
+
+  /** The lowest height whose block is still here. */
+  get blocksFrom(): number {
+    return this.#prunedHeight + 1;
+  }
+
+  /**
+   * Makes a transferred state the ledger's own and says what has to be written, in one batch; until that is durable the node does nothing
+   * (docs/protocols/state-transfer.md, I2). @throws {QuorumgateError} STORAGE_CORRUPT
+   */
+  install(offer: CheckedOffer, parts: { readonly items: readonly StateItem[]; readonly adoption: LogAdoption }): WriteOperation[] {
+    const { tip, seal, stateHash, handovers, block } = offer;
+    const { items, adoption } = parts;
+    const state = stateOf(this.#stateOptions, { items, stateHash });
+    invariant(state.height === tip.height, "the meta values are of the height of the seal");
+    const operations: WriteOperation[] = [];
+    const written = new Set<string>();
+    for (const [key, value] of state.entries()) {
+      written.add(key);
+      operations.push({ key: STORE_KEYS.statePrefix + key, value });
+    }
+    for (const [key] of this.#state.entries()) if (!written.has(key)) operations.push({ key: STORE_KEYS.statePrefix + key });
+    for (let height = this.#prunedHeight + 1; height <= this.#tip.height; height++) operations.push({ key: STORE_KEYS.block(height) });
+    for (const { height, point } of adoption.points) operations.push({ key: STORE_KEYS.point(height), value: encodePoint(point) });
+    for (const { epoch, file } of handovers) operations.push({ key: STORE_KEYS.handover(epoch), value: file });
+    operations.push(
+      ...this.stable.moveTo({ height: tip.height, seq: seal.seq }),
+      ...adoption.log.headWrites(),
+      { key: STORE_KEYS.block(tip.height), value: block },
+      { key: STORE_KEYS.tip, value: encodeTip(tip) },
+      prunedOperation(tip.height - 1),
+    );
+    this.#state = state;
+    this.#log = adoption.log;
+    this.#tip = tip;
+    this.#prunedHeight = tip.height - 1;
+    return operations;
+  }
+
+  #stableOperations({ height }: { readonly height: number }, applied: AppliedBlock, appended: AppendedBlock): WriteOperation[] {
+    const seal = appended.entries.at(-1);
+    invariant(seal !== undefined, "every block ends with its seal");
+    const changes = applied.changes.filter(({ key }) => isInTree(key));
+    return this.stable.operationsFor({ height, isStable: height % this.#interval === 0, sealSeq: seal.seq, changes });
+  }
+
   /** What became of a command, if it was ordered. */
   find(command: Hash): OrderedRecord | undefined {
     const bytes = this.#store.get(STORE_KEYS.record(command));
     if (bytes === undefined) return undefined;
-    return bytes.length === SEQ_BYTES ? this.#recordOfEntry(command, new ByteReader(bytes).u64()) : readRecord(command, bytes);
+    if (bytes.length !== SEQ_BYTES) return readRecord(command, bytes);
+    const seq = new ByteReader(bytes).u64();
+    // Records of adopted entries stand ahead of the log's head.
+    return seq < this.#log.nextSeq ? this.#recordOfEntry(command, seq) : undefined;
   }
 
   /** True when nothing is recorded of the command: its id is unspent, and no block can have refused it as expired. Spares a look into the store. */
@@ -262,49 +345,11 @@ function recordsOf(header: { height: number; timeUs: number }, applied: AppliedB
   });
 }
 
-function encodeRecord({ height, timeUs, outcome, code, answer, seq }: OrderedRecord): Uint8Array {
-  return encodeCanonical({ height, time: String(timeUs), outcome, code, answer, ...(seq === undefined ? {} : { seq }) });
+function prunedOperation(height: number): WriteOperation {
+  return { key: STORE_KEYS.pruned, value: u64be(height) };
 }
 
-function readRecord(command: Hash, bytes: Uint8Array): OrderedRecord {
-  const value = parseCanonicalObject(bytes) as unknown as Omit<OrderedRecord, "command" | "timeUs"> & { time: string };
-  const { height, time, outcome, code, answer, seq } = value;
-  return { command, height, timeUs: Number(time), outcome, code, answer, ...(seq === undefined ? {} : { seq }) };
-}
-
-function encodeTip(tip: Tip): Uint8Array {
-  return encodeCanonical({ height: tip.height, digest: tip.digest, time: String(tip.timeUs), view: tip.view });
-}
-
-function encodePoint({ origin, shard, size, root, timeUs }: LogPoint): Uint8Array {
-  return encodeCanonical({ origin, shard, size, root, time: String(timeUs) });
-}
-
-function readPoint(bytes: Uint8Array): LogPoint {
-  const reader = new FieldReader(parseCanonicalObject(bytes), "point");
-  return {
-    origin: reader.text("origin", 512),
-    shard: reader.text("shard"),
-    size: reader.integer("size", { min: 0, max: Number.MAX_SAFE_INTEGER }),
-    root: parseHash(reader.text("root")),
-    timeUs: reader.decimal("time"),
-  };
-}
-
-function readTip(bytes: Uint8Array, store: KeyValueStore): Tip {
-  try {
-    const reader = new FieldReader(parseCanonicalObject(bytes), "tip");
-    const height = reader.integer("height", { min: 1, max: Number.MAX_SAFE_INTEGER });
-    const digest = parseHash(reader.text("digest"));
-    const block = store.get(STORE_KEYS.block(height));
-    const message = block === undefined ? undefined : decodeMessage(block);
-    if (message?.type !== "block" || message.certificate.digest !== digest) {
-      throw new QuorumgateError("STORAGE_CORRUPT", "the block of the tip is missing or another one");
-    }
-    const timeUs = reader.decimal("time");
-    const view = reader.integer("view", { min: 0, max: Number.MAX_SAFE_INTEGER });
-    return { height, digest, timeUs, view, certificate: message.certificate };
-  } catch (cause) {
-    throw new QuorumgateError("STORAGE_CORRUPT", `the tip does not read (${errorCode(cause)})`, { cause });
-  }
+function readPruned(store: KeyValueStore): number {
+  const bytes = store.get(STORE_KEYS.pruned);
+  return bytes === undefined ? 0 : new ByteReader(bytes).u64();
 }

@@ -30,6 +30,11 @@ export class Mempool {
     return this.#byHash.size;
   }
 
+  /** Everything that waits; removing what was given is fine. */
+  all(): readonly PooledCommand[] {
+    return [...this.#byHash.values()];
+  }
+
   has(hash: string): boolean {
     return this.#byHash.has(hash);
   }

@@ -6,6 +6,8 @@ import { type CosignatureFrame, decodeFrame, type Frame } from "./frames.ts";
 import type { Handovers } from "./handovers.ts";
 import { leafKey } from "./mempool.ts";
 import type { Participation } from "./participation.ts";
+import type { Supply } from "./transfer/supply.ts";
+import type { Transfer } from "./transfer/transfer.ts";
 import type { ReplicaOptions } from "./types.ts";
 
 /** What peers say, beside consensus, and what they are told: commands, cosignatures, tips, blocks for who is behind, answers to probes. */
@@ -14,6 +16,8 @@ export class PeerProtocol {
   readonly #parts: Parts;
   readonly #participation: Participation;
   readonly #handovers: Handovers;
+  readonly #supply: Supply;
+  readonly #transfer: Transfer;
   readonly #onWork: () => void;
   #relay: Uint8Array[] = [];
 
@@ -21,12 +25,20 @@ export class PeerProtocol {
   constructor(
     options: ReplicaOptions,
     parts: Parts,
-    handlers: { readonly participation: Participation; readonly handovers: Handovers; onWork(): void },
+    handlers: {
+      readonly participation: Participation;
+      readonly handovers: Handovers;
+      readonly supply: Supply;
+      readonly transfer: Transfer;
+      onWork(): void;
+    },
   ) {
     this.#options = options;
     this.#parts = parts;
     this.#participation = handlers.participation;
     this.#handovers = handlers.handovers;
+    this.#supply = handlers.supply;
+    this.#transfer = handlers.transfer;
     this.#onWork = () => handlers.onWork();
   }
 
@@ -156,6 +168,18 @@ export class PeerProtocol {
         return this.#participation.answer(from, frame.nonce);
       case "probe-reply":
         return this.#participation.onReply(from, frame);
+      case "state-offer":
+        return this.#parts.catchUp.onOffer(from, frame.fromHeight) ? this.#transfer.begin(from, frame.offer) : undefined;
+      case "state-request":
+        if (!this.#maySpend(from)) return undefined;
+        return this.#supply.onStateRequest(from, frame);
+      case "state-part":
+        return this.#transfer.onStatePart(from, frame);
+      case "log-request":
+        if (!this.#maySpend(from)) return undefined;
+        return this.#supply.onLogRequest(from, frame);
+      case "log-part":
+        return this.#transfer.onLogPart(from, frame);
     }
   }
 
@@ -203,6 +227,12 @@ export class PeerProtocol {
 
   #onSyncRequest(from: NodeId, fromHeight: number): void {
     if (!this.#maySpend(from)) return;
+    const offer = fromHeight < this.#parts.ledger.blocksFrom ? this.#supply.offerFrom(fromHeight) : undefined;
+    if (offer !== undefined) {
+      this.#parts.serving.spend(from, offer.length);
+      this.#parts.writeAhead.output(() => this.#parts.peers.send(from, { kind: "state-offer", fromHeight, offer }));
+      return;
+    }
     const blocks: Uint8Array[] = [];
     let bytes = 0;
     for (let height = fromHeight; blocks.length < LIMITS.syncBlocksMax; height++) {

@@ -26,6 +26,9 @@ import { PeerProtocol } from "./peer-protocol.ts";
 import { Proposer } from "./proposer.ts";
 import type { ReadAnswer } from "./reads.ts";
 import { replicaRules } from "./rules.ts";
+import { Installer } from "./transfer/installer.ts";
+import { Supply } from "./transfer/supply.ts";
+import { Transfer } from "./transfer/transfer.ts";
 import type { BlockEvent, OrderedRecord, ReplicaMode, ReplicaOptions, ReplicaStatus, SubmitAnswer } from "./types.ts";
 
 const OUTCOMES = ["applied", "allowed", "denied", "refused"] as const;
@@ -44,6 +47,7 @@ export class Replica {
   readonly #peers: PeerProtocol;
   readonly #housekeeping: Housekeeping;
   readonly #epochs: Epochs;
+  readonly #transfer: Transfer;
   #life: "starting" | "running" | "halted" | "stopped" = "starting";
   #haltReason: string | undefined;
   readonly #reports: EvidenceReports;
@@ -58,9 +62,13 @@ export class Replica {
     });
     this.#proposer = new Proposer(options, parts, () => !this.#isOver);
     const handovers = new Handovers(options, parts);
+    const supply = new Supply(options, parts);
+    this.#transfer = new Transfer(options, parts, (fetched) => installer.install(fetched));
     this.#peers = new PeerProtocol(options, parts, {
       participation: this.#participation,
       handovers,
+      supply,
+      transfer: this.#transfer,
       onWork: () => this.#proposer.onWork(),
     });
     const reports = new EvidenceReports(options, parts, {
@@ -68,9 +76,10 @@ export class Replica {
       halt: (reason) => this.#halt(reason),
     });
     this.#reports = reports;
-    const handlers = { peers: this.#peers, proposer: this.#proposer, participation: this.#participation, handovers, reports };
+    const handlers = { peers: this.#peers, proposer: this.#proposer, participation: this.#participation, handovers, reports, supply };
     this.#housekeeping = new Housekeeping(options, parts, handlers);
     this.#epochs = new Epochs(options, parts, handlers);
+    const installer = new Installer(options, parts, { ...handlers, epochs: this.#epochs, halt: (reason) => this.#halt(reason) });
   }
 
   /** Loads a node's ledger and memory from its store. Errors: STORAGE_CORRUPT, GENESIS_INVALID. */
@@ -183,6 +192,7 @@ export class Replica {
     const floor = this.#participation.above;
     const mode = this.#mode;
     const consensus = driver.snapshot();
+    const transfer = this.#transfer.progress;
     return {
       node: this.#options.self,
       cluster: ledger.cluster,
@@ -197,6 +207,8 @@ export class Replica {
       tip: { height, timeUs, digest, stateHash: ledger.state.stateHash },
       certified: certifier.certified?.point ?? { height: 0, size: 0, root: ledger.log.point.root },
       mempool: mempool.size,
+      blocksFrom: ledger.blocksFrom,
+      ...(transfer === undefined ? {} : { transfer }),
       connected: peers.connected(),
       evidence: ledger.state.evidence(),
       evidenceHeld: this.#reports.count,
@@ -233,7 +245,13 @@ export class Replica {
     const applied = ledger.apply({ proposal, certificate, commands });
     this.#watchLeader(commands, { view: certificate.view, nowUs });
     this.#proposer.onDecided(applied.height, commands.length);
-    const operations: WriteOperation[] = [...applied.operations, ...driver.expired(applied.height), ...this.#certifiedOperations()];
+    const { blocksKept = LIMITS.blocksKept } = this.#options;
+    const operations: WriteOperation[] = [
+      ...applied.operations,
+      ...driver.expired(applied.height),
+      ...this.#certifiedOperations(),
+      ...ledger.prune(certifier.certifiedHeight, blocksKept),
+    ];
     const cosign = (): void => {
       certifier.addPoint(applied.height, applied.point);
       reads.proceed();
@@ -246,9 +264,11 @@ export class Replica {
       this.#options.events?.onBlock?.(applied.event);
       waiters.onApplied(applied.height, applied.records);
       if (cosignsWrittenOnly) cosign();
-      this.#epochs.onApplied();
+      // The state of a later height is about to take this one's place: it says which epoch this is.
+      if (!driver.isSuspended) this.#epochs.onApplied();
       this.#parts.heardVotes.onApplied(applied.height);
       catchUp.onTip();
+      this.#transfer.onTip();
     });
     this.#proposer.setPending(this.#proposer.isPending);
     this.#observe(applied.event, nowUs);
@@ -346,6 +366,7 @@ export class Replica {
     this.#participation.stop();
     driver.stop();
     catchUp.stop();
+    this.#transfer.stop();
     reads.stop();
     writeAhead.stop();
     waiters.answerAll(this.#unavailable("QUORUM_STOPPED"));

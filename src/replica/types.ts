@@ -21,9 +21,10 @@ import {
   type Timers,
   type Transport,
 } from "#base";
-import type { CoreRules, CoreSnapshot, CoreTiming } from "#consensus";
+import type { CoreRules, CoreSnapshot, CoreTiming, Tip } from "#consensus";
 import type { EvidenceRecord, PendingChange, ProposedRemoval, StateRules } from "#state";
 import type { ReplicaRules } from "./rules.ts";
+import type { TransferProgress } from "./transfer/transfer.ts";
 
 /**
  * A small durable cell outside the data folder. It holds the count of votes that this node sent; a data folder that counts fewer was
@@ -70,6 +71,8 @@ export interface ReplicaOptions {
   readonly entropy: Entropy;
   readonly telemetry: Telemetry;
   readonly timing?: Partial<ReplicaTiming>;
+  /** Blocks kept below the tip before they are pruned; `LIMITS.blocksKept` by default. */
+  readonly blocksKept?: number;
   /** Overridden by planted bugs and Byzantine actors only. */
   readonly rules?: CoreRules & { readonly replica?: ReplicaRules; readonly state?: StateRules; readonly audit?: AuditRules };
   readonly events?: Partial<ReplicaEvents>;
@@ -98,6 +101,8 @@ export interface ReplicaEvents {
   onHalted(reason: string): void;
   /** Heights of the member's epoch are certified: what it held for earlier epochs alone is needed no more. Told once for each epoch and start. */
   onEpochSettled(self: Member): void;
+  /** The state after a block took the place of the one after `fromHeight`; the blocks between are told of to nobody. */
+  onInstalled(tip: Tip, fromHeight: number): void;
 }
 
 /** What became of a command, as recorded. */
@@ -141,6 +146,10 @@ export interface ReplicaStatus {
   readonly tip: { readonly height: number; readonly timeUs: number; readonly digest: Hash; readonly stateHash: Hash };
   readonly certified: CertifiedPoint;
   readonly mempool: number;
+  /** The lowest height whose block is still here; those below were pruned. */
+  readonly blocksFrom: number;
+  /** The state that is being fetched instead of blocks that others pruned. */
+  readonly transfer?: TransferProgress;
   readonly connected: readonly NodeId[];
   /** What the ledger holds, in the order of its entries. */
   readonly evidence: readonly EvidenceRecord[];

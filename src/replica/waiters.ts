@@ -29,6 +29,11 @@ export class Waiters {
     this.#byCommand.set(command, waiters);
   }
 
+  /** Commands that somebody waits for. */
+  commands(): readonly Hash[] {
+    return [...this.#byCommand.keys()];
+  }
+
   /** Records of an applied, durable block; those that somebody waits for are answered once certified. */
   onApplied(height: number, records: readonly OrderedRecord[]): void {
     const awaited = records.filter((record) => this.#byCommand.has(record.command));

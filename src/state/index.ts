@@ -43,12 +43,13 @@ export {
 export { type LedgerOptions, LedgerState, type PendingChange } from "./ledger-state.ts";
 export type { ServicePage } from "./ledger-store.ts";
 export type { ProposedRemoval } from "./membership-rules.ts";
-export type { Totals } from "./meta.ts";
+export { isInTree, type Totals } from "./meta.ts";
 export type { NodeRecord } from "./nodes.ts";
 export { type ClaimContext, checkCommandShape, commandClaims } from "./pre-vote.ts";
 export { parseDataVolume, parseRateLimit } from "./quantities.ts";
 export { type RecordedEntry, resultOfEntry } from "./recorded.ts";
 export { type GrantRecord, grantToCanonical, type Revocation, type ServiceRecord, serviceToCanonical } from "./records.ts";
 export { type StateRules, stateRules } from "./rules.ts";
-export { StateTree } from "./state-tree.ts";
+export { itemsOf, StateAssembly, type StateItem, type StatePart, StateSnapshot, stateOf } from "./state-snapshot.ts";
+export { STATE_PATH_MAX, StateTree } from "./state-tree.ts";
 export { AUDIT_LEVELS, type AuditLevel, type OpenFields, RISK_LEVELS, type RiskLevel, SCOPES, type Scope } from "./vocabulary.ts";

@@ -3,6 +3,7 @@ import {
   type AppliedBlock,
   type CanonicalObject,
   type CommandResult,
+  checkpointIntervalOf,
   type DecidedBlock,
   type EntryDraft,
   type ErrorCode,
@@ -14,7 +15,6 @@ import {
   type Hasher,
   hashInDomain,
   invariant,
-  LIMITS,
   type Member,
   type Membership,
   membershipHash,
@@ -31,7 +31,7 @@ import { isSettled } from "./evidence-rules.ts";
 import { authenticationFailure, checkCommandTime, type Execution, execute } from "./execution.ts";
 import { LedgerStore, type ServicePage } from "./ledger-store.ts";
 import { type ProposedRemoval, proposedRemovals } from "./membership-rules.ts";
-import { addTotals, EMPTY_TOTALS, type Meta, nextStateHash, readMeta, STATE_HASH_KEY, type Totals, writeMeta } from "./meta.ts";
+import { addTotals, EMPTY_TOTALS, isInTree, type Meta, nextStateHash, readMeta, type Totals, writeMeta } from "./meta.ts";
 import type { EpochRecord, NodeRecord } from "./nodes.ts";
 import { checkCommandShape } from "./pre-vote.ts";
 import { resultOfEntry } from "./recorded.ts";
@@ -333,7 +333,7 @@ export class LedgerState {
 
   #sealedDraft(counts: BlockCounts): EntryDraft {
     const { height, timeUs, epoch, stateHash } = this.#meta;
-    const stable = height % LIMITS.stableCheckpointInterval === 0;
+    const stable = height % checkpointIntervalOf(this.#options.genesis) === 0;
     return {
       kind: "block.sealed",
       provenance: "cluster",
@@ -384,7 +384,7 @@ export class LedgerState {
       // Loaded by the condition itself.
     } else if (bucket === "meta") meta.set(key, value);
     else throw new QuorumgateError("FORMAT_SHAPE_INVALID", "a stored key of no known bucket");
-    if (key !== STATE_HASH_KEY) this.#tree.apply({ key, value });
+    if (isInTree(key)) this.#tree.apply({ key, value });
   }
 }
 

@@ -34,10 +34,25 @@ export interface Meta {
 /** Nothing counted yet. */
 export const EMPTY_TOTALS: Totals = { applied: 0, allowed: 0, denied: 0, refused: 0 };
 
+/** Counted before and in a block. */
+export function addTotals(left: Totals, right: Totals): Totals {
+  return {
+    applied: left.applied + right.applied,
+    allowed: left.allowed + right.allowed,
+    denied: left.denied + right.denied,
+    refused: left.refused + right.refused,
+  };
+}
+
 const LEDGER_KEY = "meta/ledger";
 
 /** Stored apart: the state hash covers all other changes of its block, so it can cover neither itself nor stand in the tree. */
 export const STATE_HASH_KEY = "meta/stateHash";
+
+/** Whether the state's tree stands over the key. */
+export function isInTree(key: string): boolean {
+  return key !== STATE_HASH_KEY;
+}
 
 const MAX = Number.MAX_SAFE_INTEGER;
 
@@ -85,16 +100,6 @@ export function nextStateHash(hasher: Hasher, block: { readonly previous: Hash; 
   }
   const digest = hasher.sha256(writer.finish());
   return toHash(hasher.sha256(new ByteWriter().raw(fromHex(block.previous)).raw(digest).finish()));
-}
-
-/** Sums by outcome. */
-export function addTotals(left: Totals, right: Totals): Totals {
-  return {
-    applied: left.applied + right.applied,
-    allowed: left.allowed + right.allowed,
-    denied: left.denied + right.denied,
-    refused: left.refused + right.refused,
-  };
 }
 
 function readTotals(reader: FieldReader): Totals {

@@ -20,6 +20,7 @@ const STATUS: ReplicaStatus = {
   tip: { height: 41, timeUs: 0, digest: ZEROS, stateHash: ZEROS },
   certified: { height: 41, size: 50, root: ZEROS },
   mempool: 0,
+  blocksFrom: 1,
   connected: FOUR.members.slice(1).map(({ id }) => id),
   evidence: [],
   evidenceHeld: 0,

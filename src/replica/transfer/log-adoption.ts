@@ -1,0 +1,110 @@
+import { AuditLog, type AuditLogOptions, type LogPoint, verifyConsistency } from "#audit";
+import { equalBytes, fromHex, type Hash, type KeyValueStore, LIMITS, QuorumgateError, u64be, type WriteOperation } from "#base";
+import { STORE_KEYS } from "../keys.ts";
+import type { CheckedOffer } from "./check-offer.ts";
+
+/** A checked part: what stores it ahead of the log's head. */
+export interface AdoptedPart {
+  readonly writes: readonly WriteOperation[];
+}
+
+/** The log after a block that was adopted. */
+export interface AdoptedPoint {
+  readonly height: number;
+  readonly point: LogPoint;
+}
+
+/** Points that are kept of the blocks that were skipped: as many as after a restart. */
+const POINTS_KEPT = 2 * LIMITS.uncertifiedHeightsMax;
+
+/** Takes over the log up to an offer's seal, part by part, each proved before anything of it is written (docs/protocols/state-transfer.md, G1 to G3). */
+export class LogAdoption {
+  readonly #options: AuditLogOptions;
+  readonly #store: KeyValueStore;
+  #log: AuditLog;
+  #points: readonly AdoptedPoint[] = [];
+
+  /** Begins where the stored log ends. @throws {QuorumgateError} STORAGE_CORRUPT */
+  constructor(options: AuditLogOptions, store: KeyValueStore) {
+    this.#options = options;
+    this.#store = store;
+    this.#log = AuditLog.restore(options, (key) => store.get(key));
+  }
+
+  /** The first entry that is not here. */
+  get nextSeq(): number {
+    return this.#log.nextSeq;
+  }
+
+  /** The log with everything that was adopted. */
+  get log(): AuditLog {
+    return this.#log;
+  }
+
+  /** Points after the newest blocks, oldest first. */
+  get points(): readonly AdoptedPoint[] {
+    return this.#points;
+  }
+
+  /** What to ask for next; undefined once the offer's seal is here. */
+  next(offer: CheckedOffer): { readonly seq: number; readonly last: number; readonly size: number } | undefined {
+    if (this.#log.nextSeq > offer.seal.seq) return undefined;
+    const { size } = this.#treeOf(offer, this.#shardOfNext(offer));
+    return { seq: this.#log.nextSeq, last: offer.seal.seq, size };
+  }
+
+  /** Takes the entries after the last one. @throws {QuorumgateError} SYNC_PART_INVALID, and nothing of them is kept */
+  accept(offer: CheckedOffer, part: { readonly entries: readonly Uint8Array[]; readonly proof: readonly Uint8Array[] }): AdoptedPart {
+    const { entries, proof } = part;
+    if (entries.length === 0) throw invalid("it is empty");
+    const log = this.#log.fork();
+    const writes: WriteOperation[] = [];
+    const points = [...this.#points];
+    for (const bytes of entries) {
+      const { seq } = offer.seal;
+      if (log.nextSeq > seq || (log.nextSeq === seq && !equalBytes(bytes, offer.seal.entry))) throw invalid("it goes beyond the seal");
+      const { entry, writes: stored } = log.adopt(bytes);
+      writes.push(...stored);
+      if (entry.command !== undefined && isWhole(entry)) writes.push(...this.#recordOf(entry.command, entry.seq));
+      if (entry.kind === "block.sealed") points.push({ height: entry.block.height, point: log.point });
+    }
+    const head = log.treeHead();
+    const tree = this.#treeOf(offer, head.shard);
+    if (!verifyConsistency(this.#options.hasher, { from: head, to: { size: tree.size, root: fromHex(tree.root) }, path: proof }))
+      throw invalid("it does not lead to the certified tree");
+    this.#log = log;
+    this.#points = points.slice(-POINTS_KEPT);
+    return { writes };
+  }
+
+  /** The shard of the next entry: the one after a tree that is complete. */
+  #shardOfNext(offer: CheckedOffer): string {
+    const { shard, size } = this.#log.treeHead();
+    if (shard !== "" && size < this.#treeOf(offer, shard).size) return shard;
+    const next = [...offer.trees.keys()].sort().find((name) => name > shard);
+    if (next === undefined) throw invalid("there is no further shard");
+    return next;
+  }
+
+  #treeOf(offer: CheckedOffer, shard: string): { readonly size: number; readonly root: Hash } {
+    const tree = offer.trees.get(shard);
+    if (tree === undefined) throw invalid("the offer does not prove its shard");
+    return tree;
+  }
+
+  /** The first entry of a command is its record. */
+  #recordOf(command: Hash, seq: number): WriteOperation[] {
+    const key = STORE_KEYS.record(command);
+    const known = this.#store.get(key);
+    return known === undefined ? [{ key, value: u64be(seq) }] : [];
+  }
+}
+
+/** Whether the entry says all that its command came to; else the record is longer than a number, and only who applied the block has it. */
+function isWhole(entry: { readonly content: object; readonly capability?: object }): boolean {
+  return !("withheld" in entry.content) && !(entry.capability !== undefined && "withheld" in entry.capability);
+}
+
+function invalid(reason: string): QuorumgateError {
+  return new QuorumgateError("SYNC_PART_INVALID", `a part of the log: ${reason}`);
+}

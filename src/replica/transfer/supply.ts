@@ -1,0 +1,143 @@
+import { LIMITS, type NodeId } from "#base";
+import type { StateSnapshot } from "#state";
+import type { Parts } from "../assembly.ts";
+import type { LogRequestFrame } from "../frames.ts";
+import { STORE_KEYS } from "../keys.ts";
+import type { ReplicaOptions } from "../types.ts";
+import { encodeOffer, type Offer, type ShardStart } from "./offer.ts";
+
+/** A state that is held for others, with what is offered beside it. */
+interface Held {
+  readonly height: number;
+  readonly sealSeq: number;
+  readonly block: Uint8Array;
+  readonly snapshot: StateSnapshot;
+  usedUs: number;
+}
+
+/** Gives out state and log to those who are too far behind for blocks (docs/protocols/state-transfer.md). */
+export class Supply {
+  readonly #options: ReplicaOptions;
+  readonly #parts: Parts;
+  readonly #held = new Map<number, Held>();
+
+  constructor(options: ReplicaOptions, parts: Parts) {
+    this.#options = options;
+    this.#parts = parts;
+  }
+
+  /** An offer for a peer that asked for blocks from this height on; undefined while there is none to make. */
+  offerFrom(fromHeight: number): Uint8Array | undefined {
+    const held = this.#heldAbove(fromHeight);
+    const offer = held === undefined ? undefined : this.#offer(held, fromHeight);
+    return offer === undefined ? undefined : encodeOffer(offer);
+  }
+
+  onStateRequest(from: NodeId, { height, path }: { readonly height: number; readonly path: Uint8Array }): void {
+    const held = this.#held.get(height);
+    if (held !== undefined) held.usedUs = this.#options.clock.nowUs();
+    const part = held?.snapshot.part(path, LIMITS.statePartBytesMax);
+    this.#parts.peers.send(from, { kind: "state-part", height, path, ...(part === undefined ? {} : { part }) });
+  }
+
+  /** Entries from a place on, within one shard and the bounds of a part, with the proof that they lead to the tree that is asked about. */
+  onLogRequest(from: NodeId, { seq, last, size }: LogRequestFrame): void {
+    const { ledger, peers } = this.#parts;
+    const { log } = ledger;
+    if (seq >= log.nextSeq || last < seq) return;
+    const { shard, index } = log.locate(seq);
+    if (size <= index || size > log.shardPoint(shard).size) return;
+    const read = (key: string): Uint8Array | undefined => this.#options.store.get(key);
+    const countMax = Math.min(size - index, last - seq + 1, LIMITS.logPartEntriesMax);
+    const entries: Uint8Array[] = [];
+    let bytes = 0;
+    while (entries.length < countMax && bytes <= LIMITS.syncBytesMax) {
+      const entry = log.entry(seq + entries.length, read);
+      entries.push(entry);
+      bytes += entry.length;
+    }
+    this.#parts.serving.spend(from, bytes);
+    const proof = log.consistencyProof({ shard, from: index + entries.length, to: size }, read);
+    peers.send(from, { kind: "log-part", seq, entries, proof });
+  }
+
+  /** Drops what nobody asks about any more. */
+  tidy(nowUs: number): void {
+    for (const { height, usedUs } of this.#held.values()) {
+      // A clock that was set back makes nothing older.
+      if (Math.abs(nowUs - usedUs) > LIMITS.snapshotIdleMs * 1_000) this.#held.delete(height);
+    }
+  }
+
+  /** A snapshot is dear to make: one that is held serves as long as it helps whoever asks. */
+  #heldAbove(fromHeight: number): Held | undefined {
+    const known = [...this.#held.values()].findLast(({ height }) => height >= fromHeight);
+    return known ?? this.#take(fromHeight);
+  }
+
+  #take(fromHeight: number): Held | undefined {
+    const { ledger, certifier } = this.#parts;
+    const { hasher, store, clock, telemetry } = this.#options;
+    const { newest } = ledger.stable;
+    if (newest === undefined || newest.height < fromHeight || newest.height > certifier.certifiedHeight) return undefined;
+    const block = store.get(STORE_KEYS.block(newest.height));
+    if (block === undefined) return undefined;
+    const snapshot = ledger.stable.snapshot(hasher, ledger.state);
+    telemetry.log("info", "state held for others", { height: newest.height });
+    if (this.#held.size >= LIMITS.snapshotsMax) this.#dropOldest();
+    const held = { height: newest.height, sealSeq: newest.seq, block, snapshot, usedUs: clock.nowUs() };
+    this.#held.set(newest.height, held);
+    return held;
+  }
+
+  #dropOldest(): void {
+    const [oldest] = [...this.#held.values()].sort((left, right) => left.usedUs - right.usedUs);
+    if (oldest !== undefined) this.#held.delete(oldest.height);
+  }
+
+  #offer({ height, sealSeq, block }: Held, fromHeight: number): Offer | undefined {
+    const { ledger, certifier } = this.#parts;
+    const { certified } = certifier;
+    const point = certified === undefined ? undefined : certifier.point(certified.point.height);
+    const { shard, index } = ledger.log.locate(sealSeq);
+    // Around the turn of a half year there is no certified tree with the seal in it: the next multiple has one.
+    if (certified === undefined || point === undefined || point.shard !== shard || index >= point.size) return undefined;
+    const read = (key: string): Uint8Array | undefined => this.#options.store.get(key);
+    const handovers = this.#handovers(fromHeight, certified.point.height);
+    if (handovers === undefined) return undefined;
+    const proof = ledger.log.inclusionProof({ shard, index, size: point.size }, read);
+    return {
+      height,
+      block,
+      seal: { entry: ledger.log.entry(sealSeq, read), index, proof },
+      certified: { point, cosignatures: certified.proof },
+      handovers,
+      starts: this.#starts(point),
+    };
+  }
+
+  /** The files of the epochs that began after the one of the height; undefined while one is missing here. */
+  #handovers(fromHeight: number, toHeight: number): Uint8Array[] | undefined {
+    const { state } = this.#parts.ledger;
+    const files: Uint8Array[] = [];
+    for (let { epoch } = state.membershipAt(fromHeight); epoch < state.membershipAt(toHeight).epoch; epoch++) {
+      const file = this.#options.store.get(STORE_KEYS.handover(epoch + 1));
+      if (file === undefined || files.length >= LIMITS.offerEpochsMax) return undefined;
+      files.push(file);
+    }
+    return files;
+  }
+
+  /** The first entries of all shards but the first. */
+  #starts(point: { readonly shard: string; readonly size: number }): ShardStart[] {
+    const { log } = this.#parts.ledger;
+    const read = (key: string): Uint8Array | undefined => this.#options.store.get(key);
+    return log.shards
+      .slice(1)
+      .slice(-LIMITS.offerShardsMax)
+      .map(({ shard, firstSeq, closed }) => {
+        const size = shard === point.shard ? point.size : (closed?.size ?? 0);
+        return { entry: log.entry(firstSeq, read), proof: log.inclusionProof({ shard, index: 0, size }, read) };
+      });
+  }
+}
