@@ -152,6 +152,32 @@ describe("a development cluster", function () {
     expect(await allowed()).to.equal(true);
   });
 
+  it("has the lie on record, and proposes to remove the liar, which is for operators to do", async () => {
+    await run("dev", "lie", "3", "equivocate");
+    await eventually("evidence is on record", async () => {
+      expect(await allowed()).to.equal(true);
+      return /^evidence: double-(vote|proposal) by node-3, .*, entry \d+$/m.test((await run("status")).stdout);
+    });
+    expect((await run("dev", "lie", "3", "honest")).code).to.equal(0);
+    const file = join(folder, "removal.json");
+    const [list, doctor, proposed, nobody] = await Promise.all([
+      run("member", "list"),
+      run("doctor"),
+      run("member", "propose", "--accused", "node-3", "--out", file),
+      run("member", "propose", "--accused", "node-1", "--out", join(folder, "other.json")),
+    ]);
+    expect(list.stdout).to.match(/proposed because of evidence \S+: remove node-3 \(as it stands: MEMBERSHIP_INVALID\)/);
+    expect([doctor.code, doctor.stdout]).to.satisfy(
+      ([code, said]: [number, string]) => code === 1 && said.includes("on record against node-3"),
+    );
+    expect(proposed.stdout).to.include('"remove":["node-3"]');
+    expect(nobody.stderr).to.include("proposes nothing about node-1");
+    const submitted = await run("member", "submit", file);
+    expect([submitted.code, submitted.stdout + submitted.stderr]).to.satisfy(
+      ([code, said]: [number, string]) => code === 1 && said.includes("MEMBERSHIP_INVALID"),
+    );
+  });
+
   it("tells a node that was started honestly in vain to lie", async () => {
     const socket = join(data, "nodes", "node-1", "node.sock");
     const refusal = await sendCommand(socketPath(socket), { command: "lie", kind: "silent" }).catch((error: unknown) => error);
