@@ -42,6 +42,7 @@ interface ProposeOptions extends ConnectionOptions {
   readonly add?: readonly string[];
   readonly remove?: readonly string[];
   readonly reweight?: readonly string[];
+  readonly renew?: readonly string[];
   readonly accused?: string;
   readonly days: string;
   readonly out: string;
@@ -85,6 +86,7 @@ function addPropose(member: Command): void {
     examples: [
       "member propose --learner bank-e/node.json --out add-learner.json",
       "member propose --add bank-e=1 --remove bank-a --out change.json",
+      "member propose --renew bank-a/renewal/node.json --out renewal.json",
       "member propose --accused bank-a --out removal.json",
     ],
   })
@@ -93,6 +95,7 @@ function addPropose(member: Command): void {
     .option("--add <id=weight>", "make a learner a member; may be given several times", gather)
     .option("--remove <id>", "a member that leaves for ever; may be given several times", gather)
     .option("--reweight <id=weight>", "another weight for a member; may be given several times", gather)
+    .option("--renew <file>", "new keys or addresses of a member, by the node.json of `node renew`; may be given several times", gather)
     .option("--accused <id>", "take over the removal that the cluster proposes because of evidence (member list)")
     .option("--days <number>", "how long approvals hold", "7")
     .requiredOption("--out <file>", "where to write the change");
@@ -174,15 +177,16 @@ function changeOf(ed25519: Ed25519, options: ProposeOptions, epoch: number): Cha
   const days = parseWhole(options.days, { name: "--days", min: 1, max: 365 });
   const frame = { epoch, expiresAtUs: Date.now() * 1_000 + days * DAY_US };
   const { learner, dropLearner } = options;
-  const changesMembers = options.add !== undefined || options.remove !== undefined || options.reweight !== undefined;
+  const changesMembers = [options.add, options.remove, options.reweight, options.renew].some((pairs) => pairs !== undefined);
   if ([learner !== undefined, dropLearner !== undefined, changesMembers].filter(Boolean).length !== 1) {
-    throw new UsageError("a change is one of --learner, --drop-learner, or --add, --remove and --reweight together");
+    throw new UsageError("a change is one of --learner, --drop-learner, or --add, --remove, --reweight and --renew together");
   }
-  if (learner !== undefined) {
-    const bytes = readFile(learner);
+  const nodeFileIn = (path: string): CanonicalObject => {
+    const bytes = readFile(path);
     readNodeFile(ed25519, bytes);
-    return { kind: "learner.add", ...frame, nodeFile: parseCanonicalObject(bytes) };
-  }
+    return parseCanonicalObject(bytes);
+  };
+  if (learner !== undefined) return { kind: "learner.add", ...frame, nodeFile: nodeFileIn(learner) };
   if (dropLearner !== undefined) return { kind: "learner.remove", ...frame, id: parseNodeId(dropLearner) };
   return {
     kind: "membership.change",
@@ -190,6 +194,7 @@ function changeOf(ed25519: Ed25519, options: ProposeOptions, epoch: number): Cha
     add: weights(options.add, "--add"),
     remove: (options.remove ?? []).map(parseNodeId),
     reweight: weights(options.reweight, "--reweight"),
+    ...(options.renew === undefined ? {} : { renew: options.renew.map(nodeFileIn) }),
   };
 }
 
@@ -214,8 +219,14 @@ function readChangeFile(ed25519: Ed25519, file: string): ChangeFile {
   reader.end();
   if (!isGovernanceKind(kind) || !isObject(change))
     throw new QuorumgateError("FORMAT_SHAPE_INVALID", "the file holds no change of members");
-  if (readChange(kind, change, cluster).kind === "learner.add") readNodeFile(ed25519, encodeCanonical(change["node"] ?? {}));
+  readChange(kind, change, cluster);
+  for (const stated of statedNodes(change)) readNodeFile(ed25519, encodeCanonical(stated));
   return { kind, cluster, change, approvals };
+}
+
+/** The node files inside a change: a new node's, or those of members that renew their keys. */
+function statedNodes({ node, renew }: CanonicalObject): readonly CanonicalObject[] {
+  return [node, ...(Array.isArray(renew) ? renew : [])].filter(isObject);
 }
 
 function writeChange(file: string, { kind, cluster, change, approvals }: ChangeFile): void {
@@ -229,17 +240,18 @@ function readFile(path: string): Uint8Array {
   return bytes;
 }
 
-/** The hash is the one that `node init` printed: compare it with what the institution says by another way. */
-function nodeText(node: CanonicalObject, { id, peerAddress, httpUrl }: CanonicalObject): string {
+/** The hash is the one that `node init` or `node renew` printed: compare it with what the institution says by another way. */
+function nodeText(node: CanonicalObject): string {
+  const { id, peerAddress, httpUrl } = isObject(node["member"]) ? node["member"] : {};
   const sha256 = toHex(nodeHasher.sha256(encodeCanonical(node)));
   return ` ${JSON.stringify({ id, peerAddress, httpUrl })} node.json sha256 ${sha256}`;
 }
 
 function changeText(kind: GovernanceKind, change: CanonicalObject): string {
-  const { node, expiresAt, cluster, v: _version, ...rest } = change;
-  const member = isObject(node) && isObject(node["member"]) ? nodeText(node, node["member"]) : "";
+  const { node: _node, renew, expiresAt, cluster, v: _version, ...rest } = change;
+  const nodes = statedNodes(change).map((node) => `${renew === undefined ? "" : " renew"}${nodeText(node)}`);
   return printable(
-    `${kind}${member} ${JSON.stringify(rest)}   cluster ${typeof cluster === "string" ? cluster.slice(0, 8) : "?"}   until ${new Date(Number(expiresAt) / 1_000).toISOString()}`,
+    `${kind}${nodes.join("")} ${JSON.stringify(rest)}   cluster ${typeof cluster === "string" ? cluster.slice(0, 8) : "?"}   until ${new Date(Number(expiresAt) / 1_000).toISOString()}`,
   );
 }
 

@@ -20,7 +20,7 @@ interface InitOptions {
 
 const WEIGHT_MAX = 1_000_000;
 
-/** `node init` and `node start`. */
+/** `node init`, `node renew` and `node start`. */
 export function addNodeCommands(program: Command): void {
   const node = addGroup(program, "node", "a node of a real cluster");
   addCommand(node, "init", {
@@ -36,17 +36,57 @@ export function addNodeCommands(program: Command): void {
     .requiredOption("--out <dir>", "a new folder for keys, data and configuration")
     .option("--weight <number>", "its weight in votes", "1")
     .action((options: InitOptions) => perform(options, (output) => initialize(options, output)));
+  addRenew(node);
   addCommand(node, "start", { summary: "run a node until SIGTERM", examples: ["node start --config bank-a/config.json"] })
     .requiredOption("--config <file>", "the node's configuration")
     .action((options: { readonly json?: boolean; readonly config: string }) => perform(options, (output) => start(options.config, output)));
 }
 
+interface RenewOptions {
+  readonly json?: boolean;
+  readonly dir: string;
+  readonly peerAddress?: string;
+  readonly httpUrl?: string;
+}
+
+function addRenew(node: Command): void {
+  addCommand(node, "renew", {
+    summary: "make new keys for a node's checkpoints, beside its present ones, and its new public node.json",
+    examples: ["node renew --dir bank-a", "member propose --renew bank-a/renewal/node.json --out renewal.json"],
+  })
+    .requiredOption("--dir <dir>", "the node's folder; the node may be running")
+    .option("--peer-address <host:port>", "another address for other nodes")
+    .option("--http-url <url>", "another address for clients")
+    .action((options: RenewOptions) => perform(options, (output) => renew(options, output)));
+}
+
+async function renew({ dir, peerAddress, httpUrl }: RenewOptions, output: Output): Promise<number> {
+  const { loadNodeIdentity, renewNodeIdentity, saveRenewal } = await import("#identity");
+  const ed25519 = await loadSodium();
+  const renewed = renewNodeIdentity(ed25519, loadNodeIdentity(ed25519, dir), {
+    nowMs: Date.now(),
+    ...(peerAddress === undefined ? {} : { peerAddress: readPeerAddress(peerAddress) }),
+    ...(httpUrl === undefined ? {} : { httpUrl: readUrl(httpUrl).origin }),
+  });
+  saveRenewal(dir, renewed);
+  const nodeFile = join(dir, "renewal", "node.json");
+  const sha256 = createHash("sha256").update(renewed.nodeFile).digest("hex");
+  output.result({ id: renewed.member.id, nodeFile, sha256 }, () =>
+    [
+      `${renewed.member.id}   ${nodeFile}   sha256 ${sha256}`,
+      `Propose it to the operators: member propose --renew ${nodeFile} --out renewal.json`,
+      "The node changes keys by itself when the change is active, and drops the old ones.",
+    ].join("\n"),
+  );
+  return EXIT.done;
+}
+
 async function initialize(options: InitOptions, output: Output): Promise<number> {
   const { createNodeIdentity, saveNodeIdentity } = await import("#identity");
   const { initializeNodeData } = await import("#daemon");
-  const { out, trustDomain, peerAddress } = options;
+  const { out, trustDomain } = options;
+  const peerAddress = readPeerAddress(options.peerAddress);
   const httpUrl = readUrl(options.httpUrl);
-  if (!/^[^\s:]+:\d{1,5}$|^\[[0-9a-f:]+\]:\d{1,5}$/.test(peerAddress)) throw new UsageError("--peer-address is host:port");
   if (existsSync(join(out, "node.json"))) throw new UsageError(`${out} holds a node already; its keys are never replaced`);
   const identity = createNodeIdentity(await loadSodium(), {
     nodeId: parseNodeId(options.id),
@@ -112,6 +152,11 @@ async function start(file: string, output: Output): Promise<number> {
   await stopped;
   await daemon.stop();
   return EXIT.done;
+}
+
+function readPeerAddress(text: string): string {
+  if (!/^[^\s:]+:\d{1,5}$|^\[[0-9a-f:]+\]:\d{1,5}$/.test(text)) throw new UsageError("--peer-address is host:port");
+  return text;
 }
 
 function readUrl(text: string): URL {
