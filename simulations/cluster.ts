@@ -83,6 +83,8 @@ export interface ClusterObserver {
   /** A node stopped by itself; `stopped` tells what for. */
   onHalted(node: NodeId, reason: string, stopped: StopCause): void;
   onEvidence(node: NodeId, offender: NodeId): void;
+  onStarted(node: NodeId): void;
+  onKilled(node: NodeId): void;
   /** A node takes part, from now on. */
   onParticipating(node: NodeId): void;
   onSign(purpose: string): void;
@@ -186,6 +188,7 @@ export class SimulatedCluster {
     const store = new SimulatedStore({ platter: node.platter, time, random: this.#diskRandom, ...(disk && { rules: disk }) });
     store.acknowledgesEarly = acknowledgesEarly ?? false;
     Object.assign(node, { time, store, halted: undefined });
+    this.#observer.onStarted(id);
     const anchor = new SimulatedAnchor(node.platter, time);
     const open = (): void => this.#open(node, { keys, store, anchor, time });
     if (forgetsGuard === true) initializeGuard({ store, anchor }, () => time.run(open));
@@ -265,6 +268,7 @@ export class SimulatedCluster {
     node.store?.crash(survival);
     node.store = undefined;
     this.network.remove(id);
+    this.#observer.onKilled(id);
   }
 
   /** Kills a node and destroys its data folder; the anchor stands elsewhere and stays. */

@@ -39,6 +39,17 @@ export interface Mouth {
 /** Whether a frame is lost on a link. */
 export type FrameLoss = (from: NodeId, to: NodeId, frame: Uint8Array) => boolean;
 
+/** Why a frame does not arrive: a cut link, chance or a rule of a fault, a node that is down, a link that was reset, or ears that are shut. */
+export type LossReason = "cut" | "loss" | "down" | "reset" | "unheard";
+
+/** Sees what becomes of each frame on its way, under the number that it gives it. */
+export interface NetworkWatch {
+  onSent(from: NodeId, to: NodeId, frame: Uint8Array): number;
+  onLost(number: number, why: LossReason): void;
+  /** Once for each copy; the bytes may have changed. */
+  onArrived(number: number, frame: Uint8Array): void;
+}
+
 /** Ends what a fault began. Ending twice does nothing. */
 export type Mend = () => void;
 
@@ -57,6 +68,13 @@ interface Port {
   readonly time: NodeTime;
   /** Frames of an earlier life never reach a later one. */
   readonly life: number;
+}
+
+/** One frame on its way. */
+interface Link {
+  readonly from: NodeId;
+  readonly to: NodeId;
+  readonly number: number;
 }
 
 /** Between a frame and its late copy. */
@@ -84,6 +102,7 @@ export class SimulatedNetwork {
   onSend: (from: NodeId, to: NodeId, frame: Uint8Array) => void = () => {};
   /** Sees each frame as it is delivered. */
   onDelivery: (from: NodeId, to: NodeId, frame: Uint8Array) => void = () => {};
+  watch: NetworkWatch | undefined;
   #life = 0;
   /** Healing everything ends what earlier faults would still have mended. */
   #generation = 0;
@@ -224,13 +243,16 @@ export class SimulatedNetwork {
     const { conditions } = this;
     const counts = this.#counts;
     counts.sent += 1;
+    const number = this.watch?.onSent(from, to, frame) ?? 0;
     if (!this.#isUp(from, to) || this.#isLost(from, to, frame) || this.#random.chance(conditions.loss)) {
       counts.lost += 1;
+      this.watch?.onLost(number, this.#isUp(from, to) ? "loss" : this.#whyDown(from, to));
       return;
     }
-    this.#deliver(from, to, this.#isHit(conditions.corruption, "corrupted") ? this.#corrupted(frame) : frame);
-    if (this.#isHit(conditions.duplication, "duplicated")) this.#deliver(from, to, frame);
-    if (this.#isHit(conditions.lateCopies, "late")) this.#deliver(from, to, frame, this.#random.between(LATE_US.min, LATE_US.max));
+    const link = { from, to, number };
+    this.#deliver(link, this.#isHit(conditions.corruption, "corrupted") ? this.#corrupted(frame) : frame);
+    if (this.#isHit(conditions.duplication, "duplicated")) this.#deliver(link, frame);
+    if (this.#isHit(conditions.lateCopies, "late")) this.#deliver(link, frame, this.#random.between(LATE_US.min, LATE_US.max));
   }
 
   #isLost(from: NodeId, to: NodeId, frame: Uint8Array): boolean {
@@ -252,7 +274,8 @@ export class SimulatedNetwork {
     return copy;
   }
 
-  #deliver(from: NodeId, to: NodeId, frame: Uint8Array, extraUs = 0): void {
+  #deliver(link: Link, frame: Uint8Array, extraUs = 0): void {
+    const { from, to, number } = link;
     const { delayMinUs, delayMaxUs, reordering, reorderMaxUs } = this.conditions;
     const port = this.#ports.get(to);
     if (port === undefined) return;
@@ -261,22 +284,29 @@ export class SimulatedNetwork {
     if (this.#slow.size > 0) delayUs += this.#slow.get(pairOf(from, to)) ?? 0;
     const resets = this.#resets.size === 0 ? 0 : (this.#resets.get(pairOf(from, to)) ?? 0);
     const arrive = (): void => {
-      if (this.#ports.get(to) !== port || !this.#isUp(from, to)) return;
-      if (this.#resets.size > 0 && (this.#resets.get(pairOf(from, to)) ?? 0) !== resets) return;
+      if (this.#ports.get(to) !== port || !this.#isUp(from, to)) return this.watch?.onLost(number, this.#whyDown(from, to));
+      if (this.#resets.size > 0 && (this.#resets.get(pairOf(from, to)) ?? 0) !== resets) return this.watch?.onLost(number, "reset");
       const clog = this.#clogs.size === 0 ? undefined : (this.#clogs.get(to) ?? this.#clogs.get(from));
       if (clog !== undefined) clog.push(arrive);
-      else port.time.run(() => this.#hand(from, to, frame, port));
+      else port.time.run(() => this.#hand(link, frame, port));
+      return undefined;
     };
     this.#scheduler.after(delayUs, arrive);
   }
 
-  #hand(from: NodeId, to: NodeId, frame: Uint8Array, port: Port): void {
+  #hand({ from, to, number }: Link, frame: Uint8Array, port: Port): void {
     let frames: readonly Uint8Array[] = [frame];
     for (const mouth of this.#mouths.get(to) ?? []) frames = frames.flatMap((item) => mouth.incoming?.(from, item) ?? [item]);
+    if (frames.length === 0) this.watch?.onLost(number, "unheard");
     for (const item of frames) {
+      this.watch?.onArrived(number, item);
       this.onDelivery(from, to, item);
       port.events.onFrame(from, item);
     }
+  }
+
+  #whyDown(from: NodeId, to: NodeId): LossReason {
+    return this.#cuts.has(`${from}>${to}`) || this.#cuts.has(`${to}>${from}`) ? "cut" : "down";
   }
 
   /** A link counts as up only when both directions work: keep-alives need both. */

@@ -1,6 +1,8 @@
 import fastCheck from "fast-check";
 import type { EngineName } from "#base";
 import { loadSodium, nodeHasher } from "#crypto";
+import type { RunEvent } from "./diagrams/events.ts";
+import { transcriptOf } from "./diagrams/transcript.ts";
 import type { Fault } from "./faults/fault.ts";
 import { runSchedule } from "./run.ts";
 import type { RunResult } from "./run-result.ts";
@@ -23,19 +25,19 @@ export interface ReplayOptions {
   readonly realCrypto?: boolean;
 }
 
-/** A run, line by line: virtual milliseconds, then a delivery (`from > to message`), a fault, or what a node did. */
+/** A run, event by event, and the same as lines for a person to follow. */
 export interface Transcript {
+  readonly events: readonly RunEvent[];
   readonly lines: readonly string[];
   readonly result: RunResult;
 }
 
 /** Runs a schedule again and writes down what happens, for a person to follow. */
 export async function replayTranscript(options: ReplayOptions): Promise<Transcript> {
-  const lines: string[] = [];
+  const events: RunEvent[] = [];
   const run = await replayer(options);
-  const result = run(options.faults, (line) => lines.push(line));
-  for (const { invariant, detail } of result.violations) lines.push(`${invariant} is broken: ${detail}`);
-  return { lines, result };
+  const result = run(options.faults, (event) => events.push(event));
+  return { events, lines: transcriptOf(events), result };
 }
 
 /** The smallest part of a list of faults, as fast-check finds it, under which an invariant still breaks; the list itself when none does. */
@@ -53,7 +55,7 @@ export async function shrinkFaults(options: ReplayOptions): Promise<readonly Fau
   return chosen(smallest);
 }
 
-async function replayer(options: ReplayOptions): Promise<(faults: readonly Fault[], log?: (line: string) => void) => RunResult> {
+async function replayer(options: ReplayOptions): Promise<(faults: readonly Fault[], record?: (event: RunEvent) => void) => RunResult> {
   const { seed = 1, nodes, realCrypto = false, engine = "pbft", weights, window } = options;
   const crypto = { hasher: nodeHasher, ed25519: await loadSodium() };
   const bug = options.planted === undefined ? undefined : plantedBug(options.planted);
@@ -63,9 +65,9 @@ async function replayer(options: ReplayOptions): Promise<(faults: readonly Fault
     ...(bug?.nodes && { nodes: bug.nodes }),
     ...(bug?.weights && { weights: bug.weights }),
   };
-  return (faults, log) => {
+  return (faults, record) => {
     const keys = keysFor(crypto, { seed, realCrypto });
     const cluster = { seed, engine, nodes, ...(weights === undefined ? {} : { weights }), ...(window === undefined ? {} : { window }) };
-    return runSchedule({ ...cluster, hasher: crypto.hasher, keys, faults, ...planted, ...(log === undefined ? {} : { log }) });
+    return runSchedule({ ...cluster, hasher: crypto.hasher, keys, faults, ...planted, ...(record === undefined ? {} : { record }) });
   };
 }

@@ -1,5 +1,6 @@
 import type { EngineName, Hasher } from "#base";
 import type { Violation } from "./checkers/invariants.ts";
+import type { RunEvent } from "./diagrams/events.ts";
 import type { FaultKind } from "./faults/catalogue.ts";
 import type { Fault } from "./faults/fault.ts";
 import type { KeyMill } from "./keys.ts";
@@ -26,8 +27,8 @@ export interface RunOptions {
   readonly planted?: PlantedBug;
   /** Whether the first violation ends the schedule. */
   readonly endsAtViolation?: boolean;
-  /** Receives a line for each delivery and event, for a transcript. */
-  readonly log?: (line: string) => void;
+  /** Receives each event as it happens, for a transcript or a diagram. */
+  readonly record?: (event: RunEvent) => void;
 }
 
 /** What came of one schedule. */

@@ -2,9 +2,11 @@ import { clusterIdOf, faultModelOf, type Hash, type Membership, type NodeId, par
 import { ACTORS } from "./byzantine/actors.ts";
 import { Checker } from "./checkers/invariants.ts";
 import { activationDelayOf, type ClusterOptions, SimulatedCluster, type SimulatedNode } from "./cluster.ts";
+import type { RunPhase } from "./diagrams/events.ts";
+import { RunRecorder } from "./diagrams/recorder.ts";
 import { FAULT_KINDS, faultRow, faultsOf, SAFETY_MS, spentNodes } from "./faults/catalogue.ts";
 import type { Fault, Laboratory } from "./faults/fault.ts";
-import { describeFrame, FrameReader } from "./frame-reader.ts";
+import { FrameReader } from "./frame-reader.ts";
 import { describeNodes, drawCore, isDrained, type LivenessReport, livenessBounds, waitedFor } from "./liveness.ts";
 import { Coverage } from "./marks.ts";
 import { Observer } from "./observer.ts";
@@ -59,12 +61,15 @@ class Run {
   readonly #waitedFor = new Set<NodeId>();
   readonly #window: number;
   readonly #eventsMax: number;
+  /** Absent in all runs but those that are told. */
+  readonly #recorder: RunRecorder | undefined;
   #signatures = 0;
   #liveness: LivenessReport = { core: [], coreMs: undefined, allMs: undefined, waitedFor: [] };
 
   constructor(options: RunOptions) {
     const { seed, nodes, hasher, keys, planted, engine = "pbft" } = options;
     this.#options = options;
+    this.#recorder = options.record && new RunRecorder({ record: options.record, nowMs: () => this.#scheduler.elapsedMs() });
     this.#eventsMax = EVENTS_MAX * nodes;
     const weights = options.weights ?? weightsOf({ seed, nodes, engine });
     this.#faults = options.faults ?? drawFaults(options, weights);
@@ -98,11 +103,12 @@ class Run {
       random: new SeededRandom(seed, "samples"),
       honest: (node) => !this.#byzantine.has(node),
       askedFor: (command) => this.#workload.intentOf(command),
+      onViolation: (violation) => this.#recorder?.note({ type: "violated", ...violation }),
     });
   }
 
   run(): RunResult {
-    this.#watchNetwork();
+    this.#watch();
     const lab = this.#laboratory();
     for (const fault of this.#faults) this.#schedule(lab, fault);
     this.#cluster.begin();
@@ -111,7 +117,9 @@ class Run {
     this.#runUntil(SAFETY_MS);
     if (!this.#isOver()) this.#drainAll();
     if (!this.#isOver()) this.#finish();
-    return this.#result();
+    const result = this.#result();
+    this.#recorder?.onEnd(result);
+    return result;
   }
 
   /** Checks what stands in the logs at the end. */
@@ -162,7 +170,8 @@ class Run {
       onBlock: (node, block) => {
         this.#observer.onBlock(block);
         this.#checker.onBlock(node, block);
-        this.#note(`${node} applied ${block.height} ${block.digest}`);
+        this.#trace.text(`${node} applied ${block.height} ${block.digest}`);
+        this.#recorder?.onBlock(node, block);
       },
       onInstalled: (node, installed) => {
         this.#coverage.sometimes("state-installed");
@@ -171,14 +180,18 @@ class Run {
       },
       onCertified: (node, point) => this.#checker.onCertified(node, point),
       onEvidence: (node, offender) => {
-        this.#note(`${node} has evidence against ${offender}`);
+        this.#trace.text(`${node} has evidence against ${offender}`);
+        this.#recorder?.note({ type: "evidence", node, offender });
         this.#checker.onEvidence(offender);
       },
       onHalted: (node, reason, cause) => {
-        this.#note(`${node} halted: ${reason}`);
+        this.#trace.text(`${node} halted: ${reason}`);
+        this.#recorder?.note({ type: "halted", node, reason });
         if (cause !== "wrong") this.#coverage.sometimes(cause);
         this.#checker.onHalted(node, reason, cause);
       },
+      onStarted: (node) => this.#recorder?.note({ type: "started", node }),
+      onKilled: (node) => this.#recorder?.note({ type: "killed", node }),
       onParticipating: (node) => {
         const status = this.#cluster.node(node).replica?.status();
         if (started.has(node) && status !== undefined) this.#observer.onRestarted(status);
@@ -192,13 +205,16 @@ class Run {
     });
   }
 
-  #watchNetwork(): void {
-    const { network } = this.#cluster;
+  #watch(): void {
+    const { network, members } = this.#cluster;
+    network.watch = this.#recorder;
+    this.#workload.watch = this.#recorder;
+    const { seed, engine = "pbft" } = this.#options;
+    this.#recorder?.onBegin({ seed, engine, window: this.#window, members, faults: this.#faults, byzantine: this.#byzantine });
     network.onSend = (from, _to, bytes) => this.#onSend(from, bytes);
-    network.onDelivery = (from, to, bytes) => {
+    network.onDelivery = (_from, _to, bytes) => {
       this.#trace.mix(bytes.length * 31 + (bytes[0] ?? 0));
       this.#trace.mix(this.#scheduler.nowUs() % 0x7fffffff);
-      this.#options.log?.(`${this.#stamp()} ${from} > ${to} ${describeFrame(this.#frames.read(bytes))}`);
     };
   }
 
@@ -230,7 +246,8 @@ class Run {
     row.prepare?.(lab, fault);
     if (fault.atMs === undefined) return row.inject(lab, fault);
     lab.later(fault.atMs, () => {
-      this.#note(`fault ${JSON.stringify(fault)}`);
+      this.#trace.text(`fault ${JSON.stringify(fault)}`);
+      this.#recorder?.note({ type: "fault", fault });
       if (row.countsItself !== true) lab.hit(fault.kind);
       row.inject(lab, fault);
     });
@@ -292,6 +309,7 @@ class Run {
     const { network, nodes } = this.#cluster;
     const honest = nodes.filter((node) => !this.#byzantine.has(node.id));
     this.#heal();
+    this.#phase("faults-end", honest);
     const startedMs = this.#scheduler.elapsedMs();
     const core = this.#drawCore();
     const outside = honest.filter((node) => !core.includes(node.id));
@@ -299,16 +317,17 @@ class Run {
     let coreMs: number | undefined;
     if (isAlone) {
       network.partition(new Set(outside.map(({ id }) => id)), [...nodes.map(({ id }) => id)]);
-      coreMs = this.#drain(
-        honest.filter((node) => core.includes(node.id)),
-        livenessBounds(this.#window).core,
-      );
+      const inside = honest.filter((node) => core.includes(node.id));
+      this.#phase("core-alone", inside);
+      coreMs = this.#drain(inside, livenessBounds(this.#window).core);
       if (coreMs !== undefined) this.#coverage.sometimes("core-drained-alone");
       network.heal();
+      this.#phase("together", honest);
     }
     const allMs = this.#drain(honest, livenessBounds(this.#window).all);
     this.#liveness = { core, coreMs: isAlone ? coreMs : allMs, allMs, waitedFor: [] };
-    this.#note(`drained after ${Math.round(this.#scheduler.elapsedMs() - startedMs)} ms`);
+    this.#trace.text(`drained after ${Math.round(this.#scheduler.elapsedMs() - startedMs)} ms`);
+    if (allMs !== undefined) this.#phase("drained", honest);
   }
 
   #drawCore(): readonly NodeId[] {
@@ -347,12 +366,7 @@ class Run {
     }
   }
 
-  #note(line: string): void {
-    this.#trace.text(line);
-    this.#options.log?.(`${this.#stamp()} ${line}`);
-  }
-
-  #stamp(): string {
-    return this.#scheduler.elapsedMs().toFixed(3).padStart(10);
+  #phase(phase: RunPhase, nodes: readonly SimulatedNode[]): void {
+    this.#recorder?.note({ type: "phase", phase, nodes: nodes.map(({ id }) => id) });
   }
 }

@@ -35,12 +35,23 @@ import { START_US } from "./scheduler.ts";
 
 /** One command as its client saw it. */
 export interface Operation {
+  /** Counts the questions of a run. */
+  readonly number: number;
+  readonly node: NodeId;
   readonly signed: SignedCommand;
+  /** What it asks for; undefined for what no client of this cluster would sign. */
+  readonly intent: Intent | undefined;
   readonly submittedUs: number;
   answeredUs?: number;
   record?: OrderedRecord;
   /** Any answer, an unavailable or a rejection too. */
   answer?: SubmitAnswer["kind"];
+}
+
+/** Sees what clients ask and hear, as it happens. */
+export interface WorkloadWatch {
+  onAsked(operation: Operation): void;
+  onAnswered(operation: Operation, answer: SubmitAnswer): void;
 }
 
 /** What a command asks for, in the few words that the model of authority needs. */
@@ -81,6 +92,7 @@ const PATIENCE_MS = 20_000;
 /** Clients that register services, grant, revoke and ask, in a seeded order, through seeded nodes. */
 export class Workload {
   readonly operations: Operation[] = [];
+  watch: WorkloadWatch | undefined;
   readonly #intents = new Map<Hash, Intent>();
   readonly #cluster: SimulatedCluster;
   readonly #clusterId: Hash;
@@ -165,11 +177,15 @@ export class Workload {
   /** Submits a command to a node, or again the bytes of an earlier one. A node that is down answers nothing. */
   submit(id: NodeId, signed: SignedCommand): void {
     const node = this.#cluster.node(id);
-    const operation: Operation = { signed, submittedUs: this.#cluster.scheduler.nowUs() };
-    this.operations.push(operation);
+    const { operations } = this;
+    const intent = this.#intents.get(signed.hash);
+    const operation: Operation = { number: operations.length, node: id, signed, intent, submittedUs: this.#cluster.scheduler.nowUs() };
+    operations.push(operation);
+    this.watch?.onAsked(operation);
     node.time?.run(() =>
       node.replica?.submit(signed, PATIENCE_MS, (answer) => {
         operation.answer = answer.kind;
+        this.watch?.onAnswered(operation, answer);
         if (answer.kind !== "ordered") return;
         operation.answeredUs = this.#cluster.scheduler.nowUs();
         operation.record = answer.record;

@@ -2,7 +2,7 @@ import type { Hash } from "#base";
 import { checkHistory } from "../linearizability/checker.ts";
 import { type ClientAnswer, type ClientRequest, gatewayModel } from "../linearizability/gateway-model.ts";
 import type { HistoryOperation } from "../linearizability/history.ts";
-import type { Intent, Operation } from "../workload.ts";
+import type { Operation } from "../workload.ts";
 
 /** Steps of the model for each service of one run; hundreds are enough for most. */
 const STEPS_MAX = 20_000;
@@ -33,12 +33,12 @@ export function checkClientHistory(history: ClientHistory, { bearsLies }: { read
  * The same bytes sent again are one operation: it began when they were first sent, and ended with the first answer. What was rejected before it
  * was ordered has no effect, and is left out.
  */
-export function clientHistory(operations: readonly Operation[], intentOf: (command: Hash) => Intent | undefined): ClientHistory {
+export function clientHistory(operations: readonly Operation[]): ClientHistory {
   const history = new Map<Hash, HistoryOperation<ClientRequest, ClientAnswer>>();
   const commandsOf = new Map<string, Set<Hash>>();
   for (const operation of operations) {
     const { hash } = operation.signed;
-    const intent = intentOf(hash);
+    const { intent } = operation;
     if (intent === undefined || operation.answer === "rejected") continue;
     const commands = commandsOf.get(intent.identity) ?? new Set();
     commandsOf.set(intent.identity, commands.add(hash));

@@ -25,6 +25,7 @@ export interface CheckerOptions {
   /** What is sampled at the end. */
   readonly random: SeededRandom;
   honest(node: NodeId): boolean;
+  onViolation?(violation: Violation): void;
   /** What a command of the workload asked for. */
   askedFor(command: Hash): Intent | undefined;
 }
@@ -79,7 +80,9 @@ export class Checker {
 
   /** Nobody's guess but a fact: the run names it once. */
   fail(invariant: Violation["invariant"], detail: string): void {
-    if (!this.violations.some((violation) => violation.invariant === invariant)) this.violations.push({ invariant, detail });
+    if (this.violations.some((violation) => violation.invariant === invariant)) return;
+    this.violations.push({ invariant, detail });
+    this.#options.onViolation?.({ invariant, detail });
   }
 
   /** A1, A9: equal digests and state hashes at equal heights. Checked as each block is applied. */
@@ -204,9 +207,8 @@ export class Checker {
   }
 
   #checkHistory(operations: readonly Operation[]): void {
-    const { askedFor, certificates } = this.#options;
-    const history = clientHistory(operations, (command) => askedFor(command));
-    const found = checkClientHistory(history, { bearsLies: faultModelOf(certificates.engine) === "byzantine" });
+    const { engine } = this.#options.certificates;
+    const found = checkClientHistory(clientHistory(operations), { bearsLies: faultModelOf(engine) === "byzantine" });
     this.isInOrder = found.kind === "linearizable";
     if (found.kind === "violated") this.fail("A6", found.detail);
   }
