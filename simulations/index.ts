@@ -3,6 +3,12 @@ export { checkLie, type InterposedNode, Liar, type LiarPorts } from "./byzantine
 export { type CampaignFailure, type CampaignOptions, type CampaignProgress, type CampaignReport, runCampaign } from "./campaign.ts";
 export { type ClientHistory, checkClientHistory } from "./checkers/client-history.ts";
 export type { Violation } from "./checkers/invariants.ts";
+export type { RunEvent } from "./diagrams/events.ts";
+export { toJsonLines } from "./diagrams/jsonl.ts";
+export { toShiViz } from "./diagrams/shiviz.ts";
+export { toSvg } from "./diagrams/svg.ts";
+export { transcriptOf } from "./diagrams/transcript.ts";
+export { inWindow, type TimeWindow } from "./diagrams/window.ts";
 export { FAULT_CATALOGUE, FAULT_KINDS, type FaultDraw, type FaultKind, faultsOf, parseFaults } from "./faults/catalogue.ts";
 export type { Fault, FaultDefinition } from "./faults/fault.ts";
 export { ed25519Keys, type KeyMill, type SimulatedKey, standInKeys } from "./keys.ts";

@@ -2,6 +2,7 @@ import { FAULT_CATALOGUE } from "../faults/catalogue.ts";
 import type { Fault } from "../faults/fault.ts";
 import type { Intent } from "../workload.ts";
 import type { FrameEvent, RunEvent, RunPhase } from "./events.ts";
+import { inWindow, type TimeWindow } from "./window.ts";
 
 type Timed<Type extends RunEvent["type"]> = RunEvent & { readonly type: Type };
 type TimedFrame = FrameEvent & { readonly atMs: number };
@@ -20,13 +21,14 @@ const PHASES: Readonly<Record<RunPhase, string>> = {
  * A run as lines for a person: what clients ask and hear, what is sent to whom with how long it took or why it was lost, what nodes decide, and what
  * the schedule does to them. A message to several nodes is one line.
  */
-export function transcriptOf(events: readonly RunEvent[]): readonly string[] {
+export function transcriptOf(events: readonly RunEvent[], window: TimeWindow = {}): readonly string[] {
   const fates = fatesOf(events);
   const lines: string[] = [];
-  let lastMs = 0;
-  for (const group of groupsOf(events)) {
+  let lastMs = window.fromMs ?? 0;
+  for (const group of groupsOf(inWindow(events, window))) {
     const [first] = group;
-    if (first === undefined) continue;
+    if (first?.type === "run") lines.push(...describeBegin(first));
+    if (first === undefined || first.type === "run") continue;
     const text = first.type === "sent" ? describeSends(group as readonly TimedFrame[], fates) : describe(first);
     if (text.length === 0) continue;
     if (first.atMs - lastMs > PAUSE_MS) lines.push("");
@@ -80,8 +82,6 @@ function describeFate(sent: TimedFrame, fate: TimedFrame): string {
 
 function describe(event: RunEvent): string[] {
   switch (event.type) {
-    case "run":
-      return describeBegin(event);
     case "asked":
       return [`client asks ${event.node} (${event.operation}): ${describeIntent(event.intent, event.command)}`];
     case "answered":
@@ -130,7 +130,9 @@ function describeEnd({ commits, answered, violations }: Timed<"end">): string[] 
 /** A fault with what it does and its numbers. */
 export function describeFault({ kind, ...parameters }: Fault): string {
   const about = FAULT_CATALOGUE.find((row) => row.kind === kind)?.about ?? "";
-  const numbers = Object.entries(parameters).map(([name, value]) => `${name} ${Array.isArray(value) ? `[${value.join(" ")}]` : value}`);
+  const numbers = Object.entries(parameters).map(
+    ([name, value]) => `${name} ${typeof value === "number" ? value : `[${value.join(" ")}]`}`,
+  );
   return `${kind} (${about}): ${numbers.join(", ")}`;
 }
 

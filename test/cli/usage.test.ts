@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { quorumgate, temporaryFolder } from "./command-line.ts";
@@ -58,6 +58,8 @@ describe("the command line", function () {
       ["explain", "no such thing"],
       ["simulate", "--seeds", "9..1"],
       ["simulate", "--planted", "no-such-bug"],
+      ["simulate", "--replay", "failure.json", "--format", "png"],
+      ["simulate", "--replay", "failure.json", "--from", "20", "--to", "10"],
     ];
     const ran = await Promise.all(wrong.map((words) => quorumgate(words)));
     for (const [at, { code, stdout, stderr }] of ran.entries()) {
@@ -97,6 +99,26 @@ describe("the command line", function () {
       const { code, stdout } = await quorumgate(["verify", evidence, "--policy", policy]);
       expect(code).to.equal(17);
       expect(stdout).to.match(/^NOT VALID \(exit 17\)/);
+    } finally {
+      remove();
+    }
+  });
+
+  it("draws a schedule that is replayed, to a file or to stdout", async () => {
+    const { folder, remove } = temporaryFolder();
+    try {
+      writeFileSync(join(folder, "failure.json"), '{"seed":7,"faults":[{"kind":"crash","atMs":400,"node":2,"downMs":100}]}');
+      const words = ["simulate", "--replay", "failure.json", "--from", "300", "--to", "500"];
+      const drawn = await quorumgate([...words, "--format", "svg", "--out", "run.svg"], { cwd: folder });
+      expect(drawn).to.include({ code: 0 });
+      expect(drawn.stdout).to.match(/0 violations; written to run\.svg\n$/);
+      expect(readFileSync(join(folder, "run.svg"), "utf8")).to.match(/^<svg .*<\/svg>\n$/s);
+      const { stdout } = await quorumgate([...words, "--format", "jsonl"], { cwd: folder });
+      const types = stdout
+        .trimEnd()
+        .split("\n")
+        .map((line) => (JSON.parse(line) as { type: string }).type);
+      expect(types).to.include.members(["run", "fault", "killed", "end"]);
     } finally {
       remove();
     }

@@ -81,7 +81,7 @@ describe("planted bugs", function () {
     expect(faults.map(({ kind }) => kind)).to.deep.equal(["forge"]);
     const { lines, result } = await replayTranscript({ ...failing, faults });
     expect(result.violations.map(({ invariant }) => invariant)).to.include("A3");
-    expect(lines.some((line) => /node-0\d > node-0\d prepare \d+ view \d+ [0-9a-f]{8}$/.test(line))).to.equal(true);
+    expect(lines.some((line) => /node-0\d > prepare \d+ view \d+ [0-9a-f]{8} {3}to node-/.test(line))).to.equal(true);
     expect(lines.at(-1)).to.match(/^A3 is broken: /);
   });
 });

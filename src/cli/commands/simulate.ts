@@ -1,23 +1,20 @@
-import { existsSync, readFileSync } from "node:fs";
 import type { Command } from "commander";
-import { type EngineName, type JsonValue, QuorumgateError } from "#base";
+import type { EngineName, JsonValue } from "#base";
 import type { CampaignReport, FaultKind } from "#simulations";
 import { addCommand, perform } from "../command.ts";
 import { EXIT, parseWhole, UsageError } from "../failure.ts";
-import { type Output, printable, table } from "../output.ts";
+import { type Output, table } from "../output.ts";
+import { type ReplayFlags, simulateReplay } from "./simulate-replay.ts";
 import { simulateMutations, simulateTwins, type TwinsFlags } from "./simulate-twins.ts";
 
-interface SimulateOptions extends TwinsFlags {
+interface SimulateOptions extends TwinsFlags, ReplayFlags {
   readonly json?: boolean;
   readonly engine: string;
   readonly nodes: string;
   readonly seeds?: string;
   readonly faults?: string;
-  readonly realCrypto?: boolean;
   readonly planted?: string;
   readonly workers?: string;
-  readonly replay?: string;
-  readonly shrink?: boolean;
 }
 
 const PROGRESS_MS = 1_000;
@@ -35,6 +32,8 @@ export function addSimulateCommand(program: Command): void {
       "simulate --nodes 4 --seeds 0..999",
       "simulate --planted quorum-of-half --json",
       "simulate --replay failure.json",
+      "simulate --replay failure.json --format svg --from 2900 --to 3100 --out run.svg",
+      "simulate --replay failure.json --format shiviz --out run.log",
       "simulate --twins --engine tendermint --rounds 3",
       "simulate --twins scenario.json",
       "simulate --mutations 1 --engine raft",
@@ -50,6 +49,14 @@ export function addSimulateCommand(program: Command): void {
     .option("--workers <number>", "processes (default: as many as cores)")
     .option("--replay <file>", "a failure of a report, {seed, faults}, again as a transcript")
     .option("--shrink", "with --replay: look for the smallest list of faults that still fails")
+    .option(
+      "--format <name>",
+      "with --replay: text, svg (a space-time diagram), shiviz (a log with vector clocks) or jsonl (one event a line)",
+      "text",
+    )
+    .option("--from <ms>", "with --replay: leave out what happens before, in virtual milliseconds")
+    .option("--to <ms>", "with --replay: leave out what happens after")
+    .option("--out <file>", "with --replay: write to a file")
     .option("--twins [file]", "nodes that run twice: one scenario {round_leaders, round_partitions}, or all of them up to names")
     .option("--twin-nodes <number>", "with --twins: how many nodes run twice", "1")
     .option("--rounds <number>", "with --twins: rounds with a leader and a partition each", "3")
@@ -94,23 +101,8 @@ async function campaign(options: SimulateOptions, output: Output): Promise<numbe
 }
 
 async function replay(options: SimulateOptions, output: Output): Promise<number> {
-  const { parseFaults, replayTranscript, shrinkFaults } = await import("#simulations");
-  const { seed, faults } = readFailure(options.replay ?? "");
-  const settings = {
-    seed,
-    engine: await readEngine(options),
-    nodes: readNodes(options),
-    ...(await readPlanted(options)),
-    ...(options.realCrypto === true ? { realCrypto: true } : {}),
-  };
-  const given = parseFaults(faults);
-  const chosen = options.shrink === true ? await shrinkFaults({ ...settings, faults: given }) : given;
-  const { lines, result } = await replayTranscript({ ...settings, faults: chosen });
-  const { violations, commits } = result;
-  output.result({ seed, faults: chosen, violations, commits, lines } as unknown as JsonValue, () =>
-    [...lines, `seed ${seed}: ${commits} commits, ${chosen.length} faults, ${violations.length} violations`].map(printable).join("\n"),
-  );
-  return violations.length === 0 ? EXIT.done : EXIT.refused;
+  const setting = { engine: await readEngine(options), nodes: readNodes(options), ...(await readPlanted(options)) };
+  return simulateReplay(options, setting, output);
 }
 
 function formatReport(report: CampaignReport, { style }: Output): string {
@@ -168,13 +160,4 @@ async function readPlanted({ planted }: SimulateOptions): Promise<{ readonly pla
   const names = PLANTED_BUGS.map(({ name }) => name);
   if (!names.includes(planted)) throw new UsageError(`no planted bug is called ${planted}; there are ${names.join(", ")}`);
   return { planted };
-}
-
-function readFailure(file: string): { readonly seed: number; readonly faults: unknown } {
-  if (!existsSync(file)) throw new UsageError(`there is no file ${file}`);
-  const read = JSON.parse(readFileSync(file, "utf8")) as { seed?: unknown; faults?: unknown };
-  if (typeof read.seed !== "number" || read.faults === undefined) {
-    throw new QuorumgateError("FORMAT_SHAPE_INVALID", "a failure is {seed, faults}, as a report lists it");
-  }
-  return { seed: read.seed, faults: read.faults };
 }

@@ -1,0 +1,86 @@
+import type { RunEvent } from "./events.ts";
+import type { Flight } from "./flights.ts";
+import { familyOf } from "./palette.ts";
+import { crossAt } from "./svg-head.ts";
+import { CLIENTS, type Layout, px, xml } from "./svg-layout.ts";
+import { describeIntent } from "./transcript.ts";
+
+/** How far a message is drawn that is lost as it is sent, as a part of its way. */
+const LOST_AT = 0.4;
+/** Between two texts of one line. */
+const TEXT_PIXELS = 10;
+
+interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** Messages as arrows; what is lost ends in a cross. */
+export function drawFlights(flights: readonly Flight[], layout: Layout): string[] {
+  const lastText = new Map<string, number>();
+  const said = new Set<string>();
+  return flights.flatMap((flight) => {
+    const start = { x: layout.x(flight.from), y: layout.y(flight.sentMs) };
+    const drawn = drawFlight(flight, start, layout);
+    // A message to several nodes is named once, where there is room.
+    const saying = `${flight.from} ${flight.sentMs} ${flight.about}`;
+    const hasRoom = start.y - (lastText.get(flight.from) ?? Number.NEGATIVE_INFINITY) >= TEXT_PIXELS;
+    if (said.has(saying) || !hasRoom || flight.name === "tip") return drawn;
+    said.add(saying);
+    lastText.set(flight.from, start.y);
+    return [...drawn, `<text x="${px(start.x + 7)}" y="${px(start.y - 3)}" class="small">${xml(flight.about)}</text>`];
+  });
+}
+
+function drawFlight(flight: Flight, start: Point, layout: Layout): string[] {
+  const { id } = familyOf(flight.name);
+  const whole = { x: layout.x(flight.to), y: layout.y(flight.endMs ?? flight.sentMs) };
+  const title = `<title>${xml(titleOf(flight))}</title>`;
+  if (flight.end === "received")
+    return [`<path class="message ${id}" d="${arrow(start, whole)}">${title}</path>`, drawTip(start, whole, `${id}-tip`)];
+  const isStub = flight.endMs === undefined || flight.endMs === flight.sentMs;
+  const end = isStub
+    ? { x: start.x + (whole.x - start.x) * LOST_AT, y: start.y + 6 }
+    : { x: whole.x - Math.sign(whole.x - start.x) * 10, y: whole.y };
+  return [`<path class="message lost ${id}" d="${arrow(start, end)}">${title}</path>`, crossAt(end.x, end.y)];
+}
+
+function titleOf({ about, from, to, sentMs, endMs, end, why }: Flight): string {
+  const fate =
+    end === "dropped" ? `lost at ${endMs?.toFixed(3)} (${why})` : end === "received" ? `received at ${endMs?.toFixed(3)}` : "never arrives";
+  return `${about}: ${from} to ${to}, sent at ${sentMs.toFixed(3)}, ${fate}`;
+}
+
+function arrow(start: Point, end: Point): string {
+  return `M${px(start.x)} ${px(start.y)}L${px(end.x)} ${px(end.y)}`;
+}
+
+/** The head of an arrow. */
+function drawTip(start: Point, end: Point, className: string): string {
+  const length = Math.hypot(end.x - start.x, end.y - start.y);
+  if (length === 0) return "";
+  const [ux, uy] = [(end.x - start.x) / length, (end.y - start.y) / length];
+  const [bx, by] = [end.x - ux * 8, end.y - uy * 8];
+  return `<path class="${className}" d="M${px(end.x)} ${px(end.y)}L${px(bx - uy * 3)} ${px(by + ux * 3)}L${px(bx + uy * 3)} ${px(by - ux * 3)}z"/>`;
+}
+
+/** What clients ask and hear. */
+export function drawAnswers(shown: readonly RunEvent[], layout: Layout): string[] {
+  return shown.flatMap((event) => {
+    if (event.type !== "asked" && event.type !== "answered") return [];
+    const [client, node] = [CLIENTS, event.node].map((who): Point => ({ x: layout.x(who), y: layout.y(event.atMs) }));
+    if (client === undefined || node === undefined) return [];
+    const [start, end] = event.type === "asked" ? [client, node] : [node, client];
+    const isGood = event.outcome === "allowed" || event.outcome === "applied";
+    const text =
+      event.type === "asked"
+        ? describeIntent(event.intent, event.command)
+        : `${event.outcome ?? event.answer} ${event.command.slice(0, 8)}`;
+    const style = event.type === "asked" ? "" : isGood ? ' fill="#1a7f37"' : ' fill="#9a6700"';
+    return [
+      `<path class="message command" d="${arrow(start, end)}"/>`,
+      drawTip(start, end, "command-tip"),
+      `<text x="${px(client.x + 6)}" y="${px(client.y - 3)}" font-size="9"${style}>${xml(text)}</text>`,
+    ];
+  });
+}

@@ -1,0 +1,87 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { type EngineName, type JsonValue, QuorumgateError } from "#base";
+import type { TimeWindow, Transcript } from "#simulations";
+import { EXIT, parseWhole, UsageError } from "../failure.ts";
+import { type Output, printable } from "../output.ts";
+
+/** Options of `simulate --replay`, as they are typed. */
+export interface ReplayFlags {
+  readonly replay?: string;
+  readonly shrink?: boolean;
+  readonly format: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly out?: string;
+  readonly realCrypto?: boolean;
+}
+
+/** What the other options of `simulate` say. */
+export interface ReplaySetting {
+  readonly engine: EngineName;
+  readonly nodes: number;
+  readonly planted?: string;
+}
+
+/** Formats of a replayed run. */
+const FORMATS = ["text", "svg", "shiviz", "jsonl"] as const;
+const VIRTUAL_MS_MAX = 10_000_000;
+
+/** `simulate --replay`: one schedule again, as a transcript, a diagram or a log of events. */
+export async function simulateReplay(flags: ReplayFlags, setting: ReplaySetting, output: Output): Promise<number> {
+  const { parseFaults, replayTranscript, shrinkFaults } = await import("#simulations");
+  const format = readFormat(flags.format);
+  const window = readWindow(flags);
+  const { seed, faults: read } = readFailure(flags.replay ?? "");
+  const settings = { ...setting, seed, ...(flags.realCrypto === true ? { realCrypto: true } : {}) };
+  const given = parseFaults(read);
+  const faults = flags.shrink === true ? await shrinkFaults({ ...settings, faults: given }) : given;
+  const transcript = await replayTranscript({ ...settings, faults });
+  const { violations, commits } = transcript.result;
+  const text = await draw(format, transcript, window);
+  if (flags.out !== undefined) writeFileSync(flags.out, text);
+  const last = `seed ${seed}: ${commits} commits, ${faults.length} faults, ${violations.length} violations`;
+  output.result({ seed, faults, violations, commits, lines: transcript.lines } as unknown as JsonValue, () => {
+    if (flags.out !== undefined) return `${last}; written to ${printable(flags.out)}`;
+    return format === "text" ? `${printable(text)}${last}` : text;
+  });
+  return violations.length === 0 ? EXIT.done : EXIT.refused;
+}
+
+async function draw(format: (typeof FORMATS)[number], { events }: Transcript, window: TimeWindow): Promise<string> {
+  const { inWindow, toJsonLines, toShiViz, toSvg, transcriptOf } = await import("#simulations");
+  switch (format) {
+    case "svg":
+      return toSvg(events, window);
+    case "shiviz":
+      return toShiViz(inWindow(events, window));
+    case "jsonl":
+      return toJsonLines(inWindow(events, window));
+    default:
+      return transcriptOf(events, window)
+        .map((line) => `${line}\n`)
+        .join("");
+  }
+}
+
+function readFormat(name: string): (typeof FORMATS)[number] {
+  const format = FORMATS.find((known) => known === name);
+  if (format === undefined) throw new UsageError(`--format is one of ${FORMATS.join(", ")}, not ${name}`);
+  return format;
+}
+
+function readWindow({ from, to }: ReplayFlags): TimeWindow {
+  const read = (text: string | undefined, name: string): number | undefined =>
+    text === undefined ? undefined : parseWhole(text, { name, min: 0, max: VIRTUAL_MS_MAX });
+  const [fromMs, toMs] = [read(from, "--from"), read(to, "--to")];
+  if (fromMs !== undefined && toMs !== undefined && fromMs >= toMs) throw new UsageError("--from is earlier than --to");
+  return { ...(fromMs === undefined ? {} : { fromMs }), ...(toMs === undefined ? {} : { toMs }) };
+}
+
+function readFailure(file: string): { readonly seed: number; readonly faults: unknown } {
+  if (!existsSync(file)) throw new UsageError(`there is no file ${file}`);
+  const read = JSON.parse(readFileSync(file, "utf8")) as { seed?: unknown; faults?: unknown };
+  if (typeof read.seed !== "number" || read.faults === undefined) {
+    throw new QuorumgateError("FORMAT_SHAPE_INVALID", "a failure is {seed, faults}, as a report lists it");
+  }
+  return { seed: read.seed, faults: read.faults };
+}
