@@ -17,7 +17,6 @@ import {
   parseNodeId,
   parseSubjectId,
   SeededRandom,
-  signedBytes,
   type Telemetry,
   toBase64Url,
 } from "#base";
@@ -88,17 +87,14 @@ export interface ClusterObserver {
   /** A node takes part, from now on. */
   onParticipating(node: NodeId): void;
   onSign(purpose: string): void;
-  /** A node signed a command of its own: a report of evidence. */
-  onReport(node: NodeId, command: Uint8Array): void;
+  /** A node signed a command of its own, a report of evidence: the bytes that it signed. */
+  onReport(node: NodeId, message: Uint8Array): void;
   /** Logs and counters of all nodes. */
   readonly telemetry: Telemetry;
 }
 
 /** Why a node stopped by itself: its disk failed it, its disk lied to it, or for no reason that it should have had. */
 export type StopCause = "disk-failed" | "disk-corrupt" | "wrong";
-
-/** What stands before a command in the bytes that are signed. */
-const COMMAND_PREFIX_BYTES = signedBytes("command", new Uint8Array(0)).length;
 
 /** Whose log the simulated clusters keep. */
 export const TRUST_DOMAIN = "sim.local";
@@ -241,7 +237,7 @@ export class SimulatedCluster {
       holds: (role, key) => signer.holds(role, key),
       sign: (role, message, done, key) => {
         if (role === "vote") this.#observer.onSign(purposeOf(message));
-        if (role === "gateway") this.#observer.onReport(id, message.subarray(COMMAND_PREFIX_BYTES));
+        if (role === "gateway") this.#observer.onReport(id, message);
         signer.sign(role, message, done, key);
       },
     };

@@ -16,6 +16,7 @@ export const MARKS: Readonly<Record<string, string>> = {
   evidence: "a double vote or proposal was proved",
   "evidence-recorded": "the ledger recorded evidence",
   "evidence-known": "a second report of evidence was refused",
+  "evidence-refused": "an accusation that proves nothing was put on record against who made it",
   "rejoin-by-floor": "a node without memory was given a height below which it must not vote",
   "participates-above-floor": "a node without memory took part again",
   "reminded-of-vote": "a peer reminded a node of a vote of its own",

@@ -9,6 +9,7 @@ const RESULT_MARKS: Readonly<Record<string, string>> = {
   COMMAND_REPLAYED: "command-replayed",
   COMMAND_EXPIRED: "command-expired",
   EVIDENCE_KNOWN: "evidence-known",
+  EVIDENCE_INVALID: "evidence-refused",
 };
 
 const MESSAGE_MARKS: ReadonlySet<string> = new Set(["view-change", "new-view", "fetch-proposal", "proposal-body"]);

@@ -7,6 +7,7 @@ import { RunRecorder } from "./diagrams/recorder.ts";
 import { FAULT_KINDS, faultRow, faultsOf, SAFETY_MS, spentNodes } from "./faults/catalogue.ts";
 import type { Fault, Laboratory } from "./faults/fault.ts";
 import { FrameReader } from "./frame-reader.ts";
+import type { SimulatedKey } from "./keys.ts";
 import { describeNodes, drawCore, isDrained, type LivenessReport, livenessBounds, waitedFor } from "./liveness.ts";
 import { Coverage } from "./marks.ts";
 import { Observer } from "./observer.ts";
@@ -176,7 +177,7 @@ class Run {
       onInstalled: (node, installed) => {
         this.#coverage.sometimes("state-installed");
         this.#checker.onInstalled(node, installed);
-        this.#note(`${node} took over the state at ${installed.height}`);
+        this.#trace.text(`${node} took over the state at ${installed.height}`);
       },
       onCertified: (node, point) => this.#checker.onCertified(node, point),
       onEvidence: (node, offender) => {
@@ -197,7 +198,7 @@ class Run {
         if (started.has(node) && status !== undefined) this.#observer.onRestarted(status);
         started.add(node);
       },
-      onReport: (node, command) => this.#workload.noteReport(node, command),
+      onReport: (node, message) => this.#workload.noteReport(node, message),
       onSign: (purpose) => {
         if (purpose === "vote" || purpose === "proposal") this.#signatures += 1;
       },
@@ -292,7 +293,7 @@ class Run {
       trustDomain: parseGenesis(this.#cluster.genesisBytes).trustDomain,
       cluster: this.#clusterId,
       hasher,
-      keys,
+      keys: { keyOf: (name) => (name === `${node}/gateway` ? this.#reporting(node, keys.keyOf(name)) : keys.keyOf(name)) },
       random: new SeededRandom(seed, JSON.stringify(fault)),
       frames: this.#frames,
       flood: SIMULATED_FLOOD,
@@ -302,6 +303,15 @@ class Run {
       deviates: () => void this.#hits.set(kind, 1),
     });
     network.addMouth(node, mouth);
+  }
+
+  /** A key whose commands are known to be a node's reports. */
+  #reporting(node: NodeId, key: SimulatedKey): SimulatedKey {
+    const sign = (message: Uint8Array): Uint8Array => {
+      this.#workload.noteReport(node, message);
+      return key.sign(message);
+    };
+    return { publicKey: key.publicKey, sign };
   }
 
   /** Everything honest is healed. In some schedules a random quorum of it has to drain first while the other honest nodes are away. */

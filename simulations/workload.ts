@@ -86,6 +86,8 @@ type Wish = Omit<Intent, "identity"> & { readonly body: CanonicalObject; readonl
 const SERVICES = ["trading-service-001", "settlement-002", "agent-003"].map(parseSubjectId);
 const ISSUER = parseSubjectId("issuer-1");
 const OPERATOR = parseSubjectId("operator-1");
+/** What stands before a command in the bytes that are signed. */
+const COMMAND_PREFIX_BYTES = signedBytes("command", new Uint8Array(0)).length;
 /** How long a client of the workload waits. */
 const PATIENCE_MS = 20_000;
 
@@ -193,9 +195,9 @@ export class Workload {
     );
   }
 
-  /** A node reports evidence of its own accord. */
-  noteReport(node: NodeId, bytes: Uint8Array): void {
-    const hash = toHash(this.#hasher.sha256(bytes));
+  /** A node reports evidence of its own accord. @param message the bytes that it signed */
+  noteReport(node: NodeId, message: Uint8Array): void {
+    const hash = toHash(this.#hasher.sha256(message.subarray(COMMAND_PREFIX_BYTES)));
     this.#intents.set(hash, { kind: "report", service: parseSubjectId(node), identity: `report ${hash}` });
   }
 

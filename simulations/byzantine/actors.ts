@@ -1,3 +1,4 @@
+import { accusing } from "./accuse.ts";
 import type { Actor } from "./actor.ts";
 import { forging } from "./forge.ts";
 import { falseCheckpoints, lyingCatchUp, lyingProbes, lyingTips } from "./lie.ts";
@@ -75,6 +76,12 @@ export const ACTORS: readonly ActorRow[] = [
     actor: falseCheckpoints,
     about: "cosigns another root than its own",
     must: "one certified root for each height (C8, L2)",
+  },
+  {
+    kind: "accuse",
+    actor: accusing,
+    about: "accuses honest nodes, by their true votes and by forged ones",
+    must: "no entry names them, and the accusations are on record (A8)",
   },
   { kind: "lie-probe", actor: lyingProbes, about: "lies to who lost its memory", must: "the floor is safe all the same (C3)" },
 ];

@@ -32,6 +32,12 @@ describe("a cluster with one Byzantine node of four", function () {
     expect(Math.max(...evidence)).to.be.greaterThan(0);
   });
 
+  it("has who accuses the honest on record, and nobody else", () => {
+    const marks = [1, 2, 3, 4].map((seed) => withActor("accuse", seed).marks);
+    expect(Math.max(...marks.map((seen) => seen["evidence-refused"] ?? 0))).to.be.greaterThan(0);
+    expect(marks.every((seen) => seen["evidence-recorded"] === undefined)).to.equal(true);
+  });
+
   it("records that evidence in the ledger of every honest node, and no more of a kind than counts", () => {
     const kinds = ["mutate", "false-checkpoint", "equivocate"];
     const recorded = kinds.flatMap((kind) => [1, 2].map((seed) => withActor(kind, seed).marks["evidence-recorded"] ?? 0));

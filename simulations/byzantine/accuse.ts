@@ -1,0 +1,102 @@
+import {
+  type Accusation,
+  encodeCommand,
+  encodeSignedCommand,
+  findMember,
+  type Hash,
+  type NodeId,
+  type PublicKey,
+  parseSubjectId,
+  signedBytes,
+  signedCommandOf,
+  toBase64Url,
+  type VoteAccusation,
+  type VoteStatement,
+  votePurpose,
+} from "#base";
+import { type SeenVote, seenVoteOf } from "#consensus";
+import { encodeFrame } from "#replica";
+import { evidenceRecordBody } from "#state";
+import type { Actor, ActorPorts } from "./actor.ts";
+import { signVote } from "./votes.ts";
+
+const KEPT = 64;
+const REPORTS_MAX = 12;
+const LIFETIME_US = 20_000_000;
+
+/** A vote that it heard, and from whom. */
+interface Heard {
+  readonly node: NodeId;
+  readonly vote: SeenVote;
+}
+
+/** Accuses honest nodes: by true votes that contradict nothing, by votes of its own under their names, by words put into their mouths. */
+export const accusing: Actor = (ports) => {
+  const { random } = ports;
+  const heard: Heard[] = [];
+  let reports = 0;
+  return {
+    incoming: (from, frame) => {
+      const message = ports.frames.messageOf(frame);
+      const vote = message === undefined ? undefined : seenVoteOf(message, ports.hasher);
+      if (vote === undefined) return [frame];
+      heard.push({ node: from, vote });
+      if (heard.length > KEPT) heard.shift();
+      if (reports < REPORTS_MAX && random.chance(0.05)) {
+        reports += 1;
+        accuse(ports, heard);
+      }
+      return [frame];
+    },
+  };
+};
+
+function accuse(ports: ActorPorts, heard: readonly Heard[]): void {
+  const { random, peers } = ports;
+  const one = random.pick(heard);
+  const same = heard.filter(({ node, vote }) => node === one.node && vote.epoch === one.vote.epoch);
+  const other = random.pick(same);
+  const invented = { ...one.vote, digest: ports.cluster };
+  const own: SeenVote = { ...invented, signature: signVote(ports, invented) };
+  const victim = findMember(ports.membership, one.node);
+  if (victim === undefined) return;
+  ports.deviates();
+  const key = random.pick([victim.keys.vote, ports.keys.keyOf(`${ports.node}/vote`).publicKey]);
+  const second = random.pick([other.vote, own, invented]);
+  if (random.chance(0.3)) {
+    const frame = encodeFrame({ kind: "heard", votes: [{ node: one.node, vote: second }] });
+    for (const peer of peers) ports.send(peer, frame);
+    return;
+  }
+  const command = report(ports, accusationOf({ node: one.node, key }, [one.vote, second], random.chance(0.3)));
+  const frame = encodeFrame({ kind: "commands", commands: [command] });
+  for (const peer of peers) ports.send(peer, frame);
+}
+
+function accusationOf(
+  accused: { readonly node: NodeId; readonly key: PublicKey },
+  [first, second]: readonly [SeenVote, SeenVote],
+  amnesia: boolean,
+): VoteAccusation {
+  const kind = amnesia ? "amnesia" : votePurpose(first.type) === "proposal" ? "double-proposal" : "double-vote";
+  const statement = ({ epoch: _epoch, ...vote }: SeenVote): VoteStatement => vote;
+  return { kind, epoch: first.epoch, ...accused, first: statement(first), second: statement(second) };
+}
+
+function report(ports: ActorPorts, accusation: Accusation): Uint8Array {
+  const { node, hasher, random } = ports;
+  const gateway = ports.keys.keyOf(`${node}/gateway`);
+  const issuedAtUs = ports.nowUs();
+  const cluster: Hash = ports.cluster;
+  const bytes = encodeCommand({
+    cluster,
+    kind: "evidence.record",
+    id: toBase64Url(random.bytes(16)),
+    issuer: parseSubjectId(node),
+    key: gateway.publicKey,
+    issuedAtUs,
+    expiresAtUs: issuedAtUs + LIFETIME_US,
+    body: evidenceRecordBody(accusation),
+  });
+  return encodeSignedCommand(signedCommandOf(hasher, { bytes, signature: gateway.sign(signedBytes("command", bytes)) }));
+}
