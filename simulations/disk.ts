@@ -65,6 +65,8 @@ export class SimulatedStore implements KeyValueStore {
   full = false;
   /** The next sync fails; what it was for may be durable or not. Later ones would succeed, if anybody tried. */
   failsOnce = false;
+  /** Syncs fail with this chance, now and again. */
+  failChance = 0;
   /** The next read of a key gives what stands in another place, once. */
   misreads = false;
   trap: WriteTrap | undefined;
@@ -126,7 +128,15 @@ export class SimulatedStore implements KeyValueStore {
 
   /** The disk is well again; what it holds stays what it is. */
   heal(): void {
-    Object.assign(this, { syncUs: SYNC_US, stalledUntilUs: 0, full: false, failsOnce: false, misreads: false, trap: undefined });
+    Object.assign(this, {
+      syncUs: SYNC_US,
+      stalledUntilUs: 0,
+      full: false,
+      failsOnce: false,
+      failChance: 0,
+      misreads: false,
+      trap: undefined,
+    });
   }
 
   /** The node dies: of the writes under way only the oldest are kept. Returns how many were lost. */
@@ -147,7 +157,7 @@ export class SimulatedStore implements KeyValueStore {
     if (trap?.boundary === "torn") return trap.spring();
     if (this.#lost.has(write)) return done(new Error("an earlier simulated sync failed"));
     if (this.full) return done(new Error("no space left on the simulated disk"));
-    if (this.failsOnce) {
+    if (this.failsOnce || (this.failChance > 0 && this.#random.chance(this.failChance))) {
       this.failsOnce = false;
       if (this.#random.chance(0.5)) this.#settle(write);
       // What was under way is gone, as dirty pages are after a failed sync (Rebello et al. 2020); what is written from now on is not.

@@ -212,7 +212,7 @@ class Run {
     this.#workload.watch = this.#recorder;
     const { seed, engine = "pbft" } = this.#options;
     this.#recorder?.onBegin({ seed, engine, window: this.#window, members, faults: this.#faults, byzantine: this.#byzantine });
-    network.onSend = (from, _to, bytes) => this.#onSend(from, bytes);
+    network.onSend = (from, to, bytes) => this.#onSend(from, to, bytes);
     network.onDelivery = (_from, _to, bytes) => {
       this.#trace.mix(bytes.length * 31 + (bytes[0] ?? 0));
       this.#trace.mix(this.#scheduler.nowUs() % 0x7fffffff);
@@ -220,14 +220,16 @@ class Run {
   }
 
   /** What a core sends is read once, and counted for each peer. */
-  #onSend(from: NodeId, bytes: Uint8Array): void {
+  #onSend(from: NodeId, to: NodeId, bytes: Uint8Array): void {
     const isNew = !this.#frames.knows(bytes);
     const read = this.#frames.read(bytes);
     if (read === undefined) return this.#checker.fail("S1", `${from} sends what nobody can read`);
     this.#messages.set(read.name, (this.#messages.get(read.name) ?? 0) + 1);
+    const { message } = read;
+    if (message?.type === "vote-reply" && message.granted && !message.pre) this.#checker.onElectionVote(from, to, message);
     if (!isNew) return undefined;
     if (!this.#byzantine.has(from)) this.#observer.onSend(read);
-    if (read.message !== undefined) this.#checker.onMessage(from, read.message);
+    if (message !== undefined) this.#checker.onMessage(from, message);
     if (read.frame.kind === "cosignature") this.#checker.onCosignature(from, read.frame.height);
     return undefined;
   }

@@ -5,6 +5,7 @@ import { falseCheckpoints, lyingCatchUp, lyingProbes, lyingTips } from "./lie.ts
 import { censoring, selective, silent, slow, withholding } from "./mute.ts";
 import { equivocating, mistiming, smuggling, stuffing } from "./proposals.ts";
 import { flooding, mutating, replaying } from "./repeat.ts";
+import { falseNewViews, falsePolkas } from "./successions.ts";
 
 /** What a Byzantine node does, and what must hold all the same. */
 export interface ActorRow {
@@ -44,6 +45,18 @@ export const ACTORS: readonly ActorRow[] = [
     actor: mistiming,
     about: "as a leader, names a time at the edge of what is allowed, or beyond",
     must: "agreed time stays near the clocks, and never goes back (C9)",
+  },
+  {
+    kind: "false-new-view",
+    actor: falseNewViews,
+    about: "as a new leader, leaves out of its new-view what others proved, and proposes something else",
+    must: "nobody enters its view; it is replaced (C2, A1)",
+  },
+  {
+    kind: "false-polka",
+    actor: falsePolkas,
+    about: "as the proposer of a later round, claims a polka for a value of its own",
+    must: "nobody votes for it without the polka (C1, A1)",
   },
   { kind: "forge", actor: forging, about: "votes under broken signatures", must: "no vote counts before it is verified (C5)" },
   {

@@ -60,6 +60,8 @@ export class Checker {
   /** Heights above `from` up to `to` that a node did not apply itself. */
   readonly #skipped = new Map<NodeId, readonly { readonly from: number; readonly to: number }[]>();
   readonly #votes = new Map<string, Hash>();
+  /** Whom a node voted for in a term of raft. */
+  readonly #elected = new Map<string, NodeId>();
   /** Ids that took effect, by the node at which they did. */
   readonly #effects = new Map<NodeId, Set<string>>();
   readonly #certified = new Map<number, CertifiedPoint>();
@@ -156,6 +158,14 @@ export class Checker {
     const known = this.#votes.get(slot);
     if (known !== undefined && known !== vote.digest) this.fail("A5", `${from} voted twice at ${slot}`);
     this.#votes.set(slot, vote.digest);
+  }
+
+  /** A5 of elections: one vote in a term, across restarts too (Ongaro & Ousterhout 2014, section 5.2). */
+  onElectionVote(from: NodeId, candidate: NodeId, { epoch, term }: { readonly epoch: number; readonly term: number }): void {
+    const slot = `${from}/${epoch}/${term}`;
+    const known = this.#elected.get(slot) ?? candidate;
+    if (known !== candidate) this.fail("A5", `${from} voted for ${known} and ${candidate} in term ${term}`);
+    this.#elected.set(slot, known);
   }
 
   #checkPrepared(from: NodeId, message: Extract<ConsensusMessage, { type: "view-change" }>): void {

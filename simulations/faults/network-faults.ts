@@ -1,5 +1,8 @@
 import type { NodeId } from "#base";
+import { proposerOf } from "#consensus";
 import { CALM, type NetworkConditions } from "../network.ts";
+import { OldTermLoss } from "../targeted-election.ts";
+import { TargetedLock } from "../targeted-lock.ts";
 import { TargetedLoss } from "../targeted-loss.ts";
 import { type FaultDefinition, type FaultParameters, type FaultRow, type Laboratory, rowOf } from "./fault.ts";
 
@@ -194,6 +197,54 @@ export const NETWORK_FAULTS: readonly FaultDefinition[] = [
         return message === undefined ? loss.dropsOther(from) : loss.drops(from, to, message);
       });
       lab.mendAfter(forMs, mend);
+    },
+  }),
+  network({
+    kind: "targeted-lock",
+    countsItself: true,
+    about: "one node alone decides and is not heard of again, others are locked on its value, and who proposes next knows nothing of it",
+    where: "chosen links, for one height of Tendermint",
+    must: "locks hold what was decided (A1)",
+    parameters: ["atMs", "node", "decides", "forMs"],
+    draw: ({ random, atMs, forMs, nodes, node, victim }) => {
+      const misses = victim ?? node;
+      const decides = (misses + random.between(1, Math.max(1, nodes - 1))) % nodes;
+      return decides === misses ? undefined : { atMs, node: misses, decides, forMs: 4_000 + forMs };
+    },
+    inject: (lab, fault) => {
+      const { cluster, frames, network: links } = lab;
+      const membership = { epoch: 0, members: cluster.members };
+      const lock = new TargetedLock({
+        misses: lab.id(fault.node),
+        decides: lab.id(fault.decides),
+        proposerOf: (height, round) => proposerOf(membership, height, round),
+      });
+      const mend = links.addLoss((from, to, frame) => {
+        const message = frames.messageOf(frame);
+        return message === undefined ? lock.dropsOther(from) : lock.drops(from, to, message);
+      });
+      lab.mendAfter(fault.forMs, () => {
+        if (lock.hasBegun) lab.hit(fault.kind);
+        mend();
+      });
+    },
+  }),
+  network({
+    kind: "old-term",
+    countsItself: true,
+    about: "two leaders take turns, each with an entry in the same place that the other never hears of",
+    where: "appends on chosen links of Raft",
+    must: "an old term's entry is committed by none of its own, and what is committed is never lost (A1)",
+    parameters: ["atMs", "forMs"],
+    draw: ({ random }) => ({ atMs: random.between(500, 2_000), forMs: random.between(4_000, 6_000) }),
+    inject: (lab, { forMs }) => {
+      const { cluster, frames, network: links } = lab;
+      const loss = new OldTermLoss(cluster.nodes.length);
+      const mend = links.addLoss((from, to, frame) => loss.drops(from, to, frames.messageOf(frame)));
+      lab.mendAfter(forMs, () => {
+        if (loss.isOver) lab.hit("old-term");
+        mend();
+      });
     },
   }),
   network({

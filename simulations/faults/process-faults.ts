@@ -1,4 +1,5 @@
 import type { Survival } from "../disk.ts";
+import { ForgottenVote } from "../targeted-election.ts";
 import { type FaultDefinition, type FaultParameters, type FaultRow, type Laboratory, rowOf } from "./fault.ts";
 import { leaderNow } from "./network-faults.ts";
 
@@ -102,6 +103,27 @@ export const PROCESS_FAULTS: readonly FaultDefinition[] = [
       const { cluster } = lab;
       const ids = cluster.nodes.map(({ id }) => id);
       lab.down(downMs, ids, (id) => (id === lab.id(node) ? cluster.loseDisk(id) : cluster.crash(id)));
+    },
+  }),
+  process({
+    kind: "forgotten-vote",
+    countsItself: true,
+    about: "a voter of Raft is killed right after its vote left, and whom it voted for is cut off",
+    where: "the process of whoever votes next",
+    must: "it votes for nobody else in that term (A5)",
+    parameters: ["atMs", "forMs", "downMs"],
+    draw: ({ random, atMs, forMs }) => ({ atMs, forMs: 1_000 + forMs, downMs: random.between(20, 200) }),
+    inject: (lab, { kind, forMs, downMs }) => {
+      const { cluster, frames, network } = lab;
+      const forgotten = new ForgottenVote((voter) => {
+        lab.hit(kind);
+        // In the next turn: now its vote is being sent.
+        lab.later(0, () => lab.down(downMs, [voter], (id) => cluster.crash(id, "all")));
+      });
+      lab.mendAfter(
+        forMs,
+        network.addLoss((from, to, frame) => forgotten.drops(from, to, frames.messageOf(frame))),
+      );
     },
   }),
   process({

@@ -110,6 +110,27 @@ export const STORAGE_FAULTS: readonly FaultDefinition[] = [
     },
   }),
   storage({
+    kind: "flaky-syncs",
+    about: "for a while syncs fail now and again, and each takes along what was under way",
+    where: "one disk",
+    must: "the node stops at the first and never acknowledges (D2)",
+    parameters: ["atMs", "node", "chance", "forMs", "downMs"],
+    draw: ({ random, atMs, forMs, node }) => ({
+      atMs,
+      node,
+      chance: random.between(5, 40) / 100,
+      forMs,
+      downMs: random.between(50, 4_000),
+    }),
+    inject: (lab, fault) => {
+      const { store } = lab.at(fault.node);
+      if (store === undefined) return;
+      store.failChance = fault.chance;
+      lab.later(fault.forMs, () => Object.assign(store, { failChance: 0 }));
+      restartAfter(lab, fault);
+    },
+  }),
+  storage({
     kind: "disk-full",
     about: "no write succeeds any more",
     where: "one disk",

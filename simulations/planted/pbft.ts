@@ -76,6 +76,14 @@ const PBFT_BUGS_OF_RULES: readonly Omit<PlantedBug, "engine" | "room">[] = [
     kinds: ["targeted-loss", "crash", "loss"],
   },
   {
+    name: "new-views-not-verified",
+    known: "Castro & Liskov 1999, 4.4",
+    about: "a new-view is believed without the view changes of a quorum",
+    breaks: ["A1", "A7", "S1"],
+    overrides: { rules: { pbft: { ...pbftRules, verifiesNewViews: false } } },
+    kinds: ["targeted-loss", "false-new-view"],
+  },
+  {
     name: "new-view-omits-a-slot",
     known: "FISCO-BCOS PR 5168",
     about: "a new-view demands the prepared values but the last",

@@ -21,7 +21,7 @@ export const RAFT_BUGS: readonly PlantedBug[] = [
       name: "raft-votes-twice",
       known: "Ongaro & Ousterhout 2014, 5.2",
       about: "a node votes for two candidates in one term",
-      breaks: ["A1", "S1"],
+      breaks: ["A5", "A1", "S1"],
       kinds: ["leader-crash", "partition", "loss", "isolate-leader"],
     },
     { votesOnce: false, isSticky: false, asksBeforeCampaign: false },
@@ -45,5 +45,29 @@ export const RAFT_BUGS: readonly PlantedBug[] = [
       kinds: ["leader-crash", "partition", "loss", "isolate-leader"],
     },
     { isUpToDate: () => true },
+  ),
+  bug(
+    {
+      name: "raft-forgets-its-vote",
+      known: "Ongaro & Ousterhout 2014, 5.2",
+      about: "term and vote leave before they are written",
+      breaks: ["A5"],
+      nodes: 3,
+      weights: [1, 1, 1],
+      kinds: ["forgotten-vote", "leader-crash", "isolate-leader"],
+    },
+    { persistsVote: false },
+  ),
+  bug(
+    {
+      name: "raft-commits-old-terms",
+      known: "Ongaro & Ousterhout 2014, figure 8",
+      about: "an entry of an old term is committed by counting who holds it",
+      breaks: ["A1", "S1"],
+      nodes: 4,
+      weights: [1, 1, 1, 1],
+      kinds: ["old-term"],
+    },
+    { commitsOnlyOwnTerm: false },
   ),
 ];

@@ -68,7 +68,7 @@ export const REPLICA_BUGS: readonly PlantedBug[] = [
       known: "Rebello et al. 2020; etcd #14143",
       about: "a write that failed is taken for written, since the next one succeeds",
       breaks: ["A4", "A5", "L1", "A7", "S1"],
-      kinds: ["fsync-error", "crash", "cluster-restart"],
+      kinds: ["flaky-syncs", "crash", "cluster-restart"],
     },
     { stopsAtFailedWrite: false },
   ),

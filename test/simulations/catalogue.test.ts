@@ -70,7 +70,9 @@ describe("a campaign", function () {
     expect(whole.failures).to.deep.equal([]);
     expect(whole.commits).to.be.greaterThan(10 * 120);
     const sought = [
-      await runCampaign({ ...base, seeds: { from: 0, to: 49 }, kinds: ["targeted-loss"] }),
+      await runCampaign({ ...base, seeds: { from: 0, to: 49 }, kinds: ["targeted-loss", "false-new-view"] }),
+      await runCampaign({ ...base, engine: "tendermint", seeds: { from: 0, to: 11 }, kinds: ["targeted-lock", "false-polka"] }),
+      await runCampaign({ ...base, engine: "raft", seeds: { from: 0, to: 11 }, kinds: ["old-term", "forgotten-vote", "leader-crash"] }),
       await runCampaign({ ...base, seeds: { from: 0, to: 24 }, kinds: ["crash-loop", "cluster-restart", "leader-crash"] }),
       await runCampaign({ ...base, seeds: { from: 0, to: 29 }, kinds: ["stuff", "mistime", "lie-catch-up", "crash", "smuggle"] }),
       await runCampaign({ ...base, seeds: { from: 0, to: 19 }, kinds: ["expired-commands", "clock-back", "conflicting-ids"] }),
