@@ -178,6 +178,7 @@ class Run {
         this.#coverage.sometimes("state-installed");
         this.#checker.onInstalled(node, installed);
         this.#trace.text(`${node} took over the state at ${installed.height}`);
+        this.#recorder?.note({ type: "installed", node, height: installed.height });
       },
       onCertified: (node, point) => this.#checker.onCertified(node, point),
       onEvidence: (node, offender) => {

@@ -52,7 +52,7 @@ export interface ClientEvent {
   readonly code?: string;
 }
 
-/** What became of a node. `applied` is a decided block that is durable there. */
+/** What became of a node. `applied` is a decided block that is durable there, `installed` the state at a height, taken over from peers. */
 export type NodeEvent =
   | { readonly type: "started" | "killed"; readonly node: NodeId }
   | { readonly type: "halted"; readonly node: NodeId; readonly reason: string }
@@ -64,6 +64,7 @@ export type NodeEvent =
       readonly digest: string;
       readonly commands: number;
     }
+  | { readonly type: "installed"; readonly node: NodeId; readonly height: number }
   | { readonly type: "evidence"; readonly node: NodeId; readonly offender: NodeId };
 
 /** Faults end; a quorum is alone with itself; everybody honest is together; all have drained. */

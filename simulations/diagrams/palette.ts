@@ -24,7 +24,8 @@ export const MESSAGE_FAMILIES: readonly MessageFamily[] = [
     colour: "#8a6d3b",
     names: [
       ...["block", "fetch-proposal", "proposal-body", "sync-request", "sync-response", "handover-request", "handover"],
-      ...["probe", "probe-reply", "recall-request", "recall-reply"],
+      ...["state-offer", "state-request", "state-part", "log-request", "log-part"],
+      ...["probe", "probe-reply", "recall-request", "recall-reply", "heard"],
     ],
   },
   { id: "checkpoint", about: "cosignatures of checkpoints", colour: "#8250df", names: ["cosignature"] },

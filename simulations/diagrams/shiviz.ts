@@ -69,6 +69,9 @@ class ShiVizLog {
       case "applied":
         this.#tick(event.node, `${at} decides ${event.height} view ${event.view} ${event.digest.slice(0, 8)}`);
         return;
+      case "installed":
+        this.#tick(event.node, `${at} takes over the state at ${event.height}`);
+        return;
       case "evidence":
         this.#tick(event.node, `${at} has evidence against ${event.offender}`);
         return;

@@ -91,6 +91,8 @@ export function drawMarks(shown: readonly RunEvent[], layout: Layout): string[] 
         return [crossAt(layout.x(event.node), y), note(y, `${event.node} is killed`)];
       case "halted":
         return [note(y, `${event.node} halts: ${event.reason}`.slice(0, 90), true)];
+      case "installed":
+        return [note(y, `${event.node} takes over the state at ${event.height}`)];
       case "evidence":
         return [note(y, `${event.node} has evidence against ${event.offender}`)];
       case "fault":

@@ -94,6 +94,8 @@ function describe(event: RunEvent): string[] {
       return [`${event.node} HALTS: ${event.reason}`];
     case "applied":
       return [`${event.node} DECIDES ${event.height} view ${event.view} ${event.digest.slice(0, 8)}, ${event.commands} commands`];
+    case "installed":
+      return [`${event.node} takes over the state at ${event.height}`];
     case "evidence":
       return [`${event.node} has evidence against ${event.offender}`];
     case "fault":
