@@ -123,10 +123,9 @@ function matchingCosignatures({ point, cosignatures }: CheckpointParts): Readonl
  */
 function minimalQuorum(membership: Membership, available: ReadonlyMap<string, Cosignature>, model: FaultModel): Signer[] | undefined {
   const total = totalWeight(membership);
-  const heaviestFirst = [...membership.members].sort((left, right) => right.weight - left.weight || (left.id < right.id ? -1 : 1));
   const taken = new Map<string, Cosignature>();
   let weight = 0;
-  for (const member of heaviestFirst) {
+  for (const member of heaviestFirst(membership)) {
     const cosignature = available.get(member.id);
     if (cosignature === undefined) continue;
     taken.set(member.id, cosignature);
@@ -134,6 +133,17 @@ function minimalQuorum(membership: Membership, available: ReadonlyMap<string, Co
     if (isQuorum(weight, total, model)) return signersOf(membership, taken);
   }
   return undefined;
+}
+
+const HEAVIEST_FIRST = new WeakMap<Membership, readonly Member[]>();
+
+function heaviestFirst(membership: Membership): readonly Member[] {
+  let members = HEAVIEST_FIRST.get(membership);
+  if (members === undefined) {
+    members = [...membership.members].sort((left, right) => right.weight - left.weight || (left.id < right.id ? -1 : 1));
+    HEAVIEST_FIRST.set(membership, members);
+  }
+  return members;
 }
 
 function signersOf(membership: Membership, taken: ReadonlyMap<string, Cosignature>): Signer[] {

@@ -22,10 +22,10 @@ export {
 export type { NewView, PbftMessage, PreparedCertificate, Propose, ViewChange, Vote } from "./pbft/messages.ts";
 export { createPbftCore, type PbftOptions } from "./pbft/pbft-core.ts";
 export { PBFT_TIMING, type PbftRules, type PbftTiming, pbftRules, preparedChain } from "./pbft/rules.ts";
+export { readProposal } from "./proposing.ts";
 export type { RaftMessage } from "./raft/messages.ts";
 export { createRaftCore, type RaftOptions } from "./raft/raft-core.ts";
 export { type RaftRules, type RaftTiming, raftRules } from "./raft/rules.ts";
-export { readProposal } from "./proposing.ts";
 export { type SeenVote, seenVoteOf } from "./seen-vote.ts";
 export type { Polka, Precommit, Prevote, RoundProposal, RoundVote, TendermintMessage } from "./tendermint/messages.ts";
 export {

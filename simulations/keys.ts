@@ -50,7 +50,7 @@ export function standInKeys(hasher: Hasher): KeyMill {
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
       const secret: Secret = [view.getUint32(0), view.getUint32(4), view.getUint32(8), view.getUint32(12)];
       const publicKey = parsePublicKey(toBase64Url(hasher.sha256(encodeUtf8(`public ${name}`))));
-      const key = { publicKey, sign: (message: Uint8Array) => checksum(secret, message) };
+      const key = { publicKey, sign: (message: Uint8Array) => checksum(secret, message).slice() };
       secrets.set(publicKey, secret);
       keys.set(name, key);
       return key;
@@ -82,30 +82,38 @@ export function ed25519Keys(options: {
 
 type Secret = readonly [number, number, number, number];
 
+const SIGNATURE_BYTES = 64;
+/** The last checksum: most are compared and forgotten. Behind the four lanes there are zeros. */
+const last = new Uint8Array(SIGNATURE_BYTES);
+const lanes = new DataView(last.buffer);
+
 /**
  * Four lanes of 32 bits over words of four bytes, each lane from its own part of the secret; 64 bytes long, as a signature is. The length is
- * mixed in first, so that zeros at the end are not nothing.
+ * mixed in first, so that zeros at the end are not nothing. The result is overwritten by the next call.
  */
 function checksum(secret: Secret, message: Uint8Array): Uint8Array {
   let [a, b, c, d] = secret;
   const { length } = message;
+  const words = new DataView(message.buffer, message.byteOffset, length);
   a ^= length;
   for (let i = 0; i < length; i += 4) {
-    // Past the end there are zeros.
-    const word = ((message[i] ?? 0) | ((message[i + 1] ?? 0) << 8) | ((message[i + 2] ?? 0) << 16) | ((message[i + 3] ?? 0) << 24)) >>> 0;
+    const word = i + 4 <= length ? words.getUint32(i, true) : lastWord(message, i);
     a = Math.imul(a ^ word, 0x01000193);
     b = Math.imul(b + word + (a >>> 15), 0x85ebca6b);
     c = Math.imul(c ^ (word + (b >>> 13)), 0xc2b2ae35);
     d = Math.imul(d + (word ^ (c >>> 16)), 0x27d4eb2f);
     a ^= d >>> 11;
   }
-  const signature = new Uint8Array(64);
-  const view = new DataView(signature.buffer);
-  view.setInt32(0, a);
-  view.setInt32(4, b);
-  view.setInt32(8, c);
-  view.setInt32(12, d);
-  return signature;
+  lanes.setInt32(0, a);
+  lanes.setInt32(4, b);
+  lanes.setInt32(8, c);
+  lanes.setInt32(12, d);
+  return last;
+}
+
+/** Past the end there are zeros. */
+function lastWord(message: Uint8Array, at: number): number {
+  return (message[at] ?? 0) | ((message[at + 1] ?? 0) << 8) | ((message[at + 2] ?? 0) << 16);
 }
 
 /** Times that a schedule renews a node's keys at most. */

@@ -203,12 +203,24 @@ export class SimulatedNetwork {
       },
       send: (to, frame) => this.#send(node, to, frame),
       setPeers: (members) => this.#allow(node, new Set(members.map(({ id }) => id))),
-      connectedPeers: () => [...this.#ports.keys()].filter((peer) => peer !== node && this.#isUp(node, peer)).sort(),
+      connectedPeers: () => this.#connectedTo(node),
       stop: (done) => {
         this.remove(node);
         done();
       },
     };
+  }
+
+  /** In ascending id. */
+  #connectedTo(node: NodeId): readonly NodeId[] {
+    const peers: NodeId[] = [];
+    let isSorted = true;
+    for (const peer of this.#ports.keys()) {
+      if (peer === node || !this.#isUp(node, peer)) continue;
+      isSorted &&= peer > (peers.at(-1) ?? "");
+      peers.push(peer);
+    }
+    return isSorted ? peers : peers.sort();
   }
 
   /** A node died: its links break. */

@@ -1,6 +1,6 @@
 import { QuorumgateError } from "./errors.ts";
 import { copyBytes } from "./slab.ts";
-import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
+import { decodeUtf8, UTF8_PER_CODE_UNIT_MAX, writeUtf8 } from "./utf8.ts";
 
 /** Buffers of writers that have finished: making and collecting one costs more than most of what is written into it. */
 const idle: Uint8Array[] = [];
@@ -70,7 +70,7 @@ export class ByteWriter {
     for (let i = 0; i < length; i++) {
       const code = text.charCodeAt(i);
       // Nearly all texts here are ASCII and go straight into the buffer.
-      if (code >= 0x80) return this.bytes(encodeUtf8(text));
+      if (code >= 0x80) return this.#anyText(text);
       buffer[start + i] = code;
     }
     this.#word(length);
@@ -85,6 +85,15 @@ export class ByteWriter {
     this.#buffer = EMPTY;
     this.#length = 0;
     return written;
+  }
+
+  #anyText(text: string): this {
+    this.#reserve(4 + UTF8_PER_CODE_UNIT_MAX * text.length);
+    const start = this.#length + 4;
+    const end = writeUtf8(text, this.#buffer, start);
+    this.#word(end - start);
+    this.#length = end;
+    return this;
   }
 
   /** The low 32 bits of a number. */

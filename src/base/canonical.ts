@@ -2,7 +2,7 @@ import { QuorumgateError } from "./errors.ts";
 import { type JsonValue, parseJsonText } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { copyBytes } from "./slab.ts";
-import { decodeUtf8, encodeUtf8, isWellFormed } from "./utf8.ts";
+import { decodeUtf8, isWellFormed, UTF8_PER_CODE_UNIT_MAX, writeUtf8 } from "./utf8.ts";
 
 /** A value that the canonical encoding can carry: JSON without null and fractions. */
 export type CanonicalValue = boolean | number | string | readonly CanonicalValue[] | CanonicalObject;
@@ -141,10 +141,9 @@ export class CanonicalWriter {
 
   #escaped(text: string): this {
     if (!isWellFormed(text)) throw notCanonical("lone surrogate");
-    const encoded = encodeUtf8(JSON.stringify(text));
-    this.#reserve(encoded.length);
-    this.#bytes.set(encoded, this.#at);
-    this.#at += encoded.length;
+    const quoted = JSON.stringify(text);
+    this.#reserve(UTF8_PER_CODE_UNIT_MAX * quoted.length);
+    this.#at = writeUtf8(quoted, this.#bytes, this.#at);
     return this;
   }
 

@@ -31,8 +31,20 @@ function encodeAscii(text: string): Uint8Array | undefined {
 }
 
 function encodeAny(text: string): Uint8Array {
-  const out = new Uint8Array(utf8Length(text));
-  let at = 0;
+  const out = newBytes(utf8Length(text));
+  writeUtf8(text, out, 0);
+  return out;
+}
+
+/** A UTF-16 unit takes three bytes at most; the two of a pair take four together. */
+export const UTF8_PER_CODE_UNIT_MAX = 3;
+
+/**
+ * Writes a text's UTF-8 from `start` on, where there has to be room for it. Returns where it ends.
+ * @throws {QuorumgateError} FORMAT_NOT_CANONICAL for a lone surrogate
+ */
+export function writeUtf8(text: string, out: Uint8Array, start: number): number {
+  let at = start;
   for (let i = 0; i < text.length; i++) {
     let code = text.charCodeAt(i);
     if (code < 0x80) {
@@ -53,7 +65,7 @@ function encodeAny(text: string): Uint8Array {
     }
     out[at++] = 0x80 | (code & 0x3f);
   }
-  return out;
+  return at;
 }
 
 /** Number of UTF-8 bytes of a text; a lone surrogate counts as three. */

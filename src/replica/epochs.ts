@@ -16,6 +16,8 @@ export class Epochs {
   #announced = 0;
   #linked = "";
   #settled = -1;
+  /** What the links were made from last. */
+  #sources: readonly unknown[] = [];
 
   constructor(options: ReplicaOptions, parts: Parts, handlers: { readonly participation: Participation; readonly proposer: Proposer }) {
     this.#options = options;
@@ -69,6 +71,7 @@ export class Epochs {
 
   #relink(): void {
     const { ledger, peers } = this.#parts;
+    if (!this.#hasChanged()) return;
     const linked = this.#belonging();
     const key = linked.map(({ id, keys, peerAddress }) => `${id} ${keys.tls} ${peerAddress}`).join();
     if (key === this.#linked) return;
@@ -88,12 +91,26 @@ export class Epochs {
     return isRetired && !linked.some(({ id }) => id === self);
   }
 
+  /** Asked after every block: members and learners are the same objects until a command changes them. */
+  #hasChanged(): boolean {
+    const { state, membership } = this.#parts.ledger;
+    const sources = [membership, state.pendingChange()?.next, this.#isLeaving(), ...state.learners()];
+    const before = this.#sources;
+    this.#sources = sources;
+    return sources.length !== before.length || sources.some((source, index) => source !== before[index]);
+  }
+
+  /** The last epoch's end is not certified yet. */
+  #isLeaving(): boolean {
+    const { certifier, ledger } = this.#parts;
+    return certifier.certifiedHeight < ledger.state.epochFirstHeight() - 1;
+  }
+
   /** Members, those to come, learners, and those who left until the end of their epoch is certified. */
   #belonging(): readonly Member[] {
-    const { ledger, certifier } = this.#parts;
+    const { ledger } = this.#parts;
     const { state } = ledger;
-    const firstHeight = state.epochFirstHeight();
-    const leaving = certifier.certifiedHeight < firstHeight - 1 ? state.membershipAt(firstHeight - 1).members : [];
+    const leaving = this.#isLeaving() ? state.membershipAt(state.epochFirstHeight() - 1).members : [];
     const everybody = [...leaving, ...state.learners(), ...(state.pendingChange()?.next.members ?? []), ...ledger.membership.members];
     const byId = new Map<NodeId, Member>(everybody.map((member) => [member.id, member]));
     return [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1));

@@ -94,9 +94,9 @@ export class Housekeeping {
   /** A leader whose link has been away for a while need not be waited for: where leaders take turns, its turn may come long after the link broke. */
   #watchLinks(nowUs: number): void {
     const { peers, driver, timing } = this.#parts;
-    const connected = new Set(peers.connected());
+    const connected = peers.connected();
     for (const peer of peers.others) {
-      if (connected.has(peer)) this.#awaySinceUs.delete(peer);
+      if (connected.includes(peer)) this.#awaySinceUs.delete(peer);
       else if (!this.#awaySinceUs.has(peer)) this.#awaySinceUs.set(peer, nowUs);
     }
     const { view, leader } = driver.snapshot();

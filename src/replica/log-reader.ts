@@ -1,14 +1,12 @@
 import { encodeHandover, policyOf, policyText, receiptText, shardAt } from "#audit";
 import {
-  encodeCanonical,
-  FieldReader,
-  fromBase64Url,
+  ByteReader,
+  ByteWriter,
   type Genesis,
+  type Hasher,
   type KeyValueStore,
-  parseCanonicalObject,
   parseHash,
   QuorumgateError,
-  toBase64Url,
   type WriteOperation,
 } from "#base";
 import type { Certified, Certifier } from "./certifier.ts";
@@ -22,6 +20,7 @@ export interface LogReaderOptions {
   readonly certifier: Certifier;
   readonly store: KeyValueStore;
   readonly genesis: Genesis;
+  readonly hasher: Hasher;
 }
 
 /** An inclusion proof with what it proves. */
@@ -87,18 +86,18 @@ export class LogReader {
 
   /** The policy file that a verifier of this cluster needs. */
   policy(): string {
-    const { genesis, ledger, certifier } = this.#options;
+    const { genesis, ledger, certifier, hasher } = this.#options;
     // Of the epoch that the newest checkpoint, and so every receipt that is given out now, is signed in.
     const membership = ledger.state.membershipAt(Math.max(1, certifier.certifiedHeight));
     // An empty log has no shard yet: it opens with the first block.
     const shard = ledger.tip.height === 0 ? shardAt(ledger.tip.timeUs) : ledger.log.point.shard;
-    return policyText(policyOf({ genesis, cluster: ledger.cluster, membership }), shard);
+    return policyText(policyOf({ genesis, cluster: ledger.cluster, membership }), shard, hasher);
   }
 
   /** What to write so that receipts can be served right after a restart. */
   certifiedOperations(certified: Certified): WriteOperation[] {
-    const { point, note, shard, proof } = certified;
-    const value = encodeCanonical({ height: point.height, size: point.size, root: point.root, note, shard, proof: toBase64Url(proof) });
+    const { shard } = certified;
+    const value = encodeCertified(certified);
     return [
       { key: STORE_KEYS.certified, value },
       { key: STORE_KEYS.certifiedOfShard(shard), value },
@@ -132,18 +131,19 @@ export class LogReader {
   }
 }
 
+/** height u64 ‖ size u64 ‖ root ‖ shard ‖ note ‖ proof, the last four behind their lengths. Written with every block, hence not as a text of texts. */
+function encodeCertified({ point, note, shard, proof }: Certified): Uint8Array {
+  return new ByteWriter().u64(point.height).u64(point.size).text(point.root).text(shard).text(note).bytes(proof).finish();
+}
+
 /** Reads what `certifiedOperations` wrote. @throws {QuorumgateError} STORAGE_CORRUPT */
 export function readCertified(bytes: Uint8Array): Certified {
   try {
-    const reader = new FieldReader(parseCanonicalObject(bytes), "certified");
-    const max = Number.MAX_SAFE_INTEGER;
-    const point = {
-      height: reader.integer("height", { min: 1, max }),
-      size: reader.integer("size", { min: 1, max }),
-      root: parseHash(reader.text("root")),
-    };
-    const note = reader.text("note", 65_536);
-    return { point, note, shard: reader.text("shard"), proof: fromBase64Url(reader.text("proof", 65_536)) };
+    const reader = new ByteReader(bytes);
+    const point = { height: reader.u64(), size: reader.u64(), root: parseHash(reader.text(64)) };
+    const certified = { point, shard: reader.text(256), note: reader.text(65_536), proof: reader.bytes(65_536) };
+    reader.end();
+    return certified;
   } catch (cause) {
     throw new QuorumgateError("STORAGE_CORRUPT", "the stored checkpoint does not read", { cause });
   }

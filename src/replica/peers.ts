@@ -58,9 +58,14 @@ export class Peers {
 
   /** The highest tip that peers named, and who named it. Unproved: good enough to ask for blocks. */
   highest(): { readonly height: number; readonly peer?: NodeId } {
-    let best: { height: number; peer?: NodeId } = { height: 0 };
-    for (const [peer, height] of this.#heights) if (height > best.height) best = { height, peer };
-    return best;
+    let highest = 0;
+    let highestPeer: NodeId | undefined;
+    for (const [peer, height] of this.#heights) {
+      if (height <= highest) continue;
+      highest = height;
+      highestPeer = peer;
+    }
+    return highestPeer === undefined ? { height: highest } : { height: highest, peer: highestPeer };
   }
 
   /** Keeps the newest vote of each peer, to remind it of should it lose its memory. The peer checks its own signature. */

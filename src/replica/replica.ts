@@ -55,7 +55,8 @@ export class Replica {
   private constructor(options: ReplicaOptions, parts: Parts) {
     this.#options = options;
     this.#parts = parts;
-    this.reader = new LogReader({ ledger: parts.ledger, certifier: parts.certifier, store: options.store, genesis: parts.ledger.genesis });
+    const { ledger, certifier } = parts;
+    this.reader = new LogReader({ ledger, certifier, store: options.store, genesis: ledger.genesis, hasher: options.hasher });
     this.#participation = new Participation(options, parts, {
       onParticipating: (above) => this.#onParticipating(above),
       halt: (reason) => this.#halt(reason),

@@ -327,8 +327,9 @@ export class LedgerState {
     for (const change of changes) this.#tree.apply(change);
     this.#tree.settle();
     this.#meta = { ...moved, stateHash: nextStateHash(hasher, { previous: before.stateHash, changes }) };
-    const [, stateHash] = writeMeta(this.#meta);
-    return [...changes, { key: stateHash[0], value: stateHash[1] }].sort(byKey);
+    const [, [key, value]] = writeMeta(this.#meta);
+    const after = changes.findIndex((change) => change.key > key);
+    return changes.toSpliced(after < 0 ? changes.length : after, 0, { key, value });
   }
 
   #sealedDraft(counts: BlockCounts): EntryDraft {
