@@ -8,9 +8,13 @@ import {
   type PublicKey,
   type SignatureClaim,
   type SignatureVerifier,
+  type Telemetry,
   toBase64Url,
 } from "#base";
 import type { Ed25519, KeyPair } from "./sodium.ts";
+
+const VALID = { verdict: "valid" };
+const INVALID = { verdict: "invalid" };
 
 /**
  * Verifies within the call, and remembers what was valid: a batch signature is met once per command that it covers, and a
@@ -18,7 +22,10 @@ import type { Ed25519, KeyPair } from "./sodium.ts";
  *
  * Only valid signatures are remembered, so that a flood of forged ones pushes nothing out.
  */
-export function createVerifier(ed25519: Ed25519, options: { readonly remembered?: number } = {}): SignatureVerifier {
+export function createVerifier(
+  ed25519: Ed25519,
+  options: { readonly remembered?: number; readonly telemetry?: Telemetry } = {},
+): SignatureVerifier {
   const valid = new RecentNames(options.remembered ?? LIMITS.verifiedSignaturesKept);
   const check = (claim: SignatureClaim): boolean => {
     const name = nameOf(claim);
@@ -26,6 +33,7 @@ export function createVerifier(ed25519: Ed25519, options: { readonly remembered?
     if (valid.has(name)) return true;
     const verdict = ed25519.verify(claim.publicKey, claim.message, claim.signature);
     if (verdict) valid.add(name);
+    options.telemetry?.count("quorumgate_signatures_verified_total", 1, verdict ? VALID : INVALID);
     return verdict;
   };
   return { verify: (claims, done) => done(claims.map(check)) };

@@ -47,7 +47,7 @@ export async function startDaemon(config: NodeConfig, logger: ProcessLogger, mou
     cluster: node.cluster,
     node: node.id,
     hasher: nodeHasher,
-    verifier: createVerifier(await loadSodium()),
+    verifier: createVerifier(await loadSodium(), { telemetry }),
     state: () => node.replica.state,
     ...(config.requestsPerSecond === undefined ? {} : { requestsPerSecond: config.requestsPerSecond }),
     ...(config.refusalsPerSecond === undefined ? {} : { refusalsPerSecond: config.refusalsPerSecond }),

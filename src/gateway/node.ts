@@ -176,7 +176,7 @@ export function openReplica(
         genesisBytes,
         hasher: nodeHasher,
         signer: nodeSignerOf(ed25519, identity, findRenewed),
-        verifier: createVerifier(ed25519),
+        verifier: createVerifier(ed25519, { telemetry }),
         store,
         anchor,
         transport,

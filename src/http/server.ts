@@ -51,6 +51,7 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
   const context: HttpContext = { ...options, access, denials, issuers, caller: (request) => access.check(request.headers.authorization) };
   share(app, new ClientShares({ limits: SHARE_LIMITS, ration: addresses, timers: systemTimers }), denials);
   guardHost(app);
+  measure(app, options.telemetry);
   readBodies(app);
   answerErrors(app, options.telemetry);
   protect(app, options.requestsPerSecond ?? REQUESTS_PER_SECOND);
@@ -84,6 +85,16 @@ function share(app: FastifyInstance, shares: ClientShares, denials: WeakMap<Fast
       return done();
     };
     if (!shares.begin(ip, run)) request.raw.socket.destroy();
+  });
+}
+
+/** Routes as they are declared, so that a caller cannot make up names of series. */
+function measure(app: FastifyInstance, telemetry: Telemetry): void {
+  app.addHook("onResponse", (request, reply, done) => {
+    const route = request.routeOptions.url ?? "none";
+    telemetry.count("quorumgate_http_requests_total", 1, { method: request.method, route, status: String(reply.statusCode) });
+    telemetry.observe("quorumgate_http_request_seconds", reply.elapsedTime / 1_000, { route });
+    done();
   });
 }
 

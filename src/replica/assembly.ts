@@ -24,6 +24,7 @@ import { LeaderRate } from "./leader-rate.ts";
 import { LeaderWatch } from "./leader-watch.ts";
 import { Ledger } from "./ledger.ts";
 import { readCertified } from "./log-reader.ts";
+import { Measures } from "./measures.ts";
 import { Mempool } from "./mempool.ts";
 import { Peers } from "./peers.ts";
 import { type ProposalSlot, Proposals } from "./proposals.ts";
@@ -57,6 +58,7 @@ export interface Parts {
   readonly peers: Peers;
   readonly heardVotes: HeardVotes;
   readonly serving: ServingBudget;
+  readonly measures: Measures;
   readonly timing: ReplicaTiming;
   /** The data folder is the one that this node wrote last (vote guard, rule G3). */
   readonly guardCurrent: boolean;
@@ -136,13 +138,17 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
     onAccusation: hooks.accuse,
   });
   const serving = new ServingBudget(clock);
+  const measures = new Measures(telemetry);
   const catchUp = new CatchUp({
     timers,
     timeoutMs: timing.syncTimeoutMs,
     tipHeight: () => ledger.tip.height,
     peers: () => peers.connected(),
     request: (peer, fromHeight) => peers.send(peer, { kind: "sync-request", fromHeight }),
-    deliver: (from, block) => hooks.feed(from, block),
+    deliver: (from, block) => {
+      measures.onSynced(1);
+      hooks.feed(from, block);
+    },
   });
   const reads = new Reads({
     timers,
@@ -172,6 +178,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
     peers,
     heardVotes,
     serving,
+    measures,
     timing,
     guardCurrent,
     storedFloor: readFloor(options),

@@ -83,6 +83,8 @@ export class Housekeeping {
     const highest = peers.highest();
     if (highest.height > ledger.tip.height && ledger.tip.height === this.#lastTipHeight) catchUp.want(highest.height, highest.peer);
     this.#lastTipHeight = ledger.tip.height;
+    const { epoch, view } = this.#parts.driver.snapshot();
+    this.#parts.measures.onTick({ height: ledger.tip.height, epoch, view, waiting: mempool.size });
   }
 
   #onClockSetBack(nowUs: number): void {

@@ -29,9 +29,7 @@ import { replicaRules } from "./rules.ts";
 import { Installer } from "./transfer/installer.ts";
 import { Supply } from "./transfer/supply.ts";
 import { Transfer } from "./transfer/transfer.ts";
-import type { BlockEvent, OrderedRecord, ReplicaMode, ReplicaOptions, ReplicaStatus, SubmitAnswer } from "./types.ts";
-
-const OUTCOMES = ["applied", "allowed", "denied", "refused"] as const;
+import type { OrderedRecord, ReplicaMode, ReplicaOptions, ReplicaStatus, SubmitAnswer } from "./types.ts";
 
 /**
  * One node of the ledger: a consensus core, the ledger that it orders, and the ports around them. Everything runs in the callbacks of
@@ -149,7 +147,9 @@ export class Replica {
    * Has a command ordered. Answers exactly once within the time: with its record once a quorum's checkpoint covers it, with a rejection
    * when its bytes are wrong, or with `unavailable`, after which the outcome is unknown until the command expires.
    */
-  submit(signed: SignedCommand, timeoutMs: number, done: (answer: SubmitAnswer) => void): void {
+  submit(signed: SignedCommand, timeoutMs: number, onAnswer: (answer: SubmitAnswer) => void): void {
+    const { measures } = this.#parts;
+    const done = measures.until("quorumgate_submit_seconds", { done: onAnswer, isAnswer: ({ kind }) => kind === "ordered" });
     if (this.#isOver) return done(this.#unavailable("QUORUM_STOPPED"));
     const record = this.#parts.ledger.isNew(signed) ? undefined : this.find(signed.hash);
     if (record !== undefined && record.height <= this.#parts.certifier.certifiedHeight) return done({ kind: "ordered", record });
@@ -239,11 +239,11 @@ export class Replica {
 
   /** Applies a decided block and has it written; nobody outside hears of it before it is durable. */
   #decide(proposal: Proposal, certificate: CommitCertificate): void {
-    const { ledger, proposals, writeAhead, certifier, catchUp, driver, waiters, reads } = this.#parts;
+    const { ledger, proposals, writeAhead, certifier, catchUp, driver, waiters, reads, measures } = this.#parts;
     const commands = proposals.take(proposal);
     if (commands === undefined) return this.#halt("a decided block does not read");
     const nowUs = this.#options.clock.nowUs();
-    const applied = ledger.apply({ proposal, certificate, commands });
+    const applied = measures.timed("quorumgate_apply_seconds", () => ledger.apply({ proposal, certificate, commands }));
     this.#watchLeader(commands, { view: certificate.view, nowUs });
     this.#proposer.onDecided(applied.height, commands.length);
     const { blocksKept = LIMITS.blocksKept } = this.#options;
@@ -256,6 +256,7 @@ export class Replica {
     const cosign = (): void => {
       certifier.addPoint(applied.height, applied.point);
       reads.proceed();
+      measures.onCosigned(applied.height);
       this.#peers.cosign(applied.height);
     };
     const { cosignsWrittenOnly } = this.#options.rules?.replica ?? replicaRules;
@@ -272,7 +273,7 @@ export class Replica {
       this.#transfer.onTip();
     });
     this.#proposer.setPending(this.#proposer.isPending);
-    this.#observe(applied.event, nowUs);
+    measures.onBlock(applied.event, { nowUs, epoch: driver.snapshot().epoch });
   }
 
   /** The commands of a block wait no more; how long they did tells of the leader. */
@@ -288,16 +289,6 @@ export class Replica {
     if (firstUs < nowUs) rate.onBlock({ view, nowUs, commands: commands.length, waitedUs: nowUs - firstUs });
   }
 
-  #observe({ results, timeUs }: BlockEvent, nowUs: number): void {
-    const { telemetry } = this.#options;
-    telemetry.count("quorumgate_blocks_committed_total");
-    for (const outcome of OUTCOMES) {
-      const count = results.filter((result) => result.outcome === outcome).length;
-      if (count > 0) telemetry.count("quorumgate_commands_total", count, { outcome });
-    }
-    telemetry.observe("quorumgate_commit_seconds", Math.max(0, nowUs - timeUs) / 1_000_000);
-  }
-
   /** What was certified since the last block, written along with it: after a restart receipts are served at once. */
   #certifiedOperations(): WriteOperation[] {
     const { certified } = this.#parts.certifier;
@@ -308,7 +299,7 @@ export class Replica {
     this.#parts.waiters.onCertified(certified.point.height);
     this.#parts.reads.proceed();
     this.#options.events?.onCertified?.(certified.point);
-    this.#options.telemetry.gauge("quorumgate_certified_height", certified.point.height);
+    this.#parts.measures.onCertified(certified.point.height);
     this.#participation.proceed();
     this.#proposer.onCertified();
     this.#epochs.onCertified();

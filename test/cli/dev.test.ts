@@ -2,6 +2,9 @@ import type { ChildProcess } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
+import { encodeCanonical, parseHash, signedCommandToJson, toBase64Url } from "#base";
+import { loadSodium, signCommand } from "#crypto";
+import { loadServiceKey, serviceSignerOf } from "#identity";
 import { sendCommand } from "../../src/cli/dev/control.ts";
 import { socketPath } from "../../src/cli/dev/folder.ts";
 import { basePort, eventually, isAlive, quorumgate, type Ran, startCommand, temporaryFolder } from "./command-line.ts";
@@ -125,6 +128,22 @@ describe("a development cluster", function () {
     expect(await allowed()).to.equal(true);
   });
 
+  it("has measured that views changed and that blocks were fetched", async () => {
+    const sum = async (metric: string): Promise<number> => {
+      const values = await Promise.all(
+        started.nodes.map(async ({ url }) => {
+          const text = await (
+            await fetch(`${url}/metrics`, { headers: { authorization: await accessToken(data, started.cluster) } })
+          ).text();
+          return Number(new RegExp(`^${metric} (\\d+)$`, "m").exec(text)?.[1]);
+        }),
+      );
+      return values.reduce((total, value) => total + value, 0);
+    };
+    await eventually("a changed view", async () => (await sum("quorumgate_view_changes_total")) > 0);
+    await eventually("fetched blocks", async () => (await sum("quorumgate_sync_blocks_total")) > 0);
+  });
+
   it("decides nothing while it is cut in half, and again once it is healed", async () => {
     expect((await run("dev", "partition", "1,2/3,4")).code).to.equal(0);
     await eventually("no quorum", async () => !(await status()).canDecide);
@@ -220,4 +239,20 @@ function firstLine(child: ChildProcess): Promise<string> {
     });
     child.once("exit", (code) => refuse(new Error(`ended with ${code}: ${stderr}`)));
   });
+}
+
+/** What the auditor's requests carry. */
+async function accessToken(data: string, cluster: string): Promise<string> {
+  const sodium = await loadSodium();
+  const auditor = loadServiceKey(sodium, join(data, "identities", "auditor"));
+  const issuedAtUs = Date.now() * 1_000;
+  const times = { issuedAtUs, expiresAtUs: issuedAtUs + 60_000_000 };
+  const signed = await signCommand(serviceSignerOf(sodium, auditor), {
+    cluster: parseHash(cluster),
+    kind: "access",
+    issuer: auditor.id,
+    body: {},
+    ...times,
+  });
+  return `Signed ${toBase64Url(encodeCanonical(signedCommandToJson(signed)))}`;
 }
