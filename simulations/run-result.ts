@@ -6,6 +6,7 @@ import type { Fault } from "./faults/fault.ts";
 import type { KeyMill } from "./keys.ts";
 import type { LivenessReport } from "./liveness.ts";
 import type { PlantedBug } from "./planted/bug.ts";
+import type { Retention } from "./shape.ts";
 
 /** What one schedule is run with. */
 export interface RunOptions {
@@ -17,6 +18,8 @@ export interface RunOptions {
   readonly weights?: readonly number[];
   /** Heights in flight; drawn from the seed by default. */
   readonly window?: number;
+  /** When nodes prune; drawn from the seed by default. */
+  readonly retention?: Retention;
   readonly hasher: Hasher;
   /** A mill of keys for this run: the stand-in, or real Ed25519. */
   readonly keys: KeyMill;

@@ -80,7 +80,7 @@ class Run {
       seed,
       engine,
       window: this.#window,
-      ...retentionOf({ seed }),
+      ...(options.retention ?? retentionOf({ seed })),
       nodes,
       weights,
       hasher,

@@ -39,8 +39,14 @@ function isByzantine(engine: EngineName): boolean {
 /** Half of the seeds prune, and so early that whoever was away needs the state instead of blocks. */
 const PRUNING_CHANCE = 1 / 2;
 
-/** Heights between stable checkpoints, and blocks kept below the tip; nothing where a seed's cluster does not prune. */
-export function retentionOf({ seed }: { readonly seed: number }): { readonly checkpointInterval?: number; readonly blocksKept?: number } {
+/** Heights between stable checkpoints, and blocks kept below the tip; as usual where they are absent. */
+export interface Retention {
+  readonly checkpointInterval?: number;
+  readonly blocksKept?: number;
+}
+
+/** When the nodes of a seed's cluster prune; nothing where they do not in so short a time. */
+export function retentionOf({ seed }: { readonly seed: number }): Retention {
   const random = new SeededRandom(seed, "retention");
   return random.chance(PRUNING_CHANCE) ? { checkpointInterval: random.between(1, 5), blocksKept: random.between(0, 4) } : {};
 }

@@ -2,6 +2,7 @@ import { accusing } from "./accuse.ts";
 import type { Actor } from "./actor.ts";
 import { forging } from "./forge.ts";
 import { falseCheckpoints, lyingCatchUp, lyingProbes, lyingTips } from "./lie.ts";
+import { lyingState } from "./lie-state.ts";
 import { censoring, selective, silent, slow, withholding } from "./mute.ts";
 import { equivocating, mistiming, smuggling, stuffing } from "./proposals.ts";
 import { flooding, mutating, replaying } from "./repeat.ts";
@@ -83,6 +84,12 @@ export const ACTORS: readonly ActorRow[] = [
     actor: lyingCatchUp,
     about: "serves wrong blocks and short certificates",
     must: "nothing is believed without its proof (C7)",
+  },
+  {
+    kind: "lie-state",
+    actor: lyingState,
+    about: "lies to who needs its state instead of blocks",
+    must: "every part is proved before it is kept (C7)",
   },
   {
     kind: "false-checkpoint",

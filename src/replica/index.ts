@@ -8,6 +8,7 @@ export type { ProposalSlot } from "./proposals.ts";
 export { probeReplyMessage } from "./rejoin.ts";
 export { Replica } from "./replica.ts";
 export { type ReplicaRules, replicaRules } from "./rules.ts";
+export { decodeOffer, encodeOffer, type Offer } from "./transfer/offer.ts";
 export {
   type BlockEvent,
   DEFAULT_TIMING,

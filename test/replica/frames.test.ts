@@ -15,6 +15,17 @@ describe("frames between replicas", () => {
     signature: fastCheck.uint8Array({ minLength: 64, maxLength: 64 }),
   });
   const heard = fastCheck.record({ node: fastCheck.constantFrom("node-1", "a").map(parseNodeId), vote });
+  const hash = fastCheck.uint8Array({ minLength: 32, maxLength: 32 });
+  const path = fastCheck.array(fastCheck.nat(15), { maxLength: 64 }).map((nibbles) => Uint8Array.from(nibbles));
+  const item = fastCheck.record({ key: fastCheck.string({ unit: "grapheme-ascii", maxLength: 40 }), value: bytes });
+  const part = fastCheck.oneof(
+    fastCheck.record({ kind: fastCheck.constant("leaves" as const), items: fastCheck.array(item, { maxLength: 4 }) }),
+    fastCheck.record({
+      kind: fastCheck.constant("branch" as const),
+      present: fastCheck.nat(65_535),
+      hashes: fastCheck.array(hash, { maxLength: 16 }),
+    }),
+  );
   const frame: fastCheck.Arbitrary<Frame> = fastCheck.oneof(
     fastCheck.record({ kind: fastCheck.constant("commands" as const), commands: fastCheck.array(bytes, { maxLength: 4 }) }),
     fastCheck.record({ kind: fastCheck.constant("tip" as const), height: fastCheck.nat(), certifiedHeight: fastCheck.nat() }),
@@ -27,6 +38,24 @@ describe("frames between replicas", () => {
     fastCheck.record({ kind: fastCheck.constant("handover-request" as const), epoch: fastCheck.nat() }),
     fastCheck.record({ kind: fastCheck.constant("handover" as const), epoch: fastCheck.nat(), file: bytes }),
     fastCheck.record({ kind: fastCheck.constant("heard" as const), votes: fastCheck.array(heard, { maxLength: 2 }) }),
+    fastCheck.record({ kind: fastCheck.constant("state-offer" as const), fromHeight: fastCheck.nat(), offer: bytes }),
+    fastCheck.record({ kind: fastCheck.constant("state-request" as const), height: fastCheck.nat(), path }),
+    fastCheck.record(
+      { kind: fastCheck.constant("state-part" as const), height: fastCheck.nat(), path, part },
+      { requiredKeys: ["kind", "height", "path"] },
+    ),
+    fastCheck.record({
+      kind: fastCheck.constant("log-request" as const),
+      seq: fastCheck.nat(),
+      last: fastCheck.nat(),
+      size: fastCheck.nat(),
+    }),
+    fastCheck.record({
+      kind: fastCheck.constant("log-part" as const),
+      seq: fastCheck.nat(),
+      entries: fastCheck.array(bytes, { maxLength: 4 }),
+      proof: fastCheck.array(hash, { maxLength: 5 }),
+    }),
     fastCheck.record({ kind: fastCheck.constant("probe" as const), nonce: fastCheck.uint8Array({ minLength: 32, maxLength: 32 }) }),
   );
 
