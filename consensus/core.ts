@@ -29,8 +29,8 @@ export type Input =
   | { readonly type: "participate"; readonly above: number }
   /** The epoch ends with that height: nothing is proposed or voted above it. `next` are the members after it. */
   | { readonly type: "last-height"; readonly height: number; readonly next: Membership }
-  /** The leader is to hand over to that member (raft; other engines take turns by view and ignore it). */
-  | { readonly type: "transfer"; readonly to: NodeId }
+  /** The leader is to hand over, to that member or to the one whose log reaches furthest (raft; other engines take turns by view and ignore it). */
+  | { readonly type: "transfer"; readonly to?: NodeId }
   /** Somebody wants a linearizable read: answered by ReadAt. */
   | { readonly type: "read"; readonly id: number };
 

@@ -146,7 +146,7 @@ class PbftCore extends VotingCore<PbftState> {
 
   protected onTimer(name: TimerName): void {
     if (name !== "progress") return;
-    this.state.countTimeout();
+    this.state.patience.lengthen();
     this.#viewChanger.start(this.state.view + 1);
   }
 

@@ -2,6 +2,7 @@ import { type Hash, invariant, leaderOf, type NodeId, type VoteType } from "#bas
 import type { Ballot } from "../ballot.ts";
 import type { Tip } from "../block.ts";
 import { voteClaim } from "../certificates.ts";
+import { Patience } from "../patience.ts";
 import { type VotingSettings, VotingState } from "../voting-state.ts";
 import type { NewView, ViewChange } from "./messages.ts";
 import { NEW_VIEW_KEY, readKey } from "./records.ts";
@@ -11,10 +12,6 @@ import { ViewChanges } from "./view-changes.ts";
 
 /** Messages of one sender kept for later heights and views. */
 const LATER_PER_SENDER_MAX = 48;
-/** Decisions in a row without a change of view after which the timer comes down a step. */
-const CALM_DECISIONS = 32;
-/** Steps that the timer keeps from earlier changes of view. */
-const STEPS_MAX = 3;
 
 /** What the new-view of a view demands: digests for its height and the ones above, a chain. */
 export interface Demand {
@@ -44,8 +41,7 @@ export class PbftState extends VotingState<PbftSettings> {
   /** Views in a row without a decision. */
   attempts: number = 0;
   /** Doublings of the timer that earlier view changes left behind: the network, or the load, was slower than the timer. */
-  #steps = 0;
-  #calm = 0;
+  readonly patience: Patience = new Patience();
   readonly #slots = new Map<number, Slot>();
 
   constructor(settings: PbftSettings, tip: Tip) {
@@ -74,13 +70,7 @@ export class PbftState extends VotingState<PbftSettings> {
   /** How long to wait for a decision before the leader is replaced, in milliseconds: doubled with each attempt, and slow to forget. */
   get progressDelayMs(): number {
     const { viewTimeoutMs, viewTimeoutMaxMs } = this.settings.timing;
-    return Math.min(viewTimeoutMs * 2 ** Math.min(Math.max(this.attempts, this.#steps), 10), viewTimeoutMaxMs);
-  }
-
-  /** The leader's time was over. */
-  countTimeout(): void {
-    this.#steps = Math.min(this.#steps + 1, STEPS_MAX);
-    this.#calm = 0;
+    return Math.min(viewTimeoutMs * 2 ** Math.min(Math.max(this.attempts, this.patience.steps), 10), viewTimeoutMaxMs);
   }
 
   /** The slot of a height in the window. */
@@ -155,10 +145,7 @@ export class PbftState extends VotingState<PbftSettings> {
     const { newView } = this.sent;
     this.sent = newView === undefined ? {} : { newView };
     this.attempts = 0;
-    this.#calm += 1;
-    if (this.#calm < CALM_DECISIONS) return;
-    this.#calm = 0;
-    this.#steps = Math.max(0, this.#steps - 1);
+    this.patience.onDecided();
   }
 
   /** Nothing that the present view's new-view demands is still undecided: only then may it be forgotten. */

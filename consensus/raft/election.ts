@@ -8,6 +8,8 @@ export class Election {
   readonly #onElected: () => void;
   readonly #onDeposed: () => void;
   readonly #granted = new Set<NodeId>();
+  /** The leader of this term that was silent too long. */
+  #givenUp: NodeId | undefined;
 
   /** @param hooks.onDeposed runs whenever this node's term or role changes so that what it led or asked for is void */
   constructor(state: RaftState, hooks: { onElected(): void; onDeposed(): void }) {
@@ -28,7 +30,7 @@ export class Election {
 
   /** Waits for a leader, whom nobody heard of yet. */
   begin(): void {
-    const { electionTimeoutMs } = this.#state.settings.timing;
+    const { electionTimeoutMs } = this.#state;
     this.#arm(electionTimeoutMs, electionTimeoutMs);
   }
 
@@ -37,7 +39,7 @@ export class Election {
     const state = this.#state;
     if (state.leader !== undefined || !state.participates) return;
     if (state.voters.isQuorum([state.self])) this.#campaign(false);
-    else this.#arm(0, state.settings.timing.electionTimeoutMs);
+    else this.#arm(0, state.electionTimeoutMs);
   }
 
   /** Follows in a term; a higher one is promised first. */
@@ -50,7 +52,10 @@ export class Election {
     const isOther = state.leader !== leader;
     state.leader = leader;
     if (isNew || role !== "follower" || isOther) this.#onDeposed();
-    if (leader !== undefined) this.#arm(state.settings.timing.electionTimeoutMs, 0);
+    // Given up for its silence, and there all the while: the silence was the network's.
+    if (leader !== undefined && leader === this.#givenUp && !isNew) state.patience.lengthen();
+    this.#givenUp = undefined;
+    if (leader !== undefined) this.#arm(state.electionTimeoutMs, 0);
     else if (isNew || role !== "follower") this.begin();
   }
 
@@ -60,14 +65,17 @@ export class Election {
     if (state.leads || state.leader === undefined) return;
     state.leader = undefined;
     this.#onDeposed();
-    this.#arm(0, state.settings.timing.electionTimeoutMs / 2);
+    this.#arm(0, state.electionTimeoutMs / 2);
   }
 
   /** Silence: first the leader is given up, then after a random while a campaign begins (rule E5). */
   onTimeout(): void {
     const state = this.#state;
-    const { electionTimeoutMs } = state.settings.timing;
+    // Those who said they would vote did not in time.
+    if (state.role === "candidate") state.patience.lengthen();
+    const { electionTimeoutMs } = state;
     if (state.leader !== undefined) {
+      this.#givenUp = state.leader;
       state.leader = undefined;
       this.#onDeposed();
       return this.#arm(0, electionTimeoutMs);
@@ -133,7 +141,7 @@ export class Election {
     this.#granted.clear();
     this.#granted.add(state.self);
     if (state.voters.isQuorum(this.granted)) return this.#win();
-    const { electionTimeoutMs } = state.settings.timing;
+    const { electionTimeoutMs } = state;
     this.#arm(electionTimeoutMs / 2, electionTimeoutMs);
     return this.#request({ pre: false, transfer, term: state.term });
   }
@@ -147,7 +155,7 @@ export class Election {
     const state = this.#state;
     state.role = "leader";
     state.leader = state.self;
-    state.setTimer("election", state.settings.timing.electionTimeoutMs);
+    state.setTimer("election", state.electionTimeoutMs);
     this.#onElected();
   }
 

@@ -121,10 +121,11 @@ export class Leader {
   }
 
   /** Hands over once the member holds the whole log; nothing is proposed meanwhile (rule T1). */
-  transfer(to: NodeId): void {
+  transfer(to: NodeId | undefined): void {
     const { self, leads, voters } = this.#state;
-    if (!leads || to === self || !voters.isMember(to)) return;
-    this.#successor = to;
+    const successor = to ?? this.#furthest();
+    if (!leads || successor === undefined || successor === self || !voters.isMember(successor)) return;
+    this.#successor = successor;
     this.#handOver();
   }
 
@@ -237,6 +238,12 @@ export class Leader {
   #agreeing(height: number): NodeId[] {
     const others = [...this.#followers.values()].filter((progress) => progress.acknowledged >= height).map(({ node }) => node);
     return [this.#state.self, ...others];
+  }
+
+  /** The member whose log reaches furthest, before all those that did not answer since the last count. */
+  #furthest(): NodeId | undefined {
+    const candidates = [...this.#followers.values()].filter(({ node }) => this.#state.voters.isMember(node));
+    return candidates.sort((a, b) => Number(b.active) - Number(a.active) || b.acknowledged - a.acknowledged)[0]?.node;
   }
 
   #handOver(): void {

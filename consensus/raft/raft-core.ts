@@ -223,7 +223,7 @@ class RaftCore implements Core {
   /** Rule E6: a leader that no quorum answers makes room. */
   #onLeaderTimeout(): void {
     const state = this.#state;
-    const { rules, timing } = state.settings;
+    const { rules } = state.settings;
     const isActive = this.#leader.countActive();
     this.#stalled = state.log.entries.length > 0 && state.commit === this.#commitBefore ? this.#stalled + 1 : 0;
     this.#commitBefore = state.commit;
@@ -231,7 +231,7 @@ class RaftCore implements Core {
       this.#stalled = 0;
       return this.#election.follow(state.term, undefined);
     }
-    state.setTimer("election", timing.electionTimeoutMs);
+    state.setTimer("election", state.electionTimeoutMs);
     return this.#leader.offer();
   }
 

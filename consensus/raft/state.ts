@@ -2,6 +2,7 @@ import { type NodeId, SeededRandom } from "#base";
 import type { Proposal } from "../block.ts";
 import type { CoreOptions, TimerName } from "../core.ts";
 import { CoreState } from "../core-state.ts";
+import { Patience } from "../patience.ts";
 import { encodeEntry, encodeHardState } from "./codec.ts";
 import { RaftLog } from "./log.ts";
 import type { RaftMessage } from "./messages.ts";
@@ -27,6 +28,7 @@ export class RaftState extends CoreState {
   readonly log: RaftLog;
   readonly voters: Voters;
   readonly random: SeededRandom;
+  readonly patience: Patience = new Patience();
   role: Role = "follower";
   term: number = 0;
   vote: NodeId | undefined;
@@ -65,6 +67,11 @@ export class RaftState extends CoreState {
   get end(): LogEnd {
     const { height, term } = this.log.last;
     return { lastHeight: height, lastTerm: term };
+  }
+
+  /** Silence after which a leader is given up, in milliseconds: longer while the network is slower than the timers (rule E8). */
+  get electionTimeoutMs(): number {
+    return this.settings.timing.electionTimeoutMs * 2 ** this.patience.steps;
   }
 
   /** True when this node's votes and acknowledgements count (rule M1). */
@@ -133,6 +140,7 @@ export class RaftState extends CoreState {
     const { height, originView } = proposal.header;
     this.forgetEntries(this.log.decide(proposal));
     this.commit = Math.max(this.commit, height);
+    this.patience.onDecided();
     const certificate = { epoch: this.epoch, height, view: originView, digest: proposal.digest, votes: [] };
     this.emit({ type: "decide", proposal, certificate });
   }

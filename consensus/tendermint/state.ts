@@ -1,7 +1,19 @@
-import { type Hash, invariant, LIMITS, type NodeId, type SignatureClaim, VOTE_TYPE, type VoteType, ZERO_HASH } from "#base";
+import {
+  type Hash,
+  holdsOneHonest,
+  invariant,
+  LIMITS,
+  type NodeId,
+  type SignatureClaim,
+  VOTE_TYPE,
+  type VoteType,
+  weightOf,
+  ZERO_HASH,
+} from "#base";
 import { Ballot, type BallotVote } from "../ballot.ts";
 import type { Proposal, Tip } from "../block.ts";
 import { voteClaim } from "../certificates.ts";
+import { Patience } from "../patience.ts";
 import { type VotingSettings, VotingState } from "../voting-state.ts";
 import type { Polka, Precommit, Prevote, RoundCertificate, RoundProposal } from "./messages.ts";
 import type { TendermintRules, TendermintTiming } from "./rules.ts";
@@ -56,6 +68,9 @@ export class TendermintState extends VotingState<TendermintSettings> {
   sent: { proposal?: RoundProposal; prevote?: Prevote; precommit?: Precommit } = {};
   /** Something of the height was seen: its rounds have begun. */
   begun: boolean = false;
+  readonly patience: Patience = new Patience();
+  /** Proposers whose genuine proposals came after they had been given up, since the waits were last changed. */
+  readonly #late = new Set<NodeId>();
   readonly #rounds = new Map<number, Round>();
 
   constructor(settings: TendermintSettings, tip: Tip) {
@@ -113,10 +128,22 @@ export class TendermintState extends VotingState<TendermintSettings> {
     });
   }
 
+  /**
+   * A genuine proposal came too late. Once one of the late ones must be honest the waits were too short (T16); a proposer that is slow on purpose
+   * makes nobody wait longer.
+   */
+  noteLate(proposer: NodeId): void {
+    this.#late.add(proposer);
+    if (!holdsOneHonest(weightOf(this.settings.membership, this.#late), this.total)) return;
+    this.#late.clear();
+    this.patience.lengthen();
+  }
+
   /** The next height begins in round 0. */
   override moveTo(tip: Tip): void {
     invariant(tip.height === this.height, "heights are decided in order");
     this.tip = tip;
+    if (this.patience.onDecided()) this.#late.clear();
     this.round = 0;
     this.step = "propose";
     this.locked = undefined;

@@ -182,7 +182,7 @@ class TendermintCore extends VotingCore<TendermintState> {
     const { proposeMs, voteMs, roundDeltaMs, timeoutMaxMs, retransmitMs } = state.settings.timing;
     const slot = `${height}/${round}`;
     const votes = this.started && state.mayVote();
-    const wait = (base: number): number => Math.min(base + round * roundDeltaMs, timeoutMaxMs);
+    const wait = (base: number): number => Math.min((base + round * roundDeltaMs) * 2 ** state.patience.steps, timeoutMaxMs);
     this.setTimer("propose", votes && this.#isDue && step === "propose" ? slot : "", wait(proposeMs));
     this.setTimer("prevote", votes && step === "prevote" && this.#waits.has("prevote") ? slot : "", wait(voteMs));
     this.setTimer("precommit", votes && this.#waits.has("precommit") ? slot : "", wait(voteMs));

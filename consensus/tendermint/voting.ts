@@ -115,6 +115,7 @@ export class Voting {
     };
     const begun = state.verify([claim], (genuine) => {
       if (!genuine) return drop();
+      if (view < state.round || state.step !== "propose") state.noteLate(from);
       if (state.bodies.has(proposal.digest)) return this.#accept(received, message);
       return state.validate(proposal, validRound < 0 ? "first-proposal" : "re-proposal", (valid) => {
         if (valid) return this.#accept(received, message);

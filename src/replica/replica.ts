@@ -31,6 +31,10 @@ import { Supply } from "./transfer/supply.ts";
 import { Transfer } from "./transfer/transfer.ts";
 import type { OrderedRecord, ReplicaMode, ReplicaOptions, ReplicaStatus, SubmitAnswer } from "./types.ts";
 
+/** A leader that stops looks so often, in milliseconds, whether another one leads, and so many times: a round trip or two should do. */
+const HANDOVER_LOOK_MS = 20;
+const HANDOVER_LOOKS = 20;
+
 /**
  * One node of the ledger: a consensus core, the ledger that it orders, and the ports around them. Everything runs in the callbacks of
  * the ports, one at a time; nothing waits, nothing sleeps.
@@ -136,11 +140,26 @@ export class Replica {
     });
   }
 
-  /** Stops links and timers; callers that still wait are told. The store stays open. */
+  /** Stops links and timers, a Raft leader after another one leads; callers that still wait are told. The store stays open. */
   stop(done: () => void): void {
-    if (this.#life !== "halted") this.#life = "stopped";
-    this.#quiet();
-    this.#options.transport.stop(done);
+    this.#handOver(() => {
+      if (this.#life !== "halted") this.#life = "stopped";
+      this.#quiet();
+      this.#options.transport.stop(done);
+    });
+  }
+
+  /** Has another member lead first, so that nobody waits for an election timeout (docs/protocols/raft.md, rule T1); not for long. */
+  #handOver(then: () => void): void {
+    const { driver, ledger, peers } = this.#parts;
+    const leads = (): boolean => this.#life === "running" && driver.snapshot().leader === this.#options.self;
+    if (ledger.genesis.engine !== "raft" || !leads() || peers.connected().length === 0) return then();
+    const look = (looks: number): void => {
+      if (looks === 0 || !leads()) return then();
+      this.#options.timers.after(HANDOVER_LOOK_MS, () => look(looks - 1));
+    };
+    driver.step({ type: "transfer" });
+    return look(HANDOVER_LOOKS);
   }
 
   /**

@@ -65,6 +65,8 @@ export class RaftCluster {
   /** How many blocks of commands wait to be ordered. */
   work = 0;
   loss = 0;
+  /** What a message takes at least. */
+  delayMs = 0;
   /** True when a message passes. */
   passes: (from: NodeId, to: NodeId, message: ConsensusMessage) => boolean = () => true;
   isValid: (node: NodeId, proposal: Proposal) => boolean = () => true;
@@ -236,7 +238,7 @@ export class RaftCluster {
   #send(from: NodeId, to: NodeId, message: ConsensusMessage): void {
     this.sent.push({ from, to, message });
     if (this.loss > 0 && this.random.chance(this.loss)) return;
-    this.#mail.push({ at: this.now + 1 + this.random.below(3), order: this.#order++, from, to, message });
+    this.#mail.push({ at: this.now + 1 + this.delayMs + this.random.below(3), order: this.#order++, from, to, message });
   }
 
   #sendBlocks(from: RaftNode, to: NodeId, fromHeight: number, count: number): void {

@@ -78,7 +78,7 @@ describe("raft under random schedules", () => {
     ];
     for (const rules of broken) {
       let caught = false;
-      for (let seed = 0; seed < 40 && !caught; seed++) {
+      for (let seed = 0; seed < 400 && !caught; seed++) {
         const cluster = new RaftCluster({ weights: [1, 1, 1, 1, 1], seed, rules: { ...raftRules, ...rules } });
         cluster.loss = 0.3;
         for (let round = 0; round < 6; round++) {

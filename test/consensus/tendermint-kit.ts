@@ -52,6 +52,8 @@ export class TendermintWorld {
   /** Chance that a first proposal is found untimely. */
   untimely = 0;
   delayMaxMs = 20;
+  /** What a message takes at least, by its sender. */
+  delayMinMs: (from: Process) => number = () => 0;
   passes: (from: Process, to: Process) => boolean = () => true;
   /** Blocks are ordered up to that height. */
   goal = 0;
@@ -158,7 +160,7 @@ export class TendermintWorld {
 
   #post(from: Process, to: Process, message: ConsensusMessage): void {
     if (from.id === to.id || !this.passes(from, to) || this.random.chance(this.loss)) return;
-    const ms = 1 + this.random.below(this.delayMaxMs);
+    const ms = 1 + this.delayMinMs(from) + this.random.below(this.delayMaxMs);
     this.#queue.push({ at: this.now + ms, run: () => to.up && this.#feed(to, { type: "message", from: from.id, message }) });
   }
 

@@ -1,0 +1,77 @@
+import { expect } from "chai";
+import type { Core, Effect, TimerName } from "#consensus";
+import { nodeId } from "./core-kit.ts";
+import { RaftCluster } from "./raft-kit.ts";
+import { TendermintWorld } from "./tendermint-kit.ts";
+
+/** How long a core set a timer for, one figure each time, from now on. */
+function delaysOf(holder: { core: Core }, name: TimerName): number[] {
+  const delays: number[] = [];
+  const { core } = holder;
+  holder.core = {
+    snapshot: () => core.snapshot(),
+    step: (input): readonly Effect[] => {
+      const effects = core.step(input);
+      for (const effect of effects) if (effect.type === "set-timer" && effect.name === name) delays.push(effect.delayMs);
+      return effects;
+    },
+  };
+  return delays;
+}
+
+describe("Tendermint's waits", function () {
+  this.timeout(20_000);
+
+  it("grow until a proposal comes in time on a slow network, and shrink again when it is fast", () => {
+    const world = new TendermintWorld({ weights: [1, 1, 1, 1], seed: 1 });
+    world.delayMinMs = () => 700;
+    const [observed] = world.processes;
+    if (observed === undefined) throw new Error("four processes");
+    const delays = delaysOf(observed, "propose");
+    const roundOf = (height: number): number => observed.blocks.get(height)?.certificate.view ?? -1;
+    world.order(12);
+    world.run(120_000);
+    expect(roundOf(1)).to.be.greaterThan(0);
+    expect([10, 11, 12].map(roundOf)).to.deep.equal([0, 0, 0]);
+    world.delayMinMs = () => 0;
+    world.order(120);
+    world.run(120_000);
+    expect(observed.tip.height).to.equal(120);
+    expect(delays.at(-1)).to.equal(600);
+    expect(world.violations).to.deep.equal([]);
+  });
+
+  it("are not drawn out by one proposer that is late on purpose", () => {
+    const world = new TendermintWorld({ weights: [1, 1, 1, 1], seed: 1 });
+    const [liar, observed] = world.processes;
+    if (observed === undefined) throw new Error("four processes");
+    world.delayMinMs = (from) => (from === liar ? 700 : 0);
+    const delays = delaysOf(observed, "propose");
+    world.order(40);
+    world.run(120_000);
+    expect(observed.tip.height).to.equal(40);
+    // The wait of a second round, and no more.
+    expect(Math.max(...delays)).to.equal(850);
+  });
+});
+
+describe("Raft's waits", () => {
+  it("grow until somebody is elected on a network that is slower than the timers, and shrink again", () => {
+    const cluster = new RaftCluster({ weights: [1, 1, 1, 1, 1] });
+    cluster.delayMs = 700;
+    cluster.run(60_000, () => cluster.leader() !== undefined);
+    cluster.order(2);
+    cluster.run(20_000);
+    expect(Math.min(...cluster.nodes.map(({ tip }) => tip.height))).to.equal(2);
+    cluster.delayMs = 0;
+    const follower = cluster.nodes.find(({ id }) => id !== cluster.leader()?.id) ?? cluster.node(nodeId(1));
+    const delays = delaysOf(follower, "election");
+    for (let i = 0; i < 120; i++) {
+      cluster.order(1);
+      cluster.run(100);
+    }
+    expect(delays[0]).to.be.greaterThan(400);
+    expect(delays.at(-1)).to.equal(400);
+    expect(cluster.violations).to.deep.equal([]);
+  });
+});
