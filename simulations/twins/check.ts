@@ -43,12 +43,13 @@ export class TwinsChecker implements WorldWatcher {
     return this.#forks.size;
   }
 
-  /** Whether the twins are so few that an engine against liars has to decide on. */
+  /** Whether the twins are so few that the engine has to bear them: less than a third of the weight, in Raft none. */
   get mustBear(): boolean {
     const { membership, honest } = this.#watched;
     const ids = new Set(honest.map(({ id }) => id));
     const twins = membership.members.filter(({ id }) => !ids.has(id)).map(({ id }) => id);
-    return this.#context.engine !== "raft" && weightOf(membership, twins) <= tolerableWeight(totalWeight(membership));
+    if (this.#context.engine === "raft") return twins.length === 0;
+    return weightOf(membership, twins) <= tolerableWeight(totalWeight(membership));
   }
 
   onHeard(from: NodeId, to: Copy, message: ConsensusMessage): void {

@@ -15,7 +15,7 @@ export interface TwinsScenario {
   readonly round_leaders: readonly string[];
   /** The parts of the network in the round; each copy stands in exactly one. */
   readonly round_partitions: readonly (readonly (readonly string[])[])[];
-  /** Copies that hear no deciding vote (commit, precommit) and no decided block in the round; none when absent. */
+  /** Copies that hear no deciding vote (commit, precommit, append-reply) and no decided block in the round; none when absent. */
   readonly round_deaf?: readonly (readonly string[])[];
   /** What happens to single messages; a node whose message is altered is Byzantine. */
   readonly mutations?: readonly Mutation[];

@@ -36,7 +36,7 @@ const LOOKED_MS = 300;
 /** More events than this in one scenario never come from a protocol that settles. */
 const EVENTS_MAX = 60_000;
 /** What a deaf copy misses: without these it votes on, and does not know what others decided. */
-const DECIDING: ReadonlySet<string> = new Set(["commit", "precommit", "block"]);
+const DECIDING: ReadonlySet<string> = new Set(["commit", "precommit", "append-reply", "block"]);
 
 const MEMBERS = new WeakMap<KeyMill, Map<string, Member>>();
 
@@ -129,7 +129,8 @@ export class TwinsWorld implements CopyHost {
   }
 
   mayDraft(copy: Copy, height: number): boolean {
-    if (this.#isHealed) return height <= this.#goal;
+    // One more than the goal: Raft commits what an older term left behind only with a block of its own on top.
+    if (this.#isHealed) return height <= this.#goal + 1;
     return !this.#isAhead(copy) && height <= this.#engine.heightMax(this.#round);
   }
 

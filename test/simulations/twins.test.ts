@@ -30,6 +30,21 @@ describe("twins", function () {
     expect(disagreements).to.be.greaterThan(0);
   });
 
+  it("are what breaks raft: without them it bears the same leaders and partitions, and finds a short log that leads", async () => {
+    const space = { ...SPACE, engine: "raft", nodes: 5, twins: 0 } as const;
+    const all = await runTwins({ space, workers: 1 });
+    expect(all).to.deep.include({ failures: [], disagreements: 0, exhaustive: true });
+    const drawn = await runTwins({ space: { ...space, rounds: 5, parts: 3, deaf: true }, seeds: { from: 0, to: 39 }, workers: 1 });
+    expect(drawn.failures).to.deep.equal([]);
+    const found = await runTwins({
+      space: { ...space, rounds: 4, deaf: true },
+      seeds: SEEDS,
+      planted: "raft-elects-a-short-log",
+      workers: 1,
+    });
+    expect(found.failed).to.equal(1);
+  });
+
   it("are named when they are too many for tendermint: a third of the weight, and nobody honest", async () => {
     const { violations, disagreements } = runTwinsScenario(committed("tendermint-too-many-twins"));
     expect({ violations, disagreements }).to.deep.equal({ violations: [], disagreements: 1 });
