@@ -30,7 +30,10 @@ export class TargetedLoss {
     if (this.#slot === undefined) return false;
     const { height, view } = this.#slot;
     const decidesIn = prepares === undefined ? view : view + 1;
-    if (message.type === "commit") return message.height === height && (to !== decides || message.view < decidesIn);
+    if (message.type === "commit") {
+      // In later views commits are heard: whatever is decided there has to be what was decided before.
+      return message.height === height && (message.view < decidesIn || (message.view === decidesIn && to !== decides));
+    }
     if (from === decides && this.#mayKnow(message, decidesIn)) return true;
     return prepares !== undefined && "height" in message && message.height === height && this.#hides(prepares, { from, to, message });
   }

@@ -62,7 +62,7 @@ describe("schedules against crashes alone", () => {
 });
 
 describe("a campaign", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   it("hits every kind of fault and reaches every rare branch, in its first seeds and where they are sought", async () => {
     const base = { engine: "pbft", nodes: 4, workers: 2 } as const;
