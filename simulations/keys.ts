@@ -117,7 +117,7 @@ function lastWord(message: Uint8Array, at: number): number {
 }
 
 /** Times that a schedule renews a node's keys at most. */
-const RENEWALS_MAX = 8;
+export const RENEWALS_MAX = 8;
 
 /** The name of a node's key after so many renewals. */
 export function renewedKeyName(node: string, role: KeyRole, round: number): string {

@@ -1,6 +1,7 @@
 /** Rare branches that the default campaign has to reach, each with what it means that it was reached. */
 export const MARKS: Readonly<Record<string, string>> = {
   "decided-in-later-view": "a height was decided after its first leader was given up",
+  "epoch-ended-in-later-view": "the last height of an epoch was decided after its first leader was given up",
   "view-change": "a node asked for another leader",
   "view-change-with-prepared-certificate": "a node asked for another leader and proved what may have been decided",
   "new-view": "a new leader proved that it may begin",

@@ -23,6 +23,8 @@ const COUNTER_MARKS: Readonly<Record<string, string>> = {
 export class Observer {
   readonly #coverage: Coverage;
   readonly #telemetry: Telemetry;
+  /** In which view a height was decided. */
+  readonly #views = new Map<number, number>();
 
   constructor(coverage: Coverage) {
     this.#coverage = coverage;
@@ -63,9 +65,13 @@ export class Observer {
     }
   }
 
-  onBlock({ view, results, entries }: BlockEvent): void {
+  onBlock({ height, view, results, entries }: BlockEvent): void {
     if (entries.some(({ kind, reason }) => kind === "evidence" && reason === "OK")) this.#coverage.sometimes("evidence-recorded");
     if (view > 0) this.#coverage.sometimes("decided-in-later-view");
+    this.#views.set(height, view);
+    const { membershipHash, nextMembershipHash } = entries.at(-1)?.content ?? {};
+    if (membershipHash !== nextMembershipHash && view > (this.#views.get(height - 1) ?? view))
+      this.#coverage.sometimes("epoch-ended-in-later-view");
     if (results.length === 0) this.#coverage.sometimes("heartbeat-block");
     if (results.length > 1) this.#coverage.sometimes("full-turn");
     for (const { code } of results) {

@@ -30,7 +30,7 @@ import {
 } from "#state";
 import { COMMAND_LIFETIME_US, type SimulatedCluster } from "./cluster.ts";
 import type { KeyMill } from "./keys.ts";
-import { nodeFileOf } from "./learners.ts";
+import { nodeFileOf, renewalOf } from "./learners.ts";
 import { START_US } from "./scheduler.ts";
 
 /** One command as its client saw it. */
@@ -154,6 +154,14 @@ export class Workload {
     const wish = { kind: "govern", service: OPERATOR, body, commandKind: kind } as const;
     if (kind === "membership.change") return this.#sign({ ...wish, changesMembers: true });
     return this.#sign(kind === "learner.add" ? { ...wish, learner: learnerOf(change.nodeFile) } : wish);
+  }
+
+  /** The operator gives these members the keys of their next renewal; undefined while nobody can say which epoch it is. */
+  renew(nodes: readonly NodeId[]): SignedCommand | undefined {
+    const members = this.#cluster.newestMembership()?.members ?? [];
+    const about = { keys: this.#keys, hasher: this.#hasher, timeUs: START_US };
+    const renew = members.filter(({ id }) => nodes.includes(id)).flatMap((member) => renewalOf(about, member));
+    return this.govern((frame) => ({ ...frame, kind: "membership.change", add: [], remove: [], reweight: [], renew }));
   }
 
   /** An institution's word for a node of that name, whose keys are made from its name and the turn. */

@@ -1,5 +1,6 @@
 import { parseNodeId, totalWeight } from "#base";
 import { type FaultDefinition, type FaultParameters, type FaultRow, type Laboratory, rowOf } from "./fault.ts";
+import { leaderNow } from "./network-faults.ts";
 
 function governance<Key extends keyof FaultParameters>(row: FaultRow<Key>): FaultDefinition {
   return rowOf("client", row);
@@ -9,8 +10,12 @@ function governance<Key extends keyof FaultParameters>(row: FaultRow<Key>): Faul
 const STEP_MS = 600;
 /** Up to so many nodes every membership declares that it bears no fault, and weighs its members as it likes. */
 const FAULTLESS_MAX = 3;
+/** As many as one change renews. */
+const RENEWED_MAX = 8;
+/** How long the watcher of a barrier looks out for it. */
+const BARRIER_WAIT_MS = 2_000;
 
-/** What careless operators send: changes of members that must be refused. */
+/** What careless operators send, changes of members that must be refused; and what may go wrong while epochs change. */
 export const GOVERNANCE_FAULTS: readonly FaultDefinition[] = [
   governance({
     kind: "overweight",
@@ -42,6 +47,48 @@ export const GOVERNANCE_FAULTS: readonly FaultDefinition[] = [
     },
   }),
   governance({
+    kind: "renew-keys",
+    about: "the operator gives nodes new keys for their checkpoints, again and again",
+    where: "the gateway of a node",
+    must: "each height is cosigned by the keys of its epoch; who pinned the first ones follows the handovers (C15, A3)",
+    parameters: ["atMs", "side", "count", "node"],
+    draw: ({ random, nodes, atMs, node }) => {
+      const side = random
+        .shuffle(Array.from({ length: nodes }, (_, index) => index))
+        .slice(0, random.between(1, Math.min(nodes, RENEWED_MAX)));
+      return { atMs, side, count: random.between(1, 3), node };
+    },
+    inject: (lab, { side, count, node }) => {
+      for (let turn = 0; turn < count; turn++) {
+        lab.later(turn * STEP_MS, () => {
+          const signed = lab.clients.renew(side.map((index) => lab.id(index)));
+          if (signed !== undefined) lab.clients.submit(lab.id(node), signed);
+        });
+      }
+    },
+  }),
+  governance({
+    kind: "barrier-crash",
+    about: "whoever leads while an epoch ends is killed: before its last height is decided, or before the next epoch's first",
+    where: "the leader's process",
+    must: "the last height is decided in a later view, or the first one by another leader; no height belongs to two epochs (C15, A1, A7)",
+    parameters: ["atMs", "delayMs", "downMs", "count"],
+    draw: ({ random, atMs }) => ({
+      atMs,
+      delayMs: random.pick([0, 0, 1, 2, 4, 8]),
+      downMs: random.between(300, 3_000),
+      count: random.below(2),
+    }),
+    countsItself: true,
+    inject: (lab, fault) => {
+      const signed = lab.clients.reweight(2);
+      const leader = leaderNow(lab);
+      if (signed === undefined || leader === undefined) return;
+      lab.clients.submit(leader, signed);
+      watchBarrier(lab, { ...fault, epoch: lab.cluster.newestMembership()?.epoch ?? 0, leftMs: BARRIER_WAIT_MS });
+    },
+  }),
+  governance({
     kind: "learner-again",
     about: "the operator admits a learner, removes it, and admits another node under its id",
     where: "the gateway of a node",
@@ -58,6 +105,28 @@ export const GOVERNANCE_FAULTS: readonly FaultDefinition[] = [
     },
   }),
 ];
+
+/** Looks each millisecond whether the epoch ends (count 0) or the next one begins (count 1), and kills the leader then, or a little later. */
+function watchBarrier(
+  lab: Laboratory,
+  wait: Pick<FaultParameters, "delayMs" | "downMs" | "count"> & { readonly epoch: number; readonly leftMs: number },
+): void {
+  const isThere = lab.cluster.nodes.some(({ replica }) => {
+    if (replica === undefined) return false;
+    const { membership, pending } = replica.status();
+    return wait.count === 0 ? pending !== undefined : membership.epoch > wait.epoch;
+  });
+  if (!isThere) {
+    if (wait.leftMs > 0) lab.later(1, () => watchBarrier(lab, { ...wait, leftMs: wait.leftMs - 1 }));
+    return;
+  }
+  lab.later(wait.delayMs, () => {
+    const leader = leaderNow(lab);
+    if (leader === undefined) return;
+    lab.hit("barrier-crash");
+    lab.down(wait.downMs, [leader], (id) => lab.cluster.crash(id));
+  });
+}
 
 function submit(lab: Laboratory, node: number, make: Parameters<Laboratory["clients"]["govern"]>[0]): void {
   const signed = lab.clients.govern(make);

@@ -80,6 +80,7 @@ describe("a campaign", function () {
       await runCampaign({ ...base, seeds: { from: 0, to: 9 }, kinds: ["command-flood", "reweight", "crash"] }),
       await runCampaign({ ...base, seeds: { from: 0, to: 11 }, kinds: ["equivocate", "accuse", "false-checkpoint"] }),
       await runCampaign({ ...base, seeds: { from: 0, to: 19 }, kinds: ["lie-state", "lost-disk"] }),
+      await runCampaign({ ...base, seeds: { from: 0, to: 9 }, kinds: ["barrier-crash", "renew-keys"] }),
     ];
     const hit = (kind: string): number => [whole, ...sought].reduce((sum, { faultKinds }) => sum + (faultKinds[kind] ?? 0), 0);
     expect(FAULT_KINDS.filter((kind) => hit(kind) === 0)).to.deep.equal([]);
