@@ -1,13 +1,12 @@
-import { type ChildProcess, fork } from "node:child_process";
 import { availableParallelism } from "node:os";
-import { fileURLToPath } from "node:url";
 import { encodeUtf8, type Hasher, toHex } from "#base";
-import { loadSodium, nodeHasher } from "#crypto";
+import { nodeHasher } from "#crypto";
 import { FAULT_KINDS, type FaultKind } from "./faults/catalogue.ts";
 import type { Fault } from "./faults/fault.ts";
 import { MARKS } from "./marks.ts";
 import type { RunResult } from "./run-result.ts";
-import { plantedBug, runSeed, type ScheduleCrypto, type ScheduleSettings } from "./schedule.ts";
+import { plantedBug, type ScheduleSettings } from "./schedule.ts";
+import { runTurns, type Turn } from "./workers.ts";
 
 /** A campaign: many seeds of one cluster. */
 export interface CampaignOptions extends ScheduleSettings {
@@ -57,29 +56,41 @@ const SEEDS_PER_SEARCH = 4;
 
 /** Runs a range of seeds on several processes. @throws {RangeError} for an empty range or an unknown planted bug */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignReport> {
-  const { seeds, planted } = options;
-  if (!(seeds.from <= seeds.to)) throw new RangeError("the range of seeds is empty");
-  if (planted !== undefined) plantedBug(planted);
-  const total = seeds.to - seeds.from + 1;
-  const settings = settingsOf(options);
-  const turns = turnsOf(seeds, settings.firstFailure === true ? SEEDS_PER_SEARCH : SEEDS_PER_TURN);
-  const workers = Math.min(options.workers ?? availableParallelism(), turns.length);
-  const startedMs = performance.now();
-  const results: RunResult[] = [];
-  const take = (turn: readonly RunResult[]): void => {
-    results.push(...turn);
-    const failures = results.filter(hasFailed).length;
+  const [report] = await runCampaigns([options], options);
+  if (report === undefined) throw new RangeError("there is no campaign");
+  return report;
+}
+
+/**
+ * Runs several campaigns one after another on the same processes, which then compile the code that all share once.
+ * @throws {RangeError} for an empty range or an unknown planted bug
+ */
+export async function runCampaigns(
+  campaigns: readonly CampaignOptions[],
+  options: Pick<CampaignOptions, "workers" | "onProgress">,
+): Promise<CampaignReport[]> {
+  for (const { seeds, planted } of campaigns) {
+    if (!(seeds.from <= seeds.to)) throw new RangeError("the range of seeds is empty");
+    if (planted !== undefined) plantedBug(planted);
+  }
+  const begun = campaigns.map((campaign) => ({ campaign, settings: settingsOf(campaign), results: [] as RunResult[], busyMs: 0 }));
+  const turns = begun.flatMap(({ campaign, settings }) => turnsOf(settings, campaign.seeds).reverse()).reverse();
+  const total = campaigns.reduce((sum, { seeds }) => sum + seeds.to - seeds.from + 1, 0);
+  let [done, failures, lastMs] = [0, 0, performance.now()];
+  await runTurns(turns, Math.min(options.workers ?? availableParallelism(), turns.length), (results, { settings }) => {
+    const run = begun.find((candidate) => candidate.settings === settings);
+    run?.results.push(...results);
+    const nowMs = performance.now();
+    if (run !== undefined) run.busyMs += nowMs - lastMs;
+    [done, failures, lastMs] = [done + results.length, failures + results.filter(hasFailed).length, nowMs];
     // Turns under way are finished: one of them may hold an earlier seed that fails, and the report must not depend on who was faster.
     if (settings.firstFailure === true && failures > 0) turns.length = 0;
-    options.onProgress?.({ done: results.length, total, failures });
-  };
-  if (workers <= 1) await runHere(settings, turns, take);
-  else await Promise.all(Array.from({ length: workers }, () => runInProcess(settings, turns, take)));
-  results.sort((a, b) => a.seed - b.seed);
-  return reportOf(settings.firstFailure === true ? upToFailure(results) : results, {
-    hasher: nodeHasher,
-    seconds: (performance.now() - startedMs) / 1_000,
-    kinds: options.kinds,
+    options.onProgress?.({ done, total, failures });
+  });
+  return begun.map(({ campaign, settings, results, busyMs }) => {
+    results.sort((a, b) => a.seed - b.seed);
+    const counted = settings.firstFailure === true ? upToFailure(results) : results;
+    return reportOf(counted, { hasher: nodeHasher, seconds: busyMs / 1_000, kinds: campaign.kinds });
   });
 }
 
@@ -112,62 +123,12 @@ function settingsOf({
   };
 }
 
-/** One worker's next seeds. */
-export interface Turn {
-  readonly from: number;
-  readonly to: number;
-}
-
-function turnsOf({ from, to }: Turn, size: number): Turn[] {
+/** From the last to the first: workers take from the end. */
+function turnsOf(settings: ScheduleSettings, { from, to }: CampaignOptions["seeds"]): Turn[] {
+  const size = settings.firstFailure === true ? SEEDS_PER_SEARCH : SEEDS_PER_TURN;
   const turns: Turn[] = [];
-  for (let at = from; at <= to; at += size) turns.push({ from: at, to: Math.min(to, at + size - 1) });
+  for (let at = from; at <= to; at += size) turns.push({ settings, from: at, to: Math.min(to, at + size - 1) });
   return turns.reverse();
-}
-
-/** Runs a turn's seeds: all, or up to the first that fails. */
-export function runTurn(settings: ScheduleSettings, turn: Turn, crypto: ScheduleCrypto): RunResult[] {
-  const results: RunResult[] = [];
-  for (let seed = turn.from; seed <= turn.to; seed++) {
-    const result = runSeed(settings, seed, crypto);
-    results.push(result);
-    if (settings.firstFailure === true && hasFailed(result)) break;
-  }
-  return results;
-}
-
-async function runHere(settings: ScheduleSettings, turns: Turn[], take: (turn: readonly RunResult[]) => void): Promise<void> {
-  const crypto = { hasher: nodeHasher, ed25519: await loadSodium() };
-  for (let turn = turns.pop(); turn !== undefined; turn = turns.pop()) {
-    take(runTurn(settings, turn, crypto));
-    // Progress may want to be drawn, and an interrupt heard.
-    await new Promise((resolve) => {
-      setImmediate(resolve);
-    });
-  }
-}
-
-/** A worker of its own process takes turns until none is left. */
-function runInProcess(settings: ScheduleSettings, turns: Turn[], take: (turn: readonly RunResult[]) => void): Promise<void> {
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  const file = fileURLToPath(new URL(`./campaign-worker.${extension}`, import.meta.url));
-  const child: ChildProcess = fork(file, { serialization: "advanced" });
-  return new Promise((resolve, reject) => {
-    const next = (): void => {
-      const turn = turns.pop();
-      if (turn === undefined) child.disconnect();
-      else child.send({ settings, turn });
-    };
-    child.on("message", (results: readonly RunResult[]) => {
-      take(results);
-      next();
-    });
-    child.on("error", reject);
-    child.on("exit", (code) => {
-      if (code === 0) resolve();
-      else reject(new Error(`a simulation process ended with ${code ?? "a signal"}`));
-    });
-    next();
-  });
 }
 
 function reportOf(

@@ -1,6 +1,13 @@
 export { ACTORS, type ActorRow } from "./byzantine/actors.ts";
 export { checkLie, type InterposedNode, Liar, type LiarPorts } from "./byzantine/liar.ts";
-export { type CampaignFailure, type CampaignOptions, type CampaignProgress, type CampaignReport, runCampaign } from "./campaign.ts";
+export {
+  type CampaignFailure,
+  type CampaignOptions,
+  type CampaignProgress,
+  type CampaignReport,
+  runCampaign,
+  runCampaigns,
+} from "./campaign.ts";
 export { type ClientHistory, checkClientHistory } from "./checkers/client-history.ts";
 export type { Violation } from "./checkers/invariants.ts";
 export type { RunEvent } from "./diagrams/events.ts";
