@@ -26,6 +26,8 @@ const CONFIG = z.strictObject({
   refusalsPerSecond: z.int().min(1).max(1_000_000).optional(),
   /** Within what time all of a request has to be here, milliseconds; 15,000 when absent. */
   requestTimeoutMs: z.int().min(100).max(600_000).optional(),
+  /** Blocks kept below the newest before they are pruned; 16,384 when absent. The audit log is kept whole. */
+  blocksKept: z.int().min(0).max(1_000_000_000).optional(),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
   /** Development clusters only. */
   controlSocket: path.optional(),
@@ -44,6 +46,7 @@ export interface NodeConfig {
   readonly requestsPerSecond?: number | undefined;
   readonly refusalsPerSecond?: number | undefined;
   readonly requestTimeoutMs?: number | undefined;
+  readonly blocksKept?: number | undefined;
   readonly logLevel: "debug" | "info" | "warn" | "error";
   readonly controlSocket?: string | undefined;
 }

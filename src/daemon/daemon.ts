@@ -34,6 +34,7 @@ export async function startDaemon(config: NodeConfig, logger: ProcessLogger, mou
     listen: splitAddress(config.listen.peer),
     ...(config.peers === undefined ? {} : { addresses: config.peers }),
     telemetry,
+    ...(config.blocksKept === undefined ? {} : { blocksKept: config.blocksKept }),
     ...(mouth === undefined ? {} : { interpose: mouth.interpose }),
     events: { onHalted: (reason) => telemetry.log("error", "node.halted", { reason }) },
   });

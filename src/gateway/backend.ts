@@ -42,6 +42,16 @@ export interface NodeStatus {
   readonly stateHash: string;
   readonly agreedTimeMs: number;
   readonly mempool: number;
+  /** The lowest height whose block this node still has. */
+  readonly blocksFrom: number;
+  /** The state that it fetches because others pruned the blocks that it lacks. */
+  readonly transfer?: {
+    readonly height: number;
+    readonly from: string;
+    readonly stateKeys: number;
+    readonly entries: number;
+    readonly entriesWanted: number;
+  };
   readonly members: readonly { readonly id: string; readonly weight: number; readonly connected: boolean; readonly httpUrl: string }[];
   /** The first height of the epoch. */
   readonly epochFirstHeight: number;

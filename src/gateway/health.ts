@@ -47,6 +47,8 @@ export function describeStatus(genesis: Genesis, status: ReplicaStatus, entryOf:
     stateHash: tip.stateHash,
     agreedTimeMs: Math.floor(tip.timeUs / 1_000),
     mempool: status.mempool,
+    blocksFrom: status.blocksFrom,
+    ...(status.transfer === undefined ? {} : { transfer: status.transfer }),
     members: status.membership.members.map(({ id, weight, httpUrl }) => ({ id, weight, connected: connected.has(id), httpUrl })),
     epochFirstHeight: status.epochFirstHeight,
     learners: status.learners.map(({ id, httpUrl }) => ({ id, connected: connected.has(id), httpUrl })),

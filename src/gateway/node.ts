@@ -32,6 +32,8 @@ export interface NodeOptions {
   readonly addresses?: Readonly<Record<string, string>>;
   readonly telemetry: Telemetry;
   readonly timing?: Partial<ReplicaTiming>;
+  /** Blocks kept below the tip before they are pruned. */
+  readonly blocksKept?: number;
   readonly events?: Partial<ReplicaEvents>;
   /** Stands between the replica and its links, to show what a lying node can do. Refused outside of development clusters. */
   readonly interpose?: Interposition;
@@ -63,6 +65,7 @@ export interface ReplicaPorts {
   readonly transport: Transport;
   readonly telemetry: Telemetry;
   readonly timing?: Partial<ReplicaTiming>;
+  readonly blocksKept?: number;
   readonly events?: Partial<ReplicaEvents>;
 }
 
@@ -168,7 +171,7 @@ export function openReplica(
   ports: ReplicaPorts,
 ): Promise<Replica> {
   const { identity, ed25519, genesisBytes, findRenewed } = node;
-  const { store, anchor, transport, telemetry, timing, events } = ports;
+  const { store, anchor, transport, telemetry, timing, blocksKept, events } = ports;
   return new Promise((resolve, reject) => {
     Replica.open(
       {
@@ -185,6 +188,7 @@ export function openReplica(
         entropy,
         telemetry,
         ...(timing === undefined ? {} : { timing }),
+        ...(blocksKept === undefined ? {} : { blocksKept }),
         ...(events === undefined ? {} : { events }),
       },
       (error, replica) => (replica === undefined ? reject(error ?? new Error("no replica")) : resolve(replica)),

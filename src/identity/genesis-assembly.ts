@@ -4,6 +4,7 @@ import {
   faultModelOf,
   type Genesis,
   type Issuer,
+  LIMITS,
   type Operator,
   parseGenesis,
   QuorumgateError,
@@ -25,6 +26,8 @@ export interface GenesisParts {
   readonly engine?: EngineName;
   /** Heights in flight; the engine's default when absent. */
   readonly window?: number;
+  /** Heights between stable checkpoints; `LIMITS.stableCheckpointInterval` when absent. */
+  readonly checkpointInterval?: number;
   /** Bytes of each institution's node.json, in any order. */
   readonly nodeFiles: readonly Uint8Array[];
   readonly operators: readonly Operator[];
@@ -55,6 +58,7 @@ export function assembleGenesis(ed25519: Ed25519, parts: GenesisParts): Uint8Arr
     protocol: 1,
     window,
     activationDelay: window + 1,
+    ...intervalOf(parts),
     zeroFaultTolerance: members.length <= ZERO_FAULT_NODES[faultModelOf(engine)],
     timeUs: parts.timeUs,
     membership: { epoch: 0, members },
@@ -63,6 +67,11 @@ export function assembleGenesis(ed25519: Ed25519, parts: GenesisParts): Uint8Arr
   });
   parseGenesis(bytes);
   return bytes;
+}
+
+/** The usual interval is not written: equal parts give equal bytes. */
+function intervalOf({ checkpointInterval = LIMITS.stableCheckpointInterval }: GenesisParts): Pick<Genesis, "checkpointInterval"> {
+  return checkpointInterval === LIMITS.stableCheckpointInterval ? {} : { checkpointInterval };
 }
 
 function invalid(reason: string): QuorumgateError {

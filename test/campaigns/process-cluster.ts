@@ -14,6 +14,12 @@ import { REPOSITORY } from "../repository.ts";
 
 const START_TIMEOUT_MS = 20_000;
 
+/** When nodes prune; as usual when absent. */
+export interface Pruning {
+  readonly checkpointInterval: number;
+  readonly blocksKept: number;
+}
+
 /** A cluster of daemon processes over mutual TLS and LevelDB, in a temporary folder. */
 export class ProcessCluster {
   readonly folder: string = mkdtempSync(join(tmpdir(), "quorumgate-"));
@@ -26,8 +32,10 @@ export class ProcessCluster {
 
   readonly #left = new Set<number>();
   readonly #engine: EngineName;
+  readonly #pruning: Pruning | undefined;
 
-  constructor(options: { readonly nodes: number; readonly basePort: number; readonly engine?: EngineName }) {
+  constructor(options: { readonly nodes: number; readonly basePort: number; readonly engine?: EngineName; readonly pruning?: Pruning }) {
+    this.#pruning = options.pruning;
     this.#engine = options.engine ?? "pbft";
     this.#basePort = options.basePort;
     this.urls = Array.from({ length: options.nodes }, (_, index) => `http://127.0.0.1:${options.basePort + index + 1}`);
@@ -53,6 +61,7 @@ export class ProcessCluster {
       environment: "development",
       trustDomain: "dev.local",
       engine: this.#engine,
+      ...(this.#pruning === undefined ? {} : { checkpointInterval: this.#pruning.checkpointInterval }),
       nodeFiles: identities.map((identity) => identity.nodeFile),
       operators: [{ id: operator.id, key: operator.publicKey, roles: ["operator"] }],
       issuers: [{ id: issuer.id, key: issuer.publicKey }],
@@ -239,6 +248,7 @@ export class ProcessCluster {
       node: `node-${node}`,
       genesis: "../genesis.json",
       genesisHash: this.cluster,
+      ...(this.#pruning === undefined ? {} : { blocksKept: this.#pruning.blocksKept }),
       keys: ".",
       data: "data",
       anchor: "guard/anchor",

@@ -27,6 +27,7 @@ interface GenesisOptions {
   readonly issuer: readonly string[];
   readonly engine?: EngineName;
   readonly window?: string;
+  readonly checkpointInterval?: string;
   readonly time?: string;
   readonly out: string;
 }
@@ -44,6 +45,10 @@ function addGenesis(cluster: Command): void {
     .requiredOption("--issuer <file>", "identity.json of who may vouch for services; may be given several times", gather)
     .addOption(engineOption())
     .option("--window <number>", "heights in flight (default: 1, raft 8)")
+    .option(
+      "--checkpoint-interval <number>",
+      "heights between stable checkpoints, from which a node can take over the state (default: 128)",
+    )
     .option("--time <instant>", "agreed time of genesis, such as 2026-01-31T12:00:00Z (default: now)")
     .requiredOption("--out <file>", "where to write genesis; the policy for auditors is written beside it")
     .action((options: GenesisOptions) => perform(options, async (output) => writeGenesis(await loadSodium(), options, output)));
@@ -61,6 +66,15 @@ function writeGenesis(ed25519: Ed25519, options: GenesisOptions, output: Output)
     trustDomain,
     ...(options.engine === undefined ? {} : { engine: options.engine }),
     ...(options.window === undefined ? {} : { window: parseWhole(options.window, { name: "--window", min: 1, max: LIMITS.windowMax }) }),
+    ...(options.checkpointInterval === undefined
+      ? {}
+      : {
+          checkpointInterval: parseWhole(options.checkpointInterval, {
+            name: "--checkpoint-interval",
+            min: 1,
+            max: LIMITS.checkpointIntervalMax,
+          }),
+        }),
     nodeFiles,
     operators: [...people(options.operator, "operator"), ...people(options.auditor, "auditor")],
     issuers: options.issuer.map((file) => publicKeyOf(ed25519, file)),

@@ -44,7 +44,14 @@ function showStatus({ nodes, best }: Survey, output: Output): number {
     const rows = nodes.map(({ id, status, silence }) =>
       status === undefined
         ? [id, "silent", "", "", "", printable(silence ?? "")]
-        : [id, status.mode, `${status.height}`, `${status.view}`, status.leader ?? "–", printable(status.health.summary)],
+        : [
+            id,
+            status.mode,
+            `${status.height}`,
+            `${status.view}`,
+            status.leader ?? "–",
+            printable(status.health.summary + transferOf(status)),
+          ],
     );
     return [
       canDecide ? style.good(printable(summary)) : style.bad(printable(summary)),
@@ -59,6 +66,13 @@ function showStatus({ nodes, best }: Survey, output: Output): number {
     ].join("\n");
   });
   return canDecide ? EXIT.done : EXIT.refused;
+}
+
+/** How far a node is that fetches the state of the others. */
+function transferOf({ transfer }: NodeStatus): string {
+  if (transfer === undefined) return "";
+  const { height, from, stateKeys, entries, entriesWanted } = transfer;
+  return `; fetches the state after ${height} from ${from}: ${stateKeys} keys, ${entries} of ${entriesWanted} entries`;
 }
 
 /** What the ledger holds against nodes, and what the cluster proposes about it. */
