@@ -104,8 +104,25 @@ for (const { engine, basePort } of ENGINES) {
       await becomes(others, "together again", inEpoch(2));
     });
 
-    it("lost no decision that was acknowledged, and any member proves each of them to an auditor of the first epoch", async () => {
+    it("renews the keys of members that run, one of which is killed at once and comes back with the new ones", async () => {
       cluster.forget(4);
+      const gateways = await Promise.all([1, 2].map((node) => cluster.connect([node, 3], 3_000)));
+      const more = new Load(gateways);
+      const renew = await Promise.all([1, 2, 3].map(async (node) => parseCanonicalObject(await cluster.renew(node))));
+      await change({ kind: "membership.change", ...frame(2), add: [], remove: [], reweight: [], renew });
+      await cluster.signal(3, "SIGKILL");
+      await cluster.start(3);
+      await becomes(cluster.nodes, "a member of epoch 3", inEpoch(3));
+      await becomes([1], "rid of old keys", () => [1, 2, 3].every((node) => !cluster.isRenewing(node)));
+      await cluster.signal(1, "SIGKILL");
+      await cluster.start(1);
+      await becomes([1], "back with the new keys", inEpoch(3));
+      await more.stop();
+      await Promise.all(gateways.map((gateway) => gateway.stop()));
+      load.acknowledged.push(...more.acknowledged);
+    });
+
+    it("lost no decision that was acknowledged, and any member proves each of them to an auditor of the first epoch", async () => {
       await expectNothingLost(cluster, load);
     });
   });

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +9,17 @@ import { clusterIdOf, type EngineName, type Hash, parseGenesis, parseNodeId } fr
 import { type Ed25519, loadSodium, nodeHasher, type Signer } from "#crypto";
 import { initializeNodeData } from "#daemon";
 import { type AuthorizationQuestion, createServiceIdentity, type NodeStatus, SecurityGateway } from "#gateway";
-import { assembleGenesis, createNodeIdentity, createServiceKey, type NodeIdentity, saveNodeIdentity, serviceSignerOf } from "#identity";
+import {
+  assembleGenesis,
+  createNodeIdentity,
+  createServiceKey,
+  loadNodeIdentity,
+  type NodeIdentity,
+  renewNodeIdentity,
+  saveNodeIdentity,
+  saveRenewal,
+  serviceSignerOf,
+} from "#identity";
 import { REPOSITORY } from "../repository.ts";
 
 const START_TIMEOUT_MS = 20_000;
@@ -83,6 +93,20 @@ export class ProcessCluster {
     const identity = this.#identity(await loadSodium(), node);
     await this.#prepare(node, identity);
     return { node, nodeFile: identity.nodeFile };
+  }
+
+  /** Makes new keys for a node's checkpoints in its folder, as `node renew` does, while it runs. Gives its new node file. */
+  async renew(node: number): Promise<Uint8Array> {
+    const sodium = await loadSodium();
+    const folder = this.nodeFolder(node);
+    const renewed = renewNodeIdentity(sodium, loadNodeIdentity(sodium, folder), { nowMs: Date.now() });
+    saveRenewal(folder, renewed);
+    return renewed.nodeFile;
+  }
+
+  /** Whether a renewal of the node's keys is under way. */
+  isRenewing(node: number): boolean {
+    return existsSync(join(this.nodeFolder(node), "renewal"));
   }
 
   /** From now on nothing is expected of the node. */

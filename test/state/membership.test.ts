@@ -278,6 +278,23 @@ describe("state: changes of members that are refused", () => {
     ]);
   });
 
+  // Beside three members of weight 10: the least weight by which the first can stop them alone; and how many of four may not leave.
+  for (const [engine, share, fatal, leaving] of [
+    ["pbft", "a third", 15, 1],
+    ["tendermint", "a third", 15, 1],
+    ["raft", "a half", 30, 2],
+  ] as const) {
+    it(`refuses a weight of ${share} in ${engine}, given or left over, and takes the one below`, () => {
+      const kit = new MembershipKit({ engine });
+      const weighed = (weight: number): ChangeDraft =>
+        kit.members({ reweight: [["node-1", weight], ...["node-2", "node-3", "node-4"].map((id) => [id, 10] as const)] });
+      const removal = kit.members({ remove: ["node-4", "node-3"].slice(0, leaving) });
+      for (const draft of [weighed(fatal), weighed(1_000), removal])
+        expect(codes(kit.apply([kit.change(draft)]))).to.deep.equal(["MEMBERSHIP_INVALID"]);
+      expect(codes(kit.apply([kit.change(weighed(fatal - 1))]))).to.deep.equal(["OK"]);
+    });
+  }
+
   it("lets one node be fatal only where genesis declares it", () => {
     const kit = new MembershipKit({ zeroFaultTolerance: true });
     expect(codes(kit.apply([kit.change(kit.members({ remove: ["node-1", "node-2", "node-3"] }))]))).to.deep.equal(["OK"]);
