@@ -56,10 +56,12 @@ export interface WorkloadWatch {
 
 /** What a command asks for, in the few words that the model of authority needs. */
 export interface Intent {
-  readonly kind: "register" | "grant" | "authorize" | "govern" | "report";
+  readonly kind: "register" | "grant" | "revoke" | "authorize" | "govern" | "report";
   readonly service: SubjectId;
   readonly operation?: string;
   readonly risk?: string;
+  /** What a revocation takes back. */
+  readonly grant?: Hash;
   /** Until when a registration lasts, microseconds. */
   readonly untilUs?: number;
   /** What no two commands that take effect may share. */
@@ -90,6 +92,10 @@ const OPERATOR = parseSubjectId("operator-1");
 const COMMAND_PREFIX_BYTES = signedBytes("command", new Uint8Array(0)).length;
 /** How long a client of the workload waits. */
 const PATIENCE_MS = 20_000;
+
+function serviceAt(index: number): SubjectId {
+  return SERVICES[index % SERVICES.length] as SubjectId;
+}
 
 /** Clients that register services, grant, revoke and ask, in a seeded order, through seeded nodes. */
 export class Workload {
@@ -125,8 +131,24 @@ export class Workload {
 
   /** A request of a hostile client, out of its own stream. */
   odd(random: SeededRandom, oddity: Oddity = {}): SignedCommand {
-    const service = SERVICES[(oddity.service ?? random.below(SERVICES.length)) % SERVICES.length] ?? random.pick(SERVICES);
+    const service = serviceAt(oddity.service ?? random.below(SERVICES.length));
     return this.#sign(this.#authorize(service, random), { id: toBase64Url(random.bytes(16)), ...oddity });
+  }
+
+  /** A grant by the operator, out of a hostile client's stream. */
+  grant(random: SeededRandom, service: number): SignedCommand {
+    return this.#sign(this.#grant(serviceAt(service), random), { id: toBase64Url(random.bytes(16)) });
+  }
+
+  /** The operator takes back all that this service was ever granted. */
+  revocations(random: SeededRandom, service: number): SignedCommand[] {
+    const from = serviceAt(service);
+    const grants = [...this.#intents].flatMap(([hash, intent]) => (intent.kind === "grant" && intent.service === from ? [hash] : []));
+    return grants.map((grant) => {
+      const body = { grant, reason: "simulation" };
+      const wish = { kind: "revoke", service: from, grant, body, commandKind: "grant.revoke" } as const;
+      return this.#sign(wish, { id: toBase64Url(random.bytes(16)) });
+    });
   }
 
   /** A request whose signature belongs to nobody. No client sent it: it must not be ordered. */
@@ -261,7 +283,7 @@ export class Workload {
   }
 
   #signed({ body, commandKind, ...wish }: Wish, oddity: Oddity): { signed: SignedCommand; intent: Intent } {
-    const issuer = wish.kind === "grant" ? OPERATOR : wish.service;
+    const issuer = wish.kind === "grant" || wish.kind === "revoke" ? OPERATOR : wish.service;
     const key = this.#keys.keyOf(issuer);
     const issuedAtUs = oddity.issuedAtUs ?? this.#cluster.scheduler.nowUs();
     const id = oddity.id ?? toBase64Url(this.#random.bytes(16));

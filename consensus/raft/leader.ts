@@ -106,6 +106,7 @@ export class Leader {
       const isStalled = progress.next > progress.match + 1 && progress.match === progress.matchAtHeartbeat;
       if (isStalled) this.#probe(progress, progress.match + 1);
       progress.matchAtHeartbeat = progress.match;
+      progress.repeated = false;
       this.#sendAppend(progress);
     }
   }
@@ -177,7 +178,12 @@ export class Leader {
       agree -= 1;
       point = log.point(agree);
     }
-    this.#probe(progress, Math.max(progress.match, agree) + 1);
+    const next = Math.max(progress.match, agree) + 1;
+    // Refused again where it was refused before: one answer until the next heartbeat. An answer to each would be refused each time, for as long as
+    // the follower is behind, and every heartbeat meanwhile would begin another such exchange.
+    if (progress.probing && progress.next === next && progress.repeated) return;
+    progress.repeated = progress.probing && progress.next === next;
+    this.#probe(progress, next);
     this.#sendAppend(progress, true);
   }
 

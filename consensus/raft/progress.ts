@@ -11,6 +11,8 @@ export interface Progress {
   next: number;
   /** One message at a time until an answer shows where the logs agree; otherwise entries are sent without waiting. */
   probing: boolean;
+  /** A refusal that told nothing new was answered since the last heartbeat. */
+  repeated: boolean;
   /** `match` when the last heartbeat was due: no progress since means that something was lost. */
   matchAtHeartbeat: number;
   /** It answered since the leader last counted. */
@@ -29,6 +31,7 @@ export function newProgress(node: NodeId, next: number): Progress {
     acknowledged: 0,
     next,
     probing: true,
+    repeated: false,
     matchAtHeartbeat: 0,
     active: true,
     round: 0,

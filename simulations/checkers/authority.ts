@@ -13,7 +13,7 @@ export function withoutAuthority(records: readonly OrderedRecord[], askedFor: (c
   const model = new AuthorityModel();
   return records.flatMap(({ command, outcome }) => {
     const intent = askedFor(command);
-    if (intent !== undefined && outcome === "applied") model.learn(intent);
+    if (intent !== undefined && outcome === "applied") model.learn(intent, command);
     if (outcome !== "allowed" || (intent !== undefined && model.mayDo(intent))) return [];
     return [`${command.slice(0, 8)} was allowed without a grant: ${JSON.stringify(intent)}`];
   });
@@ -21,18 +21,19 @@ export function withoutAuthority(records: readonly OrderedRecord[], askedFor: (c
 
 class AuthorityModel {
   readonly #registered = new Set<string>();
-  /** The gravest risk that a service may take, by `service operation`. */
-  readonly #granted = new Map<string, number>();
+  /** Risks that were granted and not taken back, by `service operation` and by what each grant is called. */
+  readonly #granted = new Map<string, Map<Hash, number>>();
 
-  learn({ kind, service, operation, risk }: Intent): void {
+  learn({ kind, service, operation, risk, grant }: Intent, command: Hash): void {
     if (kind === "register") this.#registered.add(service);
+    if (kind === "revoke" && grant !== undefined) for (const grants of this.#granted.values()) grants.delete(grant);
     if (kind !== "grant") return;
     const slot = `${service} ${operation}`;
-    this.#granted.set(slot, Math.max(this.#granted.get(slot) ?? -1, RISKS.indexOf(risk ?? "")));
+    this.#granted.set(slot, (this.#granted.get(slot) ?? new Map<Hash, number>()).set(command, RISKS.indexOf(risk ?? "")));
   }
 
   mayDo({ kind, service, operation, risk }: Intent): boolean {
-    const granted = this.#granted.get(`${service} ${operation}`) ?? -1;
+    const granted = Math.max(-1, ...(this.#granted.get(`${service} ${operation}`)?.values() ?? []));
     return kind === "authorize" && this.#registered.has(service) && granted >= RISKS.indexOf(risk ?? "");
   }
 }

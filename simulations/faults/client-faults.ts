@@ -92,6 +92,27 @@ export const CLIENT_FAULTS: readonly FaultDefinition[] = [
     },
   }),
   client({
+    kind: "revocations",
+    about: "the operator grants, takes back every grant of a service, and the service asks every node at once and later",
+    where: "the gateways of all nodes",
+    must: "nobody is allowed what was taken back before it asked (A6, Z1)",
+    parameters: ["atMs", "node", "periodMs", "count"],
+    draw: ({ random, atMs, node }) => ({ atMs, node, periodMs: random.between(5, 600), count: random.between(1, 4) }),
+    inject: (lab, fault) => {
+      const { clients, cluster } = lab;
+      const random = lab.randomOf(fault);
+      const service = random.below(3);
+      clients.submit(lab.id(fault.node), clients.grant(random, service));
+      lab.later(fault.periodMs, () => {
+        for (const revocation of clients.revocations(random, service)) clients.submit(random.pick(cluster.nodes).id, revocation);
+      });
+      for (let turn = 1; turn <= fault.count; turn++)
+        lab.later((turn + 0.5) * fault.periodMs, () => {
+          for (const { id } of cluster.nodes) clients.submit(id, clients.odd(random, { service }));
+        });
+    },
+  }),
+  client({
     kind: "command-flood",
     about: "one client sends a burst of commands through one node",
     where: "one gateway",

@@ -1,10 +1,11 @@
+import type { Hash } from "#base";
 import type { Intent } from "../workload.ts";
 import type { SequentialModel } from "./history.ts";
 
 /** A command as one operation of its client. */
 export interface ClientRequest extends Intent {
   /** Its hash: what a grant is called by. */
-  readonly command: string;
+  readonly command: Hash;
   /** Another command of the history has its id too. */
   readonly isContested: boolean;
 }
@@ -24,8 +25,8 @@ interface Granted {
 export interface ServiceView {
   /** Until when it is registered, microseconds; undefined before it was. */
   readonly untilUs: number | undefined;
-  readonly grants: ReadonlyMap<string, Granted>;
-  readonly revoked: ReadonlySet<string>;
+  readonly grants: ReadonlyMap<Hash, Granted>;
+  readonly revoked: ReadonlySet<Hash>;
   /** Which command took an id, of those that several commands want. */
   readonly spent: ReadonlyMap<string, string>;
 }
@@ -69,6 +70,8 @@ function effect(view: ServiceView, request: ClientRequest, answer: ClientAnswer 
       return onRegister(view, request, answer);
     case "grant":
       return onGrant(view, request, answer);
+    case "revoke":
+      return onRevoke(view, request, answer);
     case "authorize":
       return answer === undefined || answer.outcome === decisionOn(view, request, bearsLies) ? view : undefined;
     default:
@@ -90,6 +93,12 @@ function onGrant(view: ServiceView, request: ClientRequest, answer: ClientAnswer
   if (answer !== undefined && isKnown !== (answer.outcome === "applied")) return undefined;
   if (!isKnown) return view;
   return { ...view, grants: new Map(view.grants).set(command, { operation, level: RISKS.indexOf(risk) }) };
+}
+
+function onRevoke(view: ServiceView, { grant }: ClientRequest, answer: ClientAnswer | undefined): ServiceView | undefined {
+  const live = grant !== undefined && view.grants.has(grant) && !view.revoked.has(grant) ? grant : undefined;
+  if (answer !== undefined && (live !== undefined) !== (answer.outcome === "applied")) return undefined;
+  return live === undefined ? view : { ...view, revoked: new Set(view.revoked).add(live) };
 }
 
 function decisionOn(view: ServiceView, { operation, risk = "" }: ClientRequest, bearsLies: boolean): string {

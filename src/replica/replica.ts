@@ -178,6 +178,8 @@ export class Replica {
       return this.#parts.waiters.onApplied(record.height, [record]);
     }
     if (this.isWaiting(signed.hash)) return this.#parts.waiters.add(signed.hash, wait);
+    // It was refused without an entry, in a block that this node skipped: others know its answer, and nobody would order it again.
+    if (this.#parts.ledger.wasOrdered(signed)) return done(this.#unavailable("QUORUM_UNAVAILABLE"));
     return this.#parts.admission.admit(signed, (refusal) => {
       if (refusal?.code === "QUORUM_BUSY") return done(this.#unavailable("QUORUM_BUSY"));
       if (refusal !== undefined) return done({ kind: "rejected", ...refusal });

@@ -14,6 +14,38 @@ function expectAgreement(cluster: RaftCluster): void {
   expect(cluster.halts.join("; ")).to.equal("");
 }
 
+describe("raft replication", () => {
+  it("answers a refusal that tells nothing new once between two heartbeats", () => {
+    const cluster = new RaftCluster({ weights: [1, 1, 1] });
+    const leader = cluster.elect();
+    const [behind] = othersOf(cluster, leader.id);
+    if (behind === undefined) throw new Error("three nodes");
+    cluster.cut([behind.id]);
+    cluster.order(5);
+    cluster.run(1_000);
+    const before = cluster.sent.length;
+    const { view: term } = leader.core.snapshot();
+    const refusal = {
+      type: "append-reply",
+      epoch: 0,
+      term,
+      accepted: false,
+      height: 0,
+      heightTerm: 0,
+      round: 0,
+      counts: true,
+      incarnation: 1,
+    } as const;
+    for (let copy = 0; copy < 20; copy++) cluster.feed(leader.id, { type: "message", from: behind.id, message: refusal });
+    const answers = cluster.sent.slice(before).filter(({ to, message }) => to === behind.id && message.type === "append");
+    expect(answers.length).to.be.within(1, 2);
+    cluster.passes = () => true;
+    cluster.run(5_000);
+    expect(behind.tip.height).to.equal(leader.tip.height);
+    expectAgreement(cluster);
+  });
+});
+
 describe("raft elections", () => {
   it("keep their leader and their term when a node that was cut off comes back (pre-vote)", () => {
     const cluster = new RaftCluster({ weights: [1, 1, 1] });
