@@ -1,4 +1,4 @@
-import type { EngineName, NodeId } from "#base";
+import type { EngineName, Hash, NodeId } from "#base";
 import type { Violation } from "../checkers/invariants.ts";
 import type { Fault } from "../faults/fault.ts";
 import type { LossReason } from "../network.ts";
@@ -44,7 +44,7 @@ export interface ClientEvent {
   /** Counts the questions of the run. */
   readonly operation: number;
   readonly node: NodeId;
-  readonly command: string;
+  readonly command: Hash;
   /** What it asks for; absent where no client of this cluster would. */
   readonly intent?: Intent;
   readonly answer?: string;

@@ -28,6 +28,16 @@ describe("what clients of the gateway asked and heard", () => {
     expect(findingOf([...ORDINARY, ask(10, { risk: "critical" }, ["denied", "AUTHZ_RISK_EXCEEDED"])]).kind).to.equal("linearizable");
   });
 
+  it("is out of order when a request is allowed after its grant was taken back, and not before", () => {
+    const revoke = item(8, { kind: "revoke", grant: ORDINARY[2]?.input.command as Item["input"]["command"] });
+    expect(findingOf([...ORDINARY, revoke, ask(10, {}, ["denied", "AUTHZ_NO_GRANT"])]).kind).to.equal("linearizable");
+    expect(findingOf([...ORDINARY, revoke, ask(10, {}, ["allowed"])]).kind).to.equal("violated");
+    expect(findingOf([...ORDINARY, unanswered(revoke), ask(10, {}, ["allowed"])]).kind).to.equal("linearizable");
+    expect(
+      findingOf([...ORDINARY, revoke, { ...revoke, invokedAt: 10, returned: { at: 11, output: { outcome: "applied", code: "OK" } } }]).kind,
+    ).to.equal("violated");
+  });
+
   it("may have a grant that nobody heard of take effect at any time, and then for good", () => {
     const open = [...ORDINARY.slice(0, 2), unanswered(ORDINARY[2])];
     const denied = ask(8, {}, ["denied", "AUTHZ_NO_GRANT"]);
