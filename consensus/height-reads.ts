@@ -28,6 +28,8 @@ export class HeightReads {
 
   /** Somebody at this node wants to read. */
   onRead(id: number): void {
+    const { settings, tip } = this.#state;
+    if (!settings.rules.confirmsReads) return this.#state.emit({ type: "read-at", id, height: tip.height });
     if (this.#asking.length + this.#waiting.length >= LIMITS.readsMax) return this.#state.emit({ type: "read-at", id, height: undefined });
     this.#waiting.push(id);
     return this.#begin();

@@ -5,10 +5,20 @@ import { CoreState, type ProposalCheck } from "./core-state.ts";
 import type { ConsensusMessage } from "./messages.ts";
 import type { SignIntent } from "./vote-guard.ts";
 
+/** The decisions on which safety stands in both engines with signed votes. */
+export interface VotingRules {
+  /** Whether the weight decides. */
+  isQuorum(weight: number, total: number): boolean;
+  /** Whether a decided block's certificate has to be a quorum's. */
+  readonly checksCertificates: boolean;
+  /** Whether a read waits until a quorum named its heights (docs/protocols/pbft.md, R1). */
+  readonly confirmsReads: boolean;
+}
+
 /** What does not change while a core with signed votes runs. */
 export interface VotingSettings extends Omit<CoreOptions, "tip" | "restored"> {
   readonly engine: EngineName;
-  readonly rules: { isQuorum(weight: number, total: number): boolean };
+  readonly rules: VotingRules;
   readonly timing: { readonly retransmitMs: number };
 }
 

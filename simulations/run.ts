@@ -127,6 +127,7 @@ class Run {
   #finish(): void {
     const { operations } = this.#workload;
     for (const { answer, record } of operations) this.#observer.onAnswer(answer, record?.outcome);
+    for (const stale of this.#workload.staleReads) this.#checker.fail("A6", stale);
     this.#checker.finish(operations);
     if (this.#checker.isInOrder) this.#coverage.sometimes("history-in-order");
     for (let passed = 0; passed < this.#checker.receipts; passed++) this.#coverage.sometimes("receipt-verified");

@@ -100,6 +100,8 @@ function serviceAt(index: number): SubjectId {
 /** Clients that register services, grant, revoke and ask, in a seeded order, through seeded nodes. */
 export class Workload {
   readonly operations: Operation[] = [];
+  /** Reads that did not see what was answered before they began. */
+  readonly staleReads: string[] = [];
   watch: WorkloadWatch | undefined;
   readonly #intents = new Map<Hash, Intent>();
   readonly #cluster: SimulatedCluster;
@@ -221,6 +223,19 @@ export class Workload {
         if (answer.kind !== "ordered") return;
         operation.answeredUs = this.#cluster.scheduler.nowUs();
         operation.record = answer.record;
+      }),
+    );
+  }
+
+  /** Asks a node for a linearizable read. It has to see every height whose commands were answered before it began. */
+  read(id: NodeId): void {
+    const node = this.#cluster.node(id);
+    const answered = Math.max(0, ...this.operations.map(({ record }) => record?.height ?? 0));
+    const look = (): undefined => undefined;
+    node.time?.run(() =>
+      node.replica?.read(PATIENCE_MS, look, (answer) => {
+        if (answer.kind === "read" && answer.height < answered)
+          this.staleReads.push(`${id} read at ${answer.height} after ${answered} was answered`);
       }),
     );
   }

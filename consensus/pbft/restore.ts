@@ -19,13 +19,18 @@ export function restoreRecords(state: PbftState, restored: RestoredLog): void {
     state.records.add(record.key);
     if (kind === "new-view") restoreNewView(state, record.bytes);
     else if (!state.isInWindow(height)) continue;
-    else if (kind === "prepared") state.slot(height).prepared = decodePrepared(record.bytes);
+    else if (kind === "prepared") restorePrepared(state, height, record.bytes);
     else if (kind === "proposal") proposals.push(record);
     else throw corrupt();
   }
   state.view = Math.max(state.establishedView, new VoteGuard(restored.guard).highestView({ epoch, height: state.height }));
   state.changing = state.view > state.establishedView;
   for (const record of proposals) restoreProposal(state, record.bytes);
+}
+
+function restorePrepared(state: PbftState, height: number, bytes: Uint8Array): void {
+  const prepared = decodePrepared(bytes);
+  if (state.settings.rules.restoresCertificates) state.slot(height).prepared = prepared;
 }
 
 function restoreNewView(state: PbftState, bytes: Uint8Array): void {

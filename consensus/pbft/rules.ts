@@ -1,4 +1,5 @@
 import { type Hash, isByzantineQuorum, parseHeader } from "#base";
+import type { VotingRules } from "../voting-state.ts";
 import type { PreparedCertificate, ViewChange } from "./messages.ts";
 
 /** Waiting times of the core, in milliseconds. */
@@ -16,9 +17,7 @@ export const PBFT_TIMING: PbftTiming = { viewTimeoutMs: 800, viewTimeoutMaxMs: 1
 /**
  * The decisions on which safety stands, in one place: a planted bug or a Byzantine actor overrides one of them, production never does.
  */
-export interface PbftRules {
-  /** Whether the weight decides (P3, P4, V5). */
-  isQuorum(weight: number, total: number): boolean;
+export interface PbftRules extends VotingRules {
   /** Whether a vote counts only after its signature verified (P5). */
   readonly verifiesVotes: boolean;
   /** Whether prepares must be for the accepted digest to count (P3). */
@@ -29,6 +28,8 @@ export interface PbftRules {
   demandedChain(viewChanges: readonly ViewChange[]): readonly Hash[];
   /** Whether a new-view's signatures and certificates are checked (V5). */
   readonly verifiesNewViews: boolean;
+  /** Whether a restart brings the prepared certificates back (G2). */
+  readonly restoresCertificates: boolean;
 }
 
 /** The rules as docs/protocols/pbft.md states them. */
@@ -39,6 +40,9 @@ export const pbftRules: PbftRules = {
   commitsInOrder: true,
   demandedChain: (viewChanges) => preparedChain(viewChanges, (best, other) => other.view > best.view),
   verifiesNewViews: true,
+  checksCertificates: true,
+  confirmsReads: true,
+  restoresCertificates: true,
 };
 
 /**

@@ -49,6 +49,7 @@ function restoreMessage(state: TendermintState, key: string, message: Tendermint
   const [kind] = key.split("/");
   if (kind === "body" && message.type === "round-proposal") return restoreBody(state, message);
   if (kind === "lock" && message.type === "polka") {
+    if (!state.settings.rules.restoresLocks) return undefined;
     state.locked = { round: message.view, digest: message.digest };
     state.valid = message;
     const round = state.at(message.view);

@@ -1,4 +1,5 @@
 import { invariant, isByzantineQuorum, type Membership, type NodeId, totalWeight } from "#base";
+import type { VotingRules } from "../voting-state.ts";
 
 /** Waiting times of the core, in milliseconds. */
 export interface TendermintTiming {
@@ -30,9 +31,7 @@ export interface LockView {
 }
 
 /** The decisions on which safety stands, in one place: a planted bug overrides one of them, production never does. */
-export interface TendermintRules {
-  /** Whether the weight makes a polka or a decision (T5, T8). */
-  isQuorum(weight: number, total: number): boolean;
+export interface TendermintRules extends VotingRules {
   /** Whether a vote counts only after its signature verified. */
   readonly verifiesVotes: boolean;
   /** Whether a member may prevote for a proposal (T2, T3). */
@@ -41,6 +40,8 @@ export interface TendermintRules {
   readonly locks: boolean;
   /** Whether a value that is proposed again needs the polka that it names (T3). */
   readonly needsPolka: boolean;
+  /** Whether a restart brings the lock back. */
+  readonly restoresLocks: boolean;
   /** Who leads a round; a laboratory that enumerates leaders names its own. */
   proposerOf(membership: Membership, height: number, round: number): NodeId;
 }
@@ -52,6 +53,9 @@ export const tendermintRules: TendermintRules = {
   mayPrevote: ({ lockedRound, validRound }) => lockedRound <= validRound,
   locks: true,
   needsPolka: true,
+  checksCertificates: true,
+  confirmsReads: true,
+  restoresLocks: true,
   proposerOf,
 };
 

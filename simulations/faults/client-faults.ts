@@ -138,6 +138,20 @@ export const CLIENT_FAULTS: readonly FaultDefinition[] = [
     },
   }),
   client({
+    kind: "reads",
+    about: "a client asks every node for linearizable reads, again and again",
+    where: "the gateways of all nodes",
+    must: "each sees all that was answered before it began, or nothing (C9, C10, A6)",
+    parameters: ["atMs", "periodMs", "count"],
+    draw: ({ random, atMs }) => ({ atMs, periodMs: random.between(50, 500), count: random.between(3, 12) }),
+    inject: (lab, fault) => {
+      for (let turn = 0; turn < fault.count; turn++)
+        lab.later(turn * fault.periodMs, () => {
+          for (const { id } of lab.cluster.nodes) lab.clients.read(id);
+        });
+    },
+  }),
+  client({
     kind: "forged-commands",
     about: "a client sends good bytes to some nodes, and the same with a bad signature to others; and some that are bad everywhere",
     where: "the gateways of all nodes",

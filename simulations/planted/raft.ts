@@ -70,4 +70,14 @@ export const RAFT_BUGS: readonly PlantedBug[] = [
     },
     { commitsOnlyOwnTerm: false },
   ),
+  bug(
+    {
+      name: "raft-reads-not-confirmed",
+      known: "Redis-Raft, jepsen.io; etcd #20418",
+      about: "a leader answers reads without asking whether it still leads",
+      breaks: ["A6"],
+      kinds: ["reads", "isolate-leader", "partition"],
+    },
+    { confirmsReads: false },
+  ),
 ];

@@ -60,4 +60,16 @@ export const TENDERMINT_BUGS: readonly PlantedBug[] = [
     },
     { needsPolka: false },
   ),
+  bug(
+    {
+      name: "tendermint-lock-not-restored",
+      known: "malachite #1445",
+      about: "a restart brings the votes back, and not the lock",
+      breaks: ["A1", "A8"],
+      nodes: 4,
+      weights: [1, 1, 1, 1],
+      kinds: ["targeted-lock", "rolling-restart", "cluster-restart"],
+    },
+    { restoresLocks: false },
+  ),
 ];
