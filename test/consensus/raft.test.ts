@@ -20,3 +20,27 @@ describe("raft", () => {
     expect(cluster.nodes[0]?.tip.height).to.equal(3);
   });
 });
+
+describe("what a decision of raft costs", () => {
+  for (const n of [3, 4, 7, 16, 31]) {
+    it(`is 2(n − 1) messages for the entry and its answers, and as many for the notice, with ${n} nodes`, () => {
+      const cluster = new RaftCluster({ weights: Array.from({ length: n }, () => 1) });
+      const leader = cluster.elect();
+      cluster.run(500);
+      const before = cluster.sent.length;
+      const { height } = leader.tip;
+      cluster.order(1);
+      cluster.run(1_000, () => cluster.nodes.every(({ tip }) => tip.height > height));
+      const sent = cluster.sent.slice(before);
+      const appends = sent.filter(({ message }) => message.type === "append");
+      const entries = appends.filter(({ message }) => message.type === "append" && message.entry !== undefined);
+      const notices = appends.filter(({ message }) => message.type === "append" && message.entry === undefined && message.commit > height);
+      const answers = sent.filter(({ message }) => message.type === "append-reply" && message.height > height);
+      expect(entries.length, "entries").to.equal(n - 1);
+      expect(notices.length, "notices").to.equal(n - 1);
+      // Answers to the notice are still under way when the last node has applied the block.
+      expect(answers.length, "answers").to.be.within(n - 1, 2 * (n - 1));
+      expect(new Set(answers.slice(0, n - 1).map(({ to }) => to))).to.deep.equal(new Set([leader.id]));
+    });
+  }
+});

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { PLANTED_BUGS, parseFaults, replayTranscript, runCampaign, shrinkFaults } from "#simulations";
+import { PLANTED_BUGS, parseFaults, replayTranscript, runCampaign, runCampaigns, shrinkFaults } from "#simulations";
 import { breaksWithout, firstFailure } from "./first-failure.ts";
 import { expectAsyncRangeError } from "./range-error.ts";
 
@@ -28,6 +28,15 @@ describe("simulated schedules", function () {
     const two = await runCampaign({ ...settings, workers: 2 });
     expect({ ...two, schedulesPerSecond: 0 }).to.deep.equal({ ...one, schedulesPerSecond: 0 });
     expect(progress).to.deep.equal([10, 20]);
+  });
+
+  it("make the same reports on the same processes one after another as each alone", async () => {
+    const pbft = { engine: "pbft", nodes: 4, seeds: { from: 21, to: 32 } } as const;
+    const raft = { engine: "raft", nodes: 1, seeds: { from: 21, to: 32 } } as const;
+    const together = await runCampaigns([pbft, raft], { workers: 2 });
+    const alone = [await runCampaign({ ...pbft, workers: 1 }), await runCampaign({ ...raft, workers: 1 })];
+    expect(together.map(({ traceHash }) => traceHash)).to.deep.equal(alone.map(({ traceHash }) => traceHash));
+    expect(together.map(({ schedules }) => schedules)).to.deep.equal([12, 12]);
   });
 
   it("report what INTERFACES promises, and nothing else", async () => {
