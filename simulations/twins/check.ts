@@ -16,6 +16,8 @@ export interface CheckContext {
 /** Watches the copies of one scenario. Nothing is expected of twins: they are the fault. */
 export class TwinsChecker implements WorldWatcher {
   readonly violations: Violation[] = [];
+  /** Whom an inquest into a disagreement named, by the name of the node, and for what. */
+  readonly named: Map<string, string> = new Map();
   readonly #context: CheckContext;
   readonly #decided = new Map<number, Hash>();
   /** Heights that honest copies decided differently. */
@@ -97,7 +99,11 @@ export class TwinsChecker implements WorldWatcher {
   #demandNames(height: number): void {
     const { membership } = this.#watched;
     const named = inquest({ ...this.#context, membership, height, heard: this.#heard });
-    for (const [offender, kind] of named) this.#blame(offender, kind);
+    for (const [offender, kind] of named) {
+      const { name } = this.#watched.copies.find(({ id }) => id === offender) ?? { name: offender };
+      this.named.set(name, kind);
+      this.#blame(offender, kind);
+    }
     if (3 * weightOf(membership, named.keys()) < totalWeight(membership))
       this.#fail("A8", `the disagreement at ${height} names only ${[...named.keys()].join(", ") || "nobody"}`);
   }

@@ -20,6 +20,8 @@ export interface TwinsResult {
   readonly violations: readonly Violation[];
   /** Heights that honest nodes decided differently: a violation only where the engine has to bear the twins. */
   readonly disagreements: number;
+  /** Who is to blame for them by the votes that honest nodes heard, and for what; asked in Tendermint alone. */
+  readonly named: Readonly<Record<string, string>>;
   /** The highest block of an honest node. */
   readonly height: number;
   /** Messages that were delivered. */
@@ -32,8 +34,9 @@ const CLUSTERS = new WeakMap<Hasher, Hash>();
 export function playTwins(scenario: TwinsScenario, options: PlayOptions): TwinsResult {
   const { watcher, world } = play(scenario, options, false);
   const { violations, disagreements } = watcher;
+  const named = Object.fromEntries([...watcher.named].sort(([a], [b]) => (a < b ? -1 : 1)));
   const height = Math.max(...world.honest.map(({ tip }) => tip.height));
-  return { violations, disagreements, height, messages: world.delivered };
+  return { violations, disagreements, named, height, messages: world.delivered };
 }
 
 /** What may happen to each message of a scenario, in the order of sending. */

@@ -39,11 +39,12 @@ async function playFile(file: string, { planted }: TwinsSetting, output: Output)
   const { parseScenario, runTwinsScenario } = await import("#simulations");
   const scenario = readScenario(file, parseScenario);
   const result = runTwinsScenario(scenario, planted);
-  const { violations, disagreements, height, messages } = result;
+  const { violations, disagreements, named, height, messages } = result;
   output.result({ scenario, ...result } as unknown as JsonValue, () =>
     printable(
       [
         ...violations.map(({ invariant, detail }) => `${invariant} is broken: ${detail}`),
+        ...Object.entries(named).map(([node, kind]) => `${node} is to blame: ${kind}`),
         `${scenario.engine}: ${height} heights, ${messages} messages, ${disagreements} heights decided differently, ${violations.length} violations`,
       ].join("\n"),
     ),
