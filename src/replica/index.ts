@@ -8,6 +8,8 @@ export type { ProposalSlot } from "./proposals.ts";
 export { probeReplyMessage } from "./rejoin.ts";
 export { Replica } from "./replica.ts";
 export { type ReplicaRules, replicaRules } from "./rules.ts";
+export type { CheckedOffer } from "./transfer/check-offer.ts";
+export { LogAdoption } from "./transfer/log-adoption.ts";
 export { decodeOffer, encodeOffer, type Offer } from "./transfer/offer.ts";
 export {
   type BlockEvent,

@@ -1,0 +1,135 @@
+import { expect } from "chai";
+import fc from "fast-check";
+import { AuditLog, type LogPoint } from "#audit";
+import { parseHash, type WriteOperation } from "#base";
+import { type CheckedOffer, LogAdoption } from "#replica";
+import { MemoryStore } from "#storage";
+import { draftOf, Ledger, OPTIONS, START } from "../audit/log-kit.ts";
+import { expectCode } from "../refusals.ts";
+
+const HALF_YEAR_US = 184 * 86_400_000_000;
+
+/** A log over three shards: 2026h2, 2027h1 and 2027h2. */
+function threeShards(perShard: number): Ledger {
+  const ledger = new Ledger();
+  for (let shard = 0; shard < 3; shard++)
+    for (let block = 0; block < perShard; block++)
+      ledger.append([draftOf(`${shard}-${block}`), draftOf("second")], START + shard * HALF_YEAR_US + block * 5_000_000);
+  return ledger;
+}
+
+/** What an offer proves of a log: the tree of each shard, and the last entry. */
+function offerOf(ledger: Ledger): Pick<CheckedOffer, "trees" | "seal"> {
+  const { log } = ledger;
+  const trees = new Map(log.shards.map(({ shard }) => [shard, log.shardPoint(shard) as Pick<LogPoint, "size" | "root">]));
+  const seq = log.nextSeq - 1;
+  return { trees, seal: { seq, entry: log.entry(seq, ledger.read) } };
+}
+
+type Part = Parameters<LogAdoption["accept"]>[1];
+
+/** What an honest node answers, at most so many entries. */
+function answer(ledger: Ledger, request: { readonly seq: number; readonly last: number; readonly size: number }, most: number): Part {
+  const { log, read } = ledger;
+  const { shard, index } = log.locate(request.seq);
+  const count = Math.min(request.size - index, request.last - request.seq + 1, most);
+  const entries = Array.from({ length: count }, (_, at) => log.entry(request.seq + at, read));
+  return { entries, proof: log.consistencyProof({ shard, from: index + count, to: request.size }, read) };
+}
+
+async function write(store: MemoryStore, operations: readonly WriteOperation[]): Promise<void> {
+  await new Promise<void>((resolve, reject) => store.write(operations, (error) => (error === undefined ? resolve() : reject(error))));
+}
+
+/** A store that holds the first so many blocks of the log, as if this node had applied them itself. */
+async function storeWith(blocks: number, perShard: number): Promise<MemoryStore> {
+  const own = new Ledger();
+  const store = new MemoryStore();
+  for (let at = 0; at < blocks; at++) {
+    const [shard, block] = [Math.floor(at / perShard), at % perShard];
+    const { writes } = own.append([draftOf(`${shard}-${block}`), draftOf("second")], START + shard * HALF_YEAR_US + block * 5_000_000);
+    await write(store, writes);
+  }
+  return store;
+}
+
+describe("taking over a log", () => {
+  it("gives the same log, in parts of any size, from any block on, over the ends of half years, and after crashes in the midst", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 40 }),
+        fc.integer({ min: 0, max: 3 }),
+        fc.integer({ min: 1, max: 90 }),
+        fc.nat(30),
+        async (perShard, third, most, crashAt) => {
+          const ledger = threeShards(perShard);
+          const offer = offerOf(ledger) as CheckedOffer;
+          const store = await storeWith(Math.min(third * perShard, 3 * perShard - 1), perShard);
+          let adoption = new LogAdoption(OPTIONS, store);
+          for (let parts = 0, request = adoption.next(offer); request !== undefined; parts++) {
+            await write(store, adoption.accept(offer, answer(ledger, request, most)).writes);
+            // What was written ahead of the head is harmless to whoever starts again from the head.
+            if (parts === crashAt) adoption = new LogAdoption(OPTIONS, store);
+            request = adoption.next(offer);
+          }
+          await write(store, adoption.log.headWrites());
+          const restored = AuditLog.restore(OPTIONS, (key) => store.get(key));
+          expect(restored.point).to.deep.equal(ledger.log.point);
+          expect(restored.shards).to.deep.equal(ledger.log.shards);
+          expect(restored.lastEntryHash).to.equal(ledger.log.lastEntryHash);
+          expect(adoption.points.at(-1)?.point).to.deep.equal(ledger.log.point);
+          for (const seq of [0, Math.floor(restored.nextSeq / 2), restored.nextSeq - 1])
+            expect(restored.entry(seq, (key) => store.get(key))).to.deep.equal(ledger.log.entry(seq, ledger.read));
+          for (const { shard } of restored.shards) {
+            const { size } = restored.shardPoint(shard);
+            expect(restored.inclusionProof({ shard, index: 0, size }, (key) => store.get(key))).to.deep.equal(
+              ledger.log.inclusionProof({ shard, index: 0, size }, ledger.read),
+            );
+          }
+        },
+      ),
+      { numRuns: 25 },
+    );
+  });
+
+  it("keeps nothing of a part that is altered, short of its proof, out of place or beyond the seal", async () => {
+    const ledger = threeShards(5);
+    const offer = offerOf(ledger) as CheckedOffer;
+    const adoption = new LogAdoption(OPTIONS, await storeWith(2, 5));
+    const request = adoption.next(offer);
+    if (request === undefined) throw new Error("something is missing");
+    const good = answer(ledger, request, 5);
+    const [first = new Uint8Array(0), ...rest] = good.entries;
+    const longer = { ...good, entries: [...good.entries, ledger.log.entry(request.seq + 5, ledger.read)] };
+    const wrong: Part[] = [
+      { ...good, entries: [] },
+      { ...good, entries: rest },
+      { ...good, entries: [...rest, first] },
+      { ...good, entries: [first.map((byte, at) => (at === 40 ? byte ^ 1 : byte)), ...rest] },
+      { ...good, proof: good.proof.slice(1) },
+      { ...good, proof: good.proof.map((hash) => hash.map((byte) => byte ^ 1)) },
+      longer,
+    ];
+    for (const part of wrong) {
+      expectCode("SYNC_PART_INVALID", () => adoption.accept(offer, part));
+      expect(adoption.nextSeq).to.equal(request.seq);
+    }
+    adoption.accept(offer, good);
+    expect(adoption.nextSeq).to.equal(request.seq + 5);
+    const early = { ...offer, seal: { seq: request.seq + 6, entry: first } };
+    const next = answer(ledger, { ...request, seq: request.seq + 5 }, 5);
+    expectCode("SYNC_PART_INVALID", () => adoption.accept(early, next));
+  });
+
+  it("takes no shard that the offer does not prove", async () => {
+    const ledger = threeShards(3);
+    const whole = offerOf(ledger) as CheckedOffer;
+    const [[firstShard = "", firstTree] = []] = [...whole.trees];
+    const forged = { ...whole, trees: new Map([...whole.trees].filter(([shard]) => shard !== firstShard)) };
+    const adoption = new LogAdoption(OPTIONS, new MemoryStore());
+    const part = answer(ledger, { seq: 0, last: whole.seal.seq, size: firstTree?.size ?? 0 }, 100);
+    expectCode("SYNC_PART_INVALID", () => adoption.accept(forged, part));
+    const other = { size: firstTree?.size ?? 0, root: parseHash("ab".repeat(32)) };
+    expectCode("SYNC_PART_INVALID", () => adoption.accept({ ...whole, trees: new Map([...whole.trees, [firstShard, other]]) }, part));
+  });
+});
