@@ -5,7 +5,7 @@ import type { ConsensusMessage } from "./messages.ts";
 import type { GuardRecord, SignIntent } from "./vote-guard.ts";
 
 /** The timers of the cores; each core uses the few that its protocol needs. */
-export type TimerName = "progress" | "retransmit" | "election" | "heartbeat" | "propose" | "prevote" | "precommit" | "read";
+export type TimerName = "progress" | "retransmit" | "election" | "heartbeat" | "punctual" | "propose" | "prevote" | "precommit" | "read";
 
 /**
  * What happens to a core. Verified, Validated and Signed may come in any order after the effect that asked for them.

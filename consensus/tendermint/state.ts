@@ -16,6 +16,7 @@ import { voteClaim } from "../certificates.ts";
 import { Patience } from "../patience.ts";
 import { type VotingSettings, VotingState } from "../voting-state.ts";
 import type { Polka, Precommit, Prevote, RoundCertificate, RoundProposal } from "./messages.ts";
+import { Punctuality } from "./punctuality.ts";
 import type { TendermintRules, TendermintTiming } from "./rules.ts";
 
 /** Messages of one sender kept for later heights. */
@@ -69,6 +70,7 @@ export class TendermintState extends VotingState<TendermintSettings> {
   /** Something of the height was seen: its rounds have begun. */
   begun: boolean = false;
   readonly patience: Patience = new Patience();
+  readonly punctuality: Punctuality = new Punctuality();
   /** Proposers whose genuine proposals came after they had been given up, since the waits were last changed. */
   readonly #late = new Set<NodeId>();
   readonly #rounds = new Map<number, Round>();

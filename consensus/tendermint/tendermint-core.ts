@@ -1,4 +1,4 @@
-import type { NodeId } from "#base";
+import { type NodeId, weightOf } from "#base";
 import type { ProposalDraft } from "../block.ts";
 import type { Core, CoreOptions, CoreSnapshot, TimerName } from "../core.ts";
 import { DecidedBlocks } from "../decided-blocks.ts";
@@ -131,7 +131,10 @@ class TendermintCore extends VotingCore<TendermintState> {
 
   protected onTimer(name: TimerName): void {
     switch (name) {
+      case "punctual":
+        return this.#onLate();
       case "propose":
+        this.#onLate();
         return this.#voting.giveUpProposal();
       case "prevote":
         return this.#voting.giveUpPrevotes();
@@ -176,14 +179,36 @@ class TendermintCore extends VotingCore<TendermintState> {
     return this.state.pending || this.state.begun || this.state.round > 0;
   }
 
+  /** How long the present round's proposer is waited for. A slow network makes most of them late, and then nobody is waited for less (T17). */
+  get #proposeMs(): number {
+    const { round, proposer, settings, punctuality } = this.state;
+    const { proposeMs, punctualMs, impatientMs } = settings.timing;
+    const waiting = round === 0 ? punctuality.waiting(proposer) : "as usual";
+    if (waiting === "as usual" || !this.#areOthersPunctual()) return proposeMs;
+    return waiting === "shortly" ? impatientMs : punctualMs;
+  }
+
+  #areOthersPunctual(): boolean {
+    const { settings, punctuality, total } = this.state;
+    const punctual = settings.membership.members.filter(({ id }) => punctuality.turnsLate(id) === 0).map(({ id }) => id);
+    return settings.rules.isQuorum(weightOf(settings.membership, punctual), total);
+  }
+
+  #onLate(): void {
+    const { round, step, proposer, height, settings, punctuality } = this.state;
+    if (round === 0 && step === "propose" && proposer !== settings.self) punctuality.onLate(proposer, height);
+  }
+
   protected adjustTimers(): void {
     const state = this.state;
     const { height, round, step } = state;
-    const { proposeMs, voteMs, roundDeltaMs, timeoutMaxMs, retransmitMs } = state.settings.timing;
+    const { punctualMs, voteMs, roundDeltaMs, timeoutMaxMs, retransmitMs } = state.settings.timing;
     const slot = `${height}/${round}`;
     const votes = this.started && state.mayVote();
     const wait = (base: number): number => Math.min((base + round * roundDeltaMs) * 2 ** state.patience.steps, timeoutMaxMs);
-    this.setTimer("propose", votes && this.#isDue && step === "propose" ? slot : "", wait(proposeMs));
+    const isAwaited = votes && this.#isDue && step === "propose";
+    this.setTimer("punctual", isAwaited && round === 0 ? slot : "", wait(punctualMs));
+    this.setTimer("propose", isAwaited ? slot : "", wait(this.#proposeMs));
     this.setTimer("prevote", votes && step === "prevote" && this.#waits.has("prevote") ? slot : "", wait(voteMs));
     this.setTimer("precommit", votes && this.#waits.has("precommit") ? slot : "", wait(voteMs));
     const said = this.started && Object.keys(state.sent).length > 0;

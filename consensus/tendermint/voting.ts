@@ -316,6 +316,7 @@ export class Voting {
     const state = this.#state;
     const { digest } = received.proposal;
     received.verdict = "valid";
+    if (message.view === 0 && state.step === "propose") state.punctuality.onProposed(state.proposerAt(0), state.height);
     if (!state.bodies.has(digest)) {
       state.bodies.set(digest, received.proposal);
       state.append(bodyKey(state.height, digest), encodeRecord(message));

@@ -22,7 +22,7 @@ const CONFIG = z.strictObject({
   peers: z.record(z.string(), address).optional(),
   /** Requests that one address may send in a second; 10,000 when absent. */
   requestsPerSecond: z.int().min(1).max(1_000_000).optional(),
-  /** Refusals that one address may meet in a second before its requests wait; 20 when absent. Behind a proxy all clients have one address. */
+  /** Refusals that one address may meet in a second before its requests wait; 10 when absent. Behind a proxy all clients have one address. */
   refusalsPerSecond: z.int().min(1).max(1_000_000).optional(),
   /** Within what time all of a request has to be here, milliseconds; 15,000 when absent. */
   requestTimeoutMs: z.int().min(100).max(600_000).optional(),

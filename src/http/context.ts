@@ -18,7 +18,7 @@ export interface HttpOptions {
   /** PEM key and certificate; without them only loopback is served. */
   readonly tls?: { readonly key: string; readonly certificate: string };
   readonly submitTimeoutMs?: number;
-  /** Refusals and denials that one address, or one issuer, may meet in a second, and five times as many at once, before it waits; 20 when absent. */
+  /** Refusals and denials that one address, or one issuer, may meet in a second, and ten times as many at once, before it waits; 10 when absent. */
   readonly refusalsPerSecond?: number;
   /** Within what time all of a request has to be here, its headers within 10 seconds of it; 15 seconds when absent. */
   readonly requestTimeoutMs?: number;

@@ -21,9 +21,9 @@ const CONNECTIONS_MAX = 2_000;
 const TIMEOUT_CHECK_MS = 1_000;
 /** Of one address. Several times what a node can order, so that it stops floods and no honest gateway with many users behind it. */
 const REQUESTS_PER_SECOND = 10_000;
-/** Of one address, and of one issuer: an honest client meets a few. Five times as many at once. */
-const REFUSALS_PER_SECOND = 20;
-const REFUSAL_SECONDS = 5;
+/** Of one address, and of one issuer: an honest client meets a few. Ten times as many at once. */
+const REFUSALS_PER_SECOND = 10;
+const REFUSAL_SECONDS = 10;
 /** Commands of one call: the path of batch-signing clients. */
 export const BATCH_MAX = 256;
 

@@ -55,6 +55,46 @@ describe("Tendermint's waits", function () {
   });
 });
 
+describe("A proposer that is late turn after turn", function () {
+  this.timeout(20_000);
+
+  it("is soon waited for only shortly, and as usual again once it is in time", () => {
+    const world = new TendermintWorld({ weights: [1, 1, 1, 1], seed: 1 });
+    const [liar, observed] = world.processes;
+    if (observed === undefined) throw new Error("four processes");
+    world.delayMinMs = (from) => (from === liar ? 400 : 0);
+    const delays = delaysOf(observed, "propose");
+    world.order(60);
+    world.run(60_000);
+    expect(observed.tip.height).to.equal(60);
+    expect(delays.filter((delay) => delay === 60).length).to.be.at.least(5);
+    // Two turns until it counts as late; every height that others propose is waited for as ever.
+    expect(delays.filter((delay) => delay === 600).length).to.be.at.least(40);
+    world.delayMinMs = () => 0;
+    world.order(160);
+    world.run(60_000);
+    const before = delays.length;
+    world.order(200);
+    world.run(60_000);
+    expect(observed.tip.height).to.equal(200);
+    expect(Math.min(...delays.slice(before))).to.equal(600);
+    expect(world.violations).to.deep.equal([]);
+  });
+
+  it("is waited for as usual where a slow network makes most of them late", () => {
+    const world = new TendermintWorld({ weights: [1, 1, 1, 1], seed: 1 });
+    const [observed] = world.processes;
+    if (observed === undefined) throw new Error("four processes");
+    world.delayMinMs = () => 200;
+    const delays = delaysOf(observed, "propose");
+    world.order(40);
+    world.run(120_000);
+    expect(observed.tip.height).to.equal(40);
+    expect(Math.min(...delays)).to.equal(600);
+    expect(world.violations).to.deep.equal([]);
+  });
+});
+
 describe("Raft's waits", () => {
   it("grow until somebody is elected on a network that is slower than the timers, and shrink again", () => {
     const cluster = new RaftCluster({ weights: [1, 1, 1, 1, 1] });
