@@ -1,4 +1,5 @@
 import {
+  type Accusation,
   type CertifiedPoint,
   type Clock,
   type EngineName,
@@ -81,7 +82,9 @@ export interface ClusterObserver {
   onCertified(node: NodeId, point: CertifiedPoint): void;
   /** A node stopped by itself; `stopped` tells what for. */
   onHalted(node: NodeId, reason: string, stopped: StopCause): void;
-  onEvidence(node: NodeId, offender: NodeId): void;
+  onEvidence(node: NodeId, accusation: Accusation): void;
+  /** A node's disk was lost or replaced. */
+  onForgot(node: NodeId): void;
   onStarted(node: NodeId): void;
   onKilled(node: NodeId): void;
   /** A node takes part, from now on. */
@@ -220,7 +223,7 @@ export class SimulatedCluster {
               this.#observer.onInstalled(id, { height, digest, fromHeight, stateHash: node.replica.state.stateHash });
           },
           onCertified: (point) => this.#observer.onCertified(id, point),
-          onEvidence: (evidence) => this.#observer.onEvidence(id, evidence.node),
+          onEvidence: (accusation) => this.#observer.onEvidence(id, accusation),
           onHalted: (reason) => this.#onHalt(node, reason),
         },
       },
@@ -272,6 +275,7 @@ export class SimulatedCluster {
     this.crash(id);
     const node = this.node(id);
     node.platter = platterOf(undefined, node.platter.anchor);
+    this.#observer.onForgot(id);
   }
 
   /** Kills a node and puts back an older copy of its folder. */
@@ -279,6 +283,7 @@ export class SimulatedCluster {
     this.crash(id);
     const node = this.node(id);
     node.platter = platterOf(copy, node.platter.anchor);
+    this.#observer.onForgot(id);
   }
 
   /** Kills a node and destroys its anchor; the data folder stays. */

@@ -182,11 +182,13 @@ class Run {
         this.#recorder?.note({ type: "installed", node, height: installed.height });
       },
       onCertified: (node, point) => this.#checker.onCertified(node, point),
-      onEvidence: (node, offender) => {
+      onEvidence: (node, accusation) => {
+        const offender = accusation.node;
         this.#trace.text(`${node} has evidence against ${offender}`);
         this.#recorder?.note({ type: "evidence", node, offender });
-        this.#checker.onEvidence(offender);
+        this.#checker.onEvidence(node, accusation);
       },
+      onForgot: (node) => this.#checker.onForgot(node),
       onHalted: (node, reason, cause) => {
         this.#trace.text(`${node} halted: ${reason}`);
         this.#recorder?.note({ type: "halted", node, reason });

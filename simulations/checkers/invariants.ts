@@ -1,4 +1,14 @@
-import { type CertifiedPoint, equalBytes, faultModelOf, type Hash, type Hasher, LIMITS, type NodeId, type SeededRandom } from "#base";
+import {
+  type Accusation,
+  type CertifiedPoint,
+  equalBytes,
+  faultModelOf,
+  type Hash,
+  type Hasher,
+  LIMITS,
+  type NodeId,
+  type SeededRandom,
+} from "#base";
 import { type ConsensusMessage, seenVoteOf } from "#consensus";
 import type { BlockEvent, OrderedRecord, Replica } from "#replica";
 import type { Installed, SimulatedCluster, StopCause } from "../cluster.ts";
@@ -7,6 +17,7 @@ import { withoutAuthority } from "./authority.ts";
 import { CertificateChecker, type CertificateContext } from "./certificates.ts";
 import { checkClientHistory, clientHistory } from "./client-history.ts";
 import { type EpochContext, EpochModel } from "./epochs.ts";
+import { EvidenceChecker } from "./evidence.ts";
 import { checkReceipts, type LogContext, notLinked, notPrefixes } from "./log.ts";
 import { outOfOrder } from "./order.ts";
 
@@ -54,6 +65,7 @@ export class Checker {
   readonly violations: Violation[] = [];
   readonly #options: CheckerOptions;
   readonly #certificates: CertificateChecker;
+  readonly #evidence = new EvidenceChecker();
   readonly #epochs: EpochModel;
   readonly #blocks = new Map<number, Seen>();
   readonly #heights = new Map<NodeId, number>();
@@ -116,7 +128,7 @@ export class Checker {
   #onFirst(node: NodeId, { height, ...seen }: Seen & { readonly height: number }, block: BlockEvent): void {
     this.#blocks.set(height, seen);
     this.commits += 1;
-    for (const { kind, reason, subject } of block.entries) if (kind === "evidence" && reason === "OK") this.onEvidence(subject as NodeId);
+    for (const { kind, reason, subject } of block.entries) if (kind === "evidence" && reason === "OK") this.#onConvicted(subject);
     for (const { command } of block.results)
       if (this.#options.askedFor(command) === undefined) this.fail("A2", `${command.slice(0, 8)} stands in a block, and no client sent it`);
     const { cluster } = this.#options;
@@ -182,9 +194,20 @@ export class Checker {
     if (!platter.durable.has(blockKey(height))) this.fail("A4", `${from} cosigned ${height} before it was durable`);
   }
 
+  /** A8: a node has evidence, on its disk. */
+  onEvidence(node: NodeId, accusation: Accusation): void {
+    this.#onConvicted(accusation.node);
+    if (this.#options.honest(node)) this.#evidence.onFound(node, accusation);
+  }
+
+  /** A node's disk was lost or replaced. */
+  onForgot(node: NodeId): void {
+    this.#evidence.onForgot(node);
+  }
+
   /** A8: evidence names only the guilty, found or recorded. */
-  onEvidence(offender: NodeId): void {
-    if (this.#options.honest(offender)) this.fail("A8", `evidence against the honest ${offender}`);
+  #onConvicted(offender: string): void {
+    if (this.#options.honest(offender as NodeId)) this.fail("A8", `evidence against the honest ${offender}`);
   }
 
   /** S1: no input stops an honest node, unless its disk failed. */
@@ -192,7 +215,7 @@ export class Checker {
     if (this.#options.honest(node) && cause === "wrong") this.fail("S1", `${node} stopped: ${reason}`);
   }
 
-  /** A2, A3, A4, A6, L1 and Z1 over what stands in the logs at the end. */
+  /** A2, A3, A4, A6, A8, L1 and Z1 over what stands in the logs at the end. */
   finish(operations: readonly Operation[]): void {
     const { cluster, honest } = this.#options;
     // A damaged value that nobody has read yet would be found by looking: that node counts as stopped.
@@ -206,6 +229,7 @@ export class Checker {
     for (const { id, replica } of replicas) {
       this.#checkAnswers(id, replica, answered);
       this.#checkBlocks(id);
+      for (const missing of this.#evidence.missing(replica)) this.fail("A8", `${id} has no record of ${missing}`);
       // Records that are byte for byte those of the first were judged with it.
       if (id !== first?.id && !this.#sharesRecords(id, first?.id, hashes)) this.#checkAuthority(replica, hashes);
     }

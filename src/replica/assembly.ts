@@ -129,27 +129,9 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
     rules,
   });
   const peers = new Peers({ membership: ledger.membership, self, transport, telemetry });
-  const heardVotes = new HeardVotes({
-    cluster,
-    verifier,
-    tipHeight: heights.tipHeight,
-    membershipOf: (epoch) => ledger.state.epoch(epoch)?.membership,
-    tell: (votes) => peers.broadcast({ kind: "heard", votes }),
-    onAccusation: hooks.accuse,
-  });
   const serving = new ServingBudget(clock);
   const measures = new Measures(telemetry);
-  const catchUp = new CatchUp({
-    timers,
-    timeoutMs: timing.syncTimeoutMs,
-    tipHeight: () => ledger.tip.height,
-    peers: () => peers.connected(),
-    request: (peer, fromHeight) => peers.send(peer, { kind: "sync-request", fromHeight }),
-    deliver: (from, block) => {
-      measures.onSynced(1);
-      hooks.feed(from, block);
-    },
-  });
+  const catchUp = makeCatchUp(hooks, { ledger, peers, measures, timers, timeoutMs: timing.syncTimeoutMs });
   const reads = new Reads({
     timers,
     ask: (id) => driver.step({ type: "read", id }),
@@ -176,13 +158,42 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
     watch: new LeaderWatch(),
     rate: new LeaderRate(),
     peers,
-    heardVotes,
+    heardVotes: makeHeardVotes(options, hooks, { ledger, peers }),
     serving,
     measures,
     timing,
     guardCurrent,
     storedFloor: readFloor(options),
   };
+}
+
+function makeHeardVotes(options: ReplicaOptions, hooks: PartHooks, { ledger, peers }: Pick<Parts, "ledger" | "peers">): HeardVotes {
+  return new HeardVotes({
+    cluster: ledger.cluster,
+    verifier: options.verifier,
+    tipHeight: () => ledger.tip.height,
+    membershipOf: (epoch) => ledger.state.epoch(epoch)?.membership,
+    tell: (votes) => peers.broadcast({ kind: "heard", votes }),
+    onAccusation: hooks.accuse,
+  });
+}
+
+function makeCatchUp(
+  hooks: PartHooks,
+  parts: Pick<Parts, "ledger" | "peers" | "measures"> & { readonly timers: ReplicaOptions["timers"]; readonly timeoutMs: number },
+): CatchUp {
+  const { ledger, peers, measures, timers, timeoutMs } = parts;
+  return new CatchUp({
+    timers,
+    timeoutMs,
+    tipHeight: () => ledger.tip.height,
+    peers: () => peers.connected(),
+    request: (peer, fromHeight) => peers.send(peer, { kind: "sync-request", fromHeight }),
+    deliver: (from, block) => {
+      measures.onSynced(1);
+      hooks.feed(from, block);
+    },
+  });
 }
 
 function makeCore(

@@ -75,16 +75,18 @@ export class EvidenceReports {
   }
 
   /**
-   * Takes up evidence whose signatures verify, unless it is known already. In an engine that bears crashes only no evidence counts.
+   * Takes up evidence whose signatures verify, unless it is known already; `done` runs once, when it is on the disk or on record. In an engine that
+   * bears crashes only no evidence counts.
    */
-  hold(accusation: Accusation): void {
+  hold(accusation: Accusation, done: () => void): void {
     const { ledger, writeAhead } = this.#parts;
     const name = accusationName(accusation);
     const counts = faultModelOf(ledger.genesis.engine) === "byzantine" && !ledger.state.isEvidenceSettled(accusation);
-    if (!counts || this.#held.has(name) || this.#held.size >= LIMITS.evidenceHeldMax) return;
+    if (this.#held.has(name)) return;
+    if (!counts || this.#held.size >= LIMITS.evidenceHeldMax) return done();
     this.#keep(accusation);
     const value = encodeCanonical(accusationToCanonical(accusation));
-    writeAhead.append([{ key: STORE_KEYS.evidencePrefix + name, value }]);
+    writeAhead.append([{ key: STORE_KEYS.evidencePrefix + name, value }], done);
   }
 
   /** Runs with the housekeeping: forgets what is recorded, reports what is due. */

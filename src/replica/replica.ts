@@ -337,8 +337,7 @@ export class Replica {
     const { kind, node } = accusation;
     this.#options.telemetry.log("error", "evidence", { kind, offender: node });
     this.#options.telemetry.count("quorumgate_evidence_total", 1, { kind });
-    this.#reports.hold(accusation);
-    this.#options.events?.onEvidence?.(accusation);
+    this.#reports.hold(accusation, () => this.#options.events?.onEvidence?.(accusation));
   }
 
   #onParticipating(above: number): void {

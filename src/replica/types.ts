@@ -96,7 +96,7 @@ export interface ReplicaEvents {
   onBlock(block: BlockEvent): void;
   /** Covered by a quorum's cosignatures. */
   onCertified(point: CertifiedPoint): void;
-  /** This node found proof of misbehaviour. */
+  /** This node found proof of misbehaviour; it is durable here. */
   onEvidence(accusation: Accusation): void;
   onHalted(reason: string): void;
   /** Heights of the member's epoch are certified: what it held for earlier epochs alone is needed no more. Told once for each epoch and start. */
