@@ -1,0 +1,106 @@
+import { expect } from "chai";
+import { type NodeId, parseGenesis, parseHash, parseNodeId, type Transport, type TransportEvents } from "#base";
+import { loadSodium, nodeHasher } from "#crypto";
+import { systemClock, systemTimers } from "#gateway";
+import { assembleGenesis, createNodeIdentity, createServiceKey } from "#identity";
+import { encodeFrame, type Frame } from "#replica";
+import { ACTORS, Liar } from "#simulations";
+
+const PEER = parseNodeId("node-2");
+const FRAMES: readonly Frame[] = [
+  { kind: "tip", height: 7, certifiedHeight: 6 },
+  { kind: "sync-request", fromHeight: 3 },
+  { kind: "commands", commands: [new Uint8Array(8)] },
+  { kind: "consensus", message: new Uint8Array(40) },
+];
+
+/** A liar between a replica and links that are both in the test's hands. */
+interface Between {
+  readonly liar: Liar;
+  readonly mouth: Transport;
+  readonly said: Uint8Array[];
+  readonly heard: Uint8Array[];
+  arrive(from: NodeId, frame: Uint8Array): void;
+}
+
+async function liarBetween(): Promise<Between> {
+  const sodium = await loadSodium();
+  const identities = [1, 2, 3, 4].map((node) =>
+    createNodeIdentity(sodium, {
+      nodeId: parseNodeId(`node-${node}`),
+      trustDomain: "dev.local",
+      weight: 1,
+      peerAddress: `127.0.0.1:${node}`,
+      httpUrl: `http://127.0.0.1:${node}`,
+      nowMs: Date.now(),
+      development: true,
+    }),
+  );
+  const [operator, issuer] = [createServiceKey(sodium, "operator-1"), createServiceKey(sodium, "issuer-1")];
+  const genesis = parseGenesis(
+    assembleGenesis(sodium, {
+      environment: "development",
+      trustDomain: "dev.local",
+      nodeFiles: identities.map(({ nodeFile }) => nodeFile),
+      operators: [{ id: operator.id, key: operator.publicKey, roles: ["operator"] }],
+      issuers: [{ id: issuer.id, key: issuer.publicKey }],
+      timeUs: Date.now() * 1_000,
+    }),
+  );
+  const [identity] = identities;
+  if (identity === undefined) throw new Error("no identity");
+  const [said, heard]: [Uint8Array[], Uint8Array[]] = [[], []];
+  let events: TransportEvents | undefined;
+  const links: Transport = {
+    start: (listener, done) => {
+      events = listener;
+      done();
+    },
+    send: (_to, frame) => void said.push(frame),
+    setPeers: () => {},
+    connectedPeers: () => [PEER],
+    stop: (done) => done(),
+  };
+  const liar = new Liar({ hasher: nodeHasher, clock: systemClock, timers: systemTimers });
+  const mouth = liar.interpose(links, { identity, ed25519: sodium, genesis, cluster: parseHash("c1".repeat(32)) });
+  mouth.start({ onFrame: (_from, frame) => void heard.push(frame), onPeerUp: () => {}, onPeerDown: () => {} }, () => {});
+  return { liar, mouth, said, heard, arrive: (from, frame) => events?.onFrame(from, frame) };
+}
+
+describe("a liar in front of real links", () => {
+  let between: Between;
+  beforeEach(async () => {
+    between = await liarBetween();
+  });
+  afterEach(() => new Promise<void>((resolve) => between.mouth.stop(resolve)));
+
+  it("changes nothing before it is told to lie, nor after it is honest again", () => {
+    const frames = FRAMES.map(encodeFrame);
+    const speakAndHear = (): void => {
+      for (const frame of frames) between.mouth.send(PEER, frame);
+      for (const frame of frames) between.arrive(PEER, frame);
+    };
+    speakAndHear();
+    expect([between.said, between.heard]).to.deep.equal([frames, frames]);
+    between.liar.become("silent");
+    speakAndHear();
+    expect([between.said, between.heard], "silent").to.deep.equal([frames, [...frames, ...frames]]);
+    expect(between.liar.become("honest"), "deviations").to.equal(frames.length);
+    speakAndHear();
+    expect(between.said).to.deep.equal([...frames, ...frames]);
+  });
+
+  it("does not fall over what it hears or says, in any of its ways", () => {
+    for (const { kind } of ACTORS) {
+      between.liar.become(kind);
+      for (const frame of [...FRAMES.map(encodeFrame), new Uint8Array(0), new Uint8Array(300).fill(7)]) {
+        between.mouth.send(PEER, frame);
+        between.arrive(PEER, frame);
+      }
+    }
+  });
+
+  it("lies in no way that has no name", () => {
+    expect(() => between.liar.become("nonsense")).to.throw(/silent, selective/);
+  });
+});
