@@ -8,7 +8,7 @@ import { policyOf, policyText, shardAt } from "#audit";
 import { clusterIdOf, type EngineName, type Hash, parseGenesis, parseNodeId } from "#base";
 import { type Ed25519, loadSodium, nodeHasher, type Signer } from "#crypto";
 import { initializeNodeData } from "#daemon";
-import { type AuthorizationQuestion, createServiceIdentity, type NodeStatus, SecurityGateway } from "#gateway";
+import { type AuthorizationQuestion, type NodeStatus, SecurityGateway } from "#gateway";
 import {
   assembleGenesis,
   createNodeIdentity,
@@ -20,6 +20,7 @@ import {
   saveRenewal,
   serviceSignerOf,
 } from "#identity";
+import { enroll } from "../enroll.ts";
 import { REPOSITORY } from "../repository.ts";
 
 const START_TIMEOUT_MS = 20_000;
@@ -246,24 +247,7 @@ export class ProcessCluster {
 
   async #enroll(issuer: { readonly id: string; readonly signer: Signer }): Promise<void> {
     const gateway = await this.connect();
-    const { identity, signer } = await createServiceIdentity({
-      id: "service-1",
-      cluster: this.cluster,
-      claims: { purpose: "campaign" },
-      issuer,
-    });
-    this.signers.set("service-1", signer);
-    await gateway.registerService(identity, true);
-    const now = Date.now();
-    const capability = {
-      domain: "compute",
-      operation: "execute",
-      scope: "system" as const,
-      temporal: ["continuous"],
-      riskLevel: "critical" as const,
-      resources: ["market-data"],
-    };
-    await gateway.createGrant({ service: "service-1", capability, notBeforeMs: now - 1_000, notAfterMs: now + 3_600_000 }, "operator-1");
+    await enroll(gateway, { id: "service-1", cluster: this.cluster, issuer, signers: this.signers, resources: ["market-data"] });
     await gateway.stop();
   }
 

@@ -1,32 +1,10 @@
 import { expect } from "chai";
 import { verifyReceipt } from "#audit";
-import { type AuthorizationQuestion, createDevCluster, createServiceIdentity, type DevCluster } from "#gateway";
+import { type AuthorizationQuestion, createDevCluster, type DevCluster } from "#gateway";
 import { CapabilityBuilder } from "#state";
+import { enroll } from "../enroll.ts";
 
 const SERVICE = "trading-service-001";
-
-async function enroll(cluster: DevCluster): Promise<void> {
-  const { identity, signer } = await createServiceIdentity({
-    id: SERVICE,
-    cluster: cluster.cluster,
-    claims: { purpose: "test" },
-    issuer: cluster.issuer,
-  });
-  cluster.signers.set(SERVICE, signer);
-  const registered = await cluster.gateway(1).registerService(identity, true);
-  expect(registered).to.include({ outcome: "applied", reason: "OK" });
-  const now = Date.now();
-  const capability = {
-    domain: "compute",
-    operation: "execute",
-    scope: "system" as const,
-    temporal: ["continuous"],
-    riskLevel: "critical" as const,
-    resources: ["market-data", "trading-algorithm"],
-  };
-  const grant = { service: SERVICE, capability, notBeforeMs: now - 1_000, notAfterMs: now + 600_000 };
-  expect(await cluster.gateway(2).createGrant(grant, "operator-1")).to.include({ outcome: "applied" });
-}
 
 function question(resources: readonly string[] = ["market-data"]): AuthorizationQuestion {
   const capability = { domain: "compute", operation: "execute", scope: "system", temporal: "continuous", riskLevel: "critical", resources };
@@ -37,7 +15,14 @@ describe("a cluster inside one process", () => {
   let cluster: DevCluster;
   before(async () => {
     cluster = await createDevCluster({ nodes: 4 });
-    await enroll(cluster);
+    const { issuer, signers } = cluster;
+    await enroll(cluster.gateway(1), {
+      id: SERVICE,
+      cluster: cluster.cluster,
+      issuer,
+      signers,
+      resources: ["market-data", "trading-algorithm"],
+    });
   });
   after(() => cluster.stop());
 

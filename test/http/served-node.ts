@@ -16,8 +16,9 @@ import {
 } from "#base";
 import { loadSodium, nodeHasher, type Signer, signCommand } from "#crypto";
 import { type Daemon, initializeNodeData, loggerOf, readConfig, startDaemon } from "#daemon";
-import { type AuthorizationQuestion, createServiceIdentity, SecurityGateway } from "#gateway";
+import { type AuthorizationQuestion, SecurityGateway } from "#gateway";
 import { assembleGenesis, createNodeIdentity, createServiceKey, saveNodeIdentity, serviceSignerOf } from "#identity";
+import { enroll } from "../enroll.ts";
 
 /** What a service of the tests may do. */
 export const QUESTION: AuthorizationQuestion = {
@@ -223,18 +224,9 @@ export class ServedNode {
 
   async #enroll(): Promise<void> {
     const gateway = await this.connect();
+    const { cluster, signers } = this;
     const issuer = { id: "issuer-1", signer: this.signer("issuer-1") };
-    const { identity, signer } = await createServiceIdentity({
-      id: "service-1",
-      cluster: this.cluster,
-      claims: { purpose: "test" },
-      issuer,
-    });
-    this.signers.set("service-1", signer);
-    await gateway.registerService(identity, true);
-    const capability = { ...QUESTION.capability, temporal: ["continuous"] } as never;
-    const now = Date.now();
-    await gateway.createGrant({ service: "service-1", capability, notBeforeMs: now - 1_000, notAfterMs: now + 3_600_000 }, "operator-1");
+    await enroll(gateway, { id: "service-1", cluster, issuer, signers, resources: QUESTION.capability.resources });
     await gateway.stop();
   }
 }

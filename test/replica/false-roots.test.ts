@@ -1,42 +1,12 @@
 import { expect } from "chai";
 import { type Cosignature, checkpointText, type LogPoint, logSignatureMessage } from "#audit";
-import {
-  type Accusation,
-  accusationClaims,
-  contradicts,
-  type Hash,
-  type Membership,
-  type NodeId,
-  parseHash,
-  parseNodeId,
-  type SignatureVerifier,
-  toBase64Url,
-} from "#base";
-import { nodeHasher } from "#crypto";
-import { standInKeys } from "#simulations";
+import { type Accusation, type Hash, type NodeId, parseHash, parseNodeId, type SignatureVerifier } from "#base";
 import { FalseRoots } from "../../src/replica/false-roots.ts";
+import { CLUSTER, isGenuine, keys, MEMBERSHIP, NODES } from "./four-members.ts";
 
-const CLUSTER = parseHash("c".repeat(64));
 const [TRUE, FALSE, OTHER] = ["1", "2", "3"].map((digit) => parseHash(digit.repeat(64))) as [Hash, Hash, Hash];
 const POINT: LogPoint = { origin: "bank.example/audit/cccccccc/2026h2", shard: "2026h2", size: 40, root: TRUE, timeUs: 0 };
-const keys = standInKeys(nodeHasher);
-const NODES = [1, 2, 3, 4].map((number) => parseNodeId(`node-${number}`));
-const [, , , LIAR] = NODES as [NodeId, NodeId, NodeId, NodeId];
-
-const MEMBERSHIP: Membership = {
-  epoch: 0,
-  members: NODES.map((id) => {
-    const key = (role: string) => keys.keyOf(`${id}/${role}`).publicKey;
-    const own = {
-      vote: key("vote"),
-      log: key("log"),
-      witness: key("witness"),
-      gateway: key("gateway"),
-      tls: toBase64Url(new Uint8Array(4)),
-    };
-    return { id, weight: 1, keys: own, peerAddress: "", httpUrl: "", tlsAuthority: "" };
-  }),
-};
+const [, , , LIAR] = NODES;
 
 function line(node: NodeId, root: Hash, change: Partial<Cosignature> = {}): Cosignature {
   const { size = POINT.size } = change;
@@ -59,14 +29,6 @@ describe("false roots of the log", () => {
       onAccusation: (item) => found.push(item),
     });
   });
-
-  function isGenuine(accusation: Accusation): boolean {
-    let genuine = false;
-    keys.verifier.verify(accusationClaims(CLUSTER, accusation), (verdicts) => {
-      genuine = verdicts.every(Boolean);
-    });
-    return genuine && contradicts(accusation);
-  }
 
   it("convict who signed one beside a quorum, before it was certified or after, and once", () => {
     certify([line(LIAR, FALSE)]);

@@ -1,17 +1,13 @@
 import { expect } from "chai";
 import {
-  accusationClaims,
-  contradicts,
   encodeVoteBody,
   fromHex,
   type Hash,
-  type Membership,
   type NodeId,
   parseHash,
   parseNodeId,
   type SignatureVerifier,
   signedBytes,
-  toBase64Url,
   VOTE_TYPE,
   type VoteAccusation,
   type VoteType,
@@ -19,31 +15,12 @@ import {
   ZERO_HASH,
 } from "#base";
 import type { SeenVote } from "#consensus";
-import { nodeHasher } from "#crypto";
-import { standInKeys } from "#simulations";
 import { type HeardVote, HeardVotes } from "../../src/replica/heard-votes.ts";
+import { CLUSTER, isGenuine, keys, MEMBERSHIP, NODES } from "./four-members.ts";
 
-const CLUSTER = parseHash("c".repeat(64));
 const [ONE, TWO, THREE] = ["1", "2", "3"].map((digit) => parseHash(digit.repeat(64))) as [Hash, Hash, Hash];
-const keys = standInKeys(nodeHasher);
-const NODES = [1, 2, 3, 4].map((number) => parseNodeId(`node-${number}`)) as [NodeId, NodeId, NodeId, NodeId];
 const [LEADER, FRIEND, OTHER, LIAR] = NODES;
 const { pbftPropose: PROPOSE, pbftPrepare: PREPARE, pbftCommit: COMMIT } = VOTE_TYPE;
-
-const MEMBERSHIP: Membership = {
-  epoch: 0,
-  members: NODES.map((id) => {
-    const key = (role: string) => keys.keyOf(`${id}/${role}`).publicKey;
-    const own = {
-      vote: key("vote"),
-      log: key("log"),
-      witness: key("witness"),
-      gateway: key("gateway"),
-      tls: toBase64Url(new Uint8Array(4)),
-    };
-    return { id, weight: 1, keys: own, peerAddress: "", httpUrl: "", tlsAuthority: "" };
-  }),
-};
 
 function said(node: NodeId, type: VoteType, digest: Hash, change: Partial<SeenVote> = {}): SeenVote {
   const vote = { epoch: 0, height: 10, view: 0, type, digest, validRound: -1, ...change };
@@ -77,14 +54,6 @@ describe("what a replica hears", () => {
       onAccusation: (accusation) => found.push(accusation),
     });
   });
-
-  function isGenuine(accusation: VoteAccusation): boolean {
-    let genuine = false;
-    keys.verifier.verify(accusationClaims(CLUSTER, accusation), (verdicts) => {
-      genuine = verdicts.every(Boolean);
-    });
-    return genuine && contradicts(accusation);
-  }
 
   it("is told to nobody while votes are for what their leader proposed, or for nothing", () => {
     hear(LEADER, PROPOSE, ONE);
