@@ -46,6 +46,8 @@ export interface TendermintRules extends VotingRules {
   readonly locks: boolean;
   /** Whether a value that is proposed again needs the polka that it names (T3). */
   readonly needsPolka: boolean;
+  /** Whether the newest polka is shown to those who missed its prevotes: with what is said again, and before its value is proposed again (T12). */
+  readonly sharesPolkas: boolean;
   /** Whether a restart brings the lock back. */
   readonly restoresLocks: boolean;
   /** Who leads a round; a laboratory that enumerates leaders names its own. */
@@ -61,6 +63,7 @@ export const tendermintRules: TendermintRules = {
   needsPolka: true,
   checksCertificates: true,
   confirmsReads: true,
+  sharesPolkas: true,
   restoresLocks: true,
   proposerOf,
 };

@@ -149,7 +149,8 @@ class TendermintCore extends VotingCore<TendermintState> {
   protected sendAgain(): void {
     const state = this.state;
     const { proposal, prevote, precommit } = state.sent;
-    for (const message of [state.entry, state.valid, proposal, prevote, precommit]) if (message !== undefined) state.broadcast(message);
+    const polka = state.settings.rules.sharesPolkas ? state.valid : undefined;
+    for (const message of [state.entry, polka, proposal, prevote, precommit]) if (message !== undefined) state.broadcast(message);
     if (state.valid !== undefined && !state.bodies.has(state.valid.digest)) {
       state.broadcast({ type: "fetch-proposal", height: state.height, digest: state.valid.digest });
     }

@@ -239,7 +239,7 @@ export class Voting {
     if (valid !== undefined) {
       const body = state.bodies.get(valid.digest);
       if (body === undefined) return;
-      state.broadcast(valid);
+      if (state.settings.rules.sharesPolkas) state.broadcast(valid);
       return this.#speaker.propose(body, valid.view);
     }
     const slot = `${height}/${round}`;

@@ -230,6 +230,31 @@ export const NETWORK_FAULTS: readonly FaultDefinition[] = [
     },
   }),
   network({
+    kind: "hidden-lock",
+    countsItself: true,
+    about: "of one height's first round nobody hears what one node prevotes, nor of a polka that it has",
+    where: "two kinds of messages of one node of Tendermint",
+    must: "whoever locked alone shows the others why, and they decide (A7)",
+    parameters: ["atMs", "node", "forMs"],
+    draw: ({ random, atMs, nodes, victim }) => {
+      const node = random.below(nodes);
+      return node === victim ? undefined : { atMs, node, forMs: random.between(1_500, 4_000) };
+    },
+    inject: (lab, { kind, node, forMs }) => {
+      const { frames, network: links } = lab;
+      let height: number | undefined;
+      const mend = links.addLoss((from, _to, frame) => {
+        const message = frames.messageOf(frame);
+        const isTold = message?.type === "prevote" || message?.type === "polka";
+        if (from !== lab.id(node) || !isTold || message.view !== 0) return false;
+        if (height === undefined) lab.hit(kind);
+        height ??= message.height;
+        return message.height === height;
+      });
+      lab.mendAfter(forMs, mend);
+    },
+  }),
+  network({
     kind: "old-term",
     countsItself: true,
     about: "two leaders take turns, each with an entry in the same place that the other never hears of",

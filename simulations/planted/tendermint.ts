@@ -72,4 +72,16 @@ export const TENDERMINT_BUGS: readonly PlantedBug[] = [
     },
     { restoresLocks: false },
   ),
+  bug(
+    {
+      name: "tendermint-hides-its-polka",
+      known: "malachite #956, #850: the hidden lock",
+      about: "a polka is shown to nobody who missed its prevotes",
+      breaks: ["A7"],
+      nodes: 4,
+      weights: [1, 1, 1, 1],
+      kinds: ["hidden-lock", "equivocate"],
+    },
+    { sharesPolkas: false },
+  ),
 ];

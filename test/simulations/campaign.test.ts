@@ -62,7 +62,16 @@ describe("simulated schedules", function () {
 });
 
 /** The others are sought by `npm run test:planted`. */
-const FAST = ["votes-not-verified", "tendermint-quorum-of-half", "raft-votes-twice", "acknowledged-before-durable"];
+const FAST = [
+  "votes-not-verified",
+  "tendermint-polka-not-needed",
+  "raft-commits-old-terms",
+  "acknowledged-before-durable",
+  "commands-not-verified",
+  "changes-overlap",
+  "spent-ids-forgotten",
+  "leaf-without-domain-byte",
+];
 
 describe("planted bugs", function () {
   this.timeout(120_000);
@@ -75,6 +84,15 @@ describe("planted bugs", function () {
       expect(await breaksWithout(bug, failure)).to.deep.equal([]);
     });
   }
+
+  it("end a campaign with the first schedule that they break, in one process as in two", async () => {
+    const settings = { engine: "pbft", nodes: 4, seeds: { from: 1, to: 400 }, planted: "votes-not-verified" } as const;
+    const one = await runCampaign({ ...settings, workers: 1 });
+    const two = await runCampaign({ ...settings, workers: 2 });
+    expect(one.failures.map(({ invariant }) => invariant)).to.deep.equal(["A3"]);
+    expect(one.schedules).to.equal(one.failures[0]?.seed).and.to.be.below(400);
+    expect({ ...two, schedulesPerSecond: 0 }).to.deep.equal({ ...one, schedulesPerSecond: 0 });
+  });
 
   it("leave a schedule that can be shrunk, and read", async () => {
     const [bug] = PLANTED_BUGS.filter(({ name }) => name === "votes-not-verified");

@@ -96,7 +96,7 @@ async function campaign(options: SimulateOptions, output: Output): Promise<numbe
       output.note(`${done} of ${total} schedules, ${failures} failed`);
     },
   });
-  output.result(report as unknown as JsonValue, () => formatReport(report, output));
+  output.result(report as unknown as JsonValue, () => formatReport(report, output, options.planted));
   return report.failures.length === 0 ? EXIT.done : EXIT.refused;
 }
 
@@ -105,9 +105,9 @@ async function replay(options: SimulateOptions, output: Output): Promise<number>
   return simulateReplay(options, setting, output);
 }
 
-function formatReport(report: CampaignReport, { style }: Output): string {
+function formatReport(report: CampaignReport, output: Output, planted: string | undefined): string {
   const { schedules, commits, failures, schedulesPerSecond, virtualSeconds, traceHash } = report;
-  const verdict = failures.length === 0 ? style.good("no failure") : style.bad(`${failures.length} failures`);
+  const verdict = planted === undefined ? formatVerdict(failures.length, output) : formatFinding(planted, failures, output);
   const counts = (title: string, record: Readonly<Record<string, number>>): string[] => [
     `${title}:`,
     table(Object.entries(record).map(([name, count]) => ["  ", name, `${count}`])),
@@ -119,6 +119,15 @@ function formatReport(report: CampaignReport, { style }: Output): string {
     ...counts("rare branches", report.marks),
     `trace hash ${traceHash}`,
   ].join("\n");
+}
+
+function formatVerdict(failures: number, { style }: Output): string {
+  return failures === 0 ? style.good("no failure") : style.bad(`${failures} failures`);
+}
+
+/** Of a planted bug it is good news that an invariant broke. */
+function formatFinding(planted: string, [first]: CampaignReport["failures"], { style }: Output): string {
+  return first === undefined ? style.bad(`${planted} was not found`) : style.good(`${planted} was found by ${first.invariant}`);
 }
 
 async function readEngine({ engine }: SimulateOptions): Promise<EngineName> {
