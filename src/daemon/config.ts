@@ -20,6 +20,8 @@ const CONFIG = z.strictObject({
   listen: z.strictObject({ peer: address, http: address }),
   /** host:port by member, instead of the addresses in the membership. */
   peers: z.record(z.string(), address).optional(),
+  /** A file that `member list --json` wrote: members to link to where none is left of those whom this node knows. */
+  contacts: path.optional(),
   /** Requests that one address may send in a second; 10,000 when absent. */
   requestsPerSecond: z.int().min(1).max(1_000_000).optional(),
   /** Refusals that one address may meet in a second before its requests wait; 10 when absent. Behind a proxy all clients have one address. */
@@ -43,6 +45,7 @@ export interface NodeConfig {
   readonly anchor: string;
   readonly listen: { readonly peer: string; readonly http: string };
   readonly peers?: Readonly<Record<string, string>> | undefined;
+  readonly contacts?: string | undefined;
   readonly requestsPerSecond?: number | undefined;
   readonly refusalsPerSecond?: number | undefined;
   readonly requestTimeoutMs?: number | undefined;
@@ -72,6 +75,7 @@ export function readConfig(file: string): NodeConfig {
     keys: at(data.keys),
     data: at(data.data),
     anchor: at(data.anchor),
+    ...(data.contacts === undefined ? {} : { contacts: at(data.contacts) }),
     ...(data.controlSocket === undefined ? {} : { controlSocket: at(data.controlSocket) }),
   };
 }

@@ -1,6 +1,16 @@
 import { readFileSync } from "node:fs";
 import type { Server } from "node:net";
-import { parseHash, QuorumgateError } from "#base";
+import {
+  type CanonicalObject,
+  type CanonicalValue,
+  isObject,
+  LIMITS,
+  type Member,
+  parseHash,
+  parseJson,
+  parseMember,
+  QuorumgateError,
+} from "#base";
 import { createVerifier, loadSodium, nodeHasher } from "#crypto";
 import { type Interposition, LocalBackend, type RunningNode, startNode } from "#gateway";
 import { createHttpServer } from "#http";
@@ -33,6 +43,7 @@ export async function startDaemon(config: NodeConfig, logger: ProcessLogger, mou
     anchorFile: config.anchor,
     listen: splitAddress(config.listen.peer),
     ...(config.peers === undefined ? {} : { addresses: config.peers }),
+    ...(config.contacts === undefined ? {} : { contacts: readContacts(config.contacts) }),
     telemetry,
     ...(config.blocksKept === undefined ? {} : { blocksKept: config.blocksKept }),
     ...(mouth === undefined ? {} : { interpose: mouth.interpose }),
@@ -91,5 +102,17 @@ function readGenesis(path: string): Uint8Array {
     return new Uint8Array(readFileSync(path));
   } catch (cause) {
     throw new QuorumgateError("CONFIG_INVALID", `the genesis file cannot be read: ${path}`, { cause });
+  }
+}
+
+/** The members in what `member list --json` wrote. Whoever wrote it, links to them prove their TLS keys, and blocks prove themselves. */
+function readContacts(path: string): readonly Member[] {
+  try {
+    const view = parseJson(new Uint8Array(readFileSync(path)));
+    const members = isObject(view as CanonicalValue) ? (view as CanonicalObject)["members"] : undefined;
+    if (!Array.isArray(members) || members.length > LIMITS.membersMax) throw new Error("it lists no members");
+    return members.map(parseMember);
+  } catch (cause) {
+    throw new QuorumgateError("CONFIG_INVALID", `the contacts file cannot be read: ${path}`, { cause });
   }
 }

@@ -1,4 +1,14 @@
-import { clusterIdOf, type EngineName, type Hash, parseGenesis, parseNodeId, QuorumgateError, silentTelemetry, toBase64Url } from "#base";
+import {
+  clusterIdOf,
+  type EngineName,
+  type Hash,
+  type Member,
+  parseGenesis,
+  parseNodeId,
+  QuorumgateError,
+  silentTelemetry,
+  toBase64Url,
+} from "#base";
 import { loadSodium, nodeHasher, type Signer } from "#crypto";
 import { assembleGenesis, createNodeIdentity, createServiceKey, type NodeIdentity, renewNodeIdentity, serviceSignerOf } from "#identity";
 import { type GuardAnchor, initializeGuard } from "#replica";
@@ -19,8 +29,11 @@ export interface DevCluster {
   readonly signers: Map<string, Signer>;
   /** The gateway of node 1, 2, … */
   gateway(node: number): SecurityGateway;
-  /** Starts one more node, which the cluster lets in once its node file is admitted as a learner's. Its number is the next one. */
-  addNode(): Promise<{ readonly node: number; readonly nodeFile: Uint8Array }>;
+  /**
+   * Starts one more node, which the cluster lets in once its node file is admitted as a learner's. Its number is the next one.
+   * @param options.contacts members of a later epoch, where none of genesis is left
+   */
+  addNode(options?: { readonly contacts?: readonly Member[] }): Promise<{ readonly node: number; readonly nodeFile: Uint8Array }>;
   /** Makes new L and W keys for a node, as `node renew` does; it signs with them once a change of members has named them. Gives its new node file. */
   renew(node: number): Uint8Array;
   /** Cuts the links between these nodes and the others. */
@@ -60,20 +73,27 @@ export async function createDevCluster(options: { readonly nodes?: number; reado
   const signers = new Map<string, Signer>([[operator.id, serviceSignerOf(ed25519, operator)]]);
   const network = memoryNetwork();
   const renewals = new Map<string, NodeIdentity>();
-  const start = async (identity: NodeIdentity): Promise<SecurityGateway> => {
+  const start = async (identity: NodeIdentity, contacts?: readonly Member[]): Promise<SecurityGateway> => {
     const store = new MemoryStore();
     const anchor = memoryAnchor();
     await new Promise<void>((resolve) => initializeGuard({ store, anchor }, () => resolve()));
     const relay: { gateway?: SecurityGateway } = {};
     const transport = network.transportFor(identity.member.id);
-    const ports = { store, anchor, transport, telemetry: silentTelemetry, events: forwardEvents(relay) };
+    const ports = {
+      store,
+      anchor,
+      transport,
+      telemetry: silentTelemetry,
+      events: forwardEvents(relay),
+      ...(contacts === undefined ? {} : { contacts }),
+    };
     const replica = await openReplica({ identity, ed25519, genesisBytes, findRenewed: keysIn(renewals, identity.member.id) }, ports);
     await startReplica(replica);
     const stop = (): Promise<void> => new Promise((resolve) => replica.stop(resolve));
     relay.gateway = SecurityGateway.over(new LocalBackend({ replica, genesis: parseGenesis(genesisBytes) }), { signers, stop });
     return relay.gateway;
   };
-  const gateways = await Promise.all(identities.map(start));
+  const gateways = await Promise.all(identities.map((identity) => start(identity)));
   return {
     cluster: clusterIdOf(nodeHasher, genesisBytes),
     operator: serviceSignerOf(ed25519, operator),
@@ -91,10 +111,10 @@ export async function createDevCluster(options: { readonly nodes?: number; reado
       renewals.set(identity.member.id, renewed);
       return renewed.nodeFile;
     },
-    addNode: async () => {
+    addNode: async (options = {}) => {
       const node = gateways.length + 1;
       const identity = identityOf(node);
-      gateways.push(await start(identity));
+      gateways.push(await start(identity, options.contacts));
       return { node, nodeFile: identity.nodeFile };
     },
     partition: (side) => network.partition(side.map((node) => parseNodeId(`node-${node}`))),

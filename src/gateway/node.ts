@@ -5,6 +5,7 @@ import {
   type Hash,
   type KeyRole,
   type KeyValueStore,
+  type Member,
   type NodeId,
   type PublicKey,
   parseGenesis,
@@ -28,6 +29,8 @@ export interface NodeOptions {
   readonly dataFolder: string;
   readonly anchorFile: string;
   readonly listen: { readonly host: string; readonly port: number };
+  /** Members of a later epoch than this node may know of. */
+  readonly contacts?: readonly Member[];
   /** `host:port` by member, instead of the addresses in the membership. */
   readonly addresses?: Readonly<Record<string, string>>;
   readonly telemetry: Telemetry;
@@ -66,6 +69,7 @@ export interface ReplicaPorts {
   readonly telemetry: Telemetry;
   readonly timing?: Partial<ReplicaTiming>;
   readonly blocksKept?: number;
+  readonly contacts?: readonly Member[];
   readonly events?: Partial<ReplicaEvents>;
 }
 
@@ -171,7 +175,7 @@ export function openReplica(
   ports: ReplicaPorts,
 ): Promise<Replica> {
   const { identity, ed25519, genesisBytes, findRenewed } = node;
-  const { store, anchor, transport, telemetry, timing, blocksKept, events } = ports;
+  const { store, anchor, transport, telemetry, timing, blocksKept, contacts, events } = ports;
   return new Promise((resolve, reject) => {
     Replica.open(
       {
@@ -189,6 +193,7 @@ export function openReplica(
         telemetry,
         ...(timing === undefined ? {} : { timing }),
         ...(blocksKept === undefined ? {} : { blocksKept }),
+        ...(contacts === undefined ? {} : { contacts }),
         ...(events === undefined ? {} : { events }),
       },
       (error, replica) => (replica === undefined ? reject(error ?? new Error("no replica")) : resolve(replica)),

@@ -77,27 +77,24 @@ export class Epochs {
     if (key === this.#linked) return;
     this.#linked = key;
     peers.setOthers(linked.map(({ id }) => id).filter((id) => id !== this.#options.self));
-    this.#options.transport.setPeers(this.#hasLeft(linked) ? [] : linked);
+    // A node that left is cut off by the others, each once it needs it no more: whoever lacks the last height's certificate gets it from those who left.
+    this.#options.transport.setPeers(linked);
     if (findMember(ledger.membership, this.#options.self) === undefined) this.#options.telemetry.log("info", "no member in this epoch", {});
-  }
-
-  /**
-   * Whoever does not belong here any more has no links at all, whatever it wishes. A node that its ledger does not name yet may be a learner
-   * that has to replay the blocks first: it links to the members that it knows, and they let it in once they know it.
-   */
-  #hasLeft(linked: readonly Member[]): boolean {
-    const { self } = this.#options;
-    const isRetired = this.#parts.ledger.state.nodeRecord(self)?.standing === "retired";
-    return isRetired && !linked.some(({ id }) => id === self);
   }
 
   /** Asked after every block: members and learners are the same objects until a command changes them. */
   #hasChanged(): boolean {
     const { state, membership } = this.#parts.ledger;
-    const sources = [membership, state.pendingChange()?.next, this.#isLeaving(), ...state.learners()];
+    const sources = [membership, state.pendingChange()?.next, this.#isLeaving(), this.#usesContacts(), ...state.learners()];
     const before = this.#sources;
     this.#sources = sources;
     return sources.length !== before.length || sources.some((source, index) => source !== before[index]);
+  }
+
+  /** A node that takes no part may have to be told of everything by members that it does not know. */
+  #usesContacts(): boolean {
+    const { membership } = this.#parts.ledger;
+    return !this.#participation.isParticipating || findMember(membership, this.#options.self) === undefined;
   }
 
   /** The last epoch's end is not certified yet. */
@@ -111,8 +108,20 @@ export class Epochs {
     const { ledger } = this.#parts;
     const { state } = ledger;
     const leaving = this.#isLeaving() ? state.membershipAt(state.epochFirstHeight() - 1).members : [];
-    const everybody = [...leaving, ...state.learners(), ...(state.pendingChange()?.next.members ?? []), ...ledger.membership.members];
-    const byId = new Map<NodeId, Member>(everybody.map((member) => [member.id, member]));
-    return [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+    const contacts = this.#usesContacts() ? (this.#options.contacts ?? []) : [];
+    const everybody = [
+      ...leaving,
+      ...state.learners(),
+      ...(state.pendingChange()?.next.members ?? []),
+      ...ledger.membership.members,
+      ...contacts,
+    ];
+    return byId(everybody);
   }
+}
+
+/** In ascending id; of two with one id the later. */
+function byId(members: readonly Member[]): readonly Member[] {
+  const last = new Map<NodeId, Member>(members.map((member) => [member.id, member]));
+  return [...last.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
 }

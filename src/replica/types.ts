@@ -71,6 +71,11 @@ export interface ReplicaOptions {
   readonly entropy: Entropy;
   readonly telemetry: Telemetry;
   readonly timing?: Partial<ReplicaTiming>;
+  /**
+   * Members of a later epoch than this node may know of. It links to them while it takes no part: where nobody is left of those whom its ledger
+   * names, only they can give it the blocks. They are believed no more than other peers.
+   */
+  readonly contacts?: readonly Member[];
   /** Blocks kept below the tip before they are pruned; `LIMITS.blocksKept` by default. */
   readonly blocksKept?: number;
   /** Overridden by planted bugs and Byzantine actors only. */

@@ -173,11 +173,6 @@ export class LedgerState {
     return this.#store.nodes.learners();
   }
 
-  /** A node that came or left by a command; one of genesis only once it left. */
-  nodeRecord(id: string): NodeRecord | undefined {
-    return this.#store.nodes.get(id);
-  }
-
   /** Nodes that came or left by a command, in ascending id; those of genesis only once they left. */
   nodeRecords(): readonly NodeRecord[] {
     return this.#store.nodes.records();

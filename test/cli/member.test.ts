@@ -10,7 +10,7 @@ describe("the member commands", function () {
   const { folder, remove } = temporaryFolder();
   const at = (...parts: string[]): string => join(folder, ...parts);
   const port = basePort(4);
-  let node: ChildProcess | undefined;
+  const running: ChildProcess[] = [];
   let cluster = "";
 
   const json = async (...words: string[]): Promise<Record<string, unknown>> => {
@@ -30,6 +30,12 @@ describe("the member commands", function () {
   const approve = (file: string, operator: string, forCluster = cluster): Promise<Ran> =>
     quorumgate(["member", "approve", at(file), "--identity", at(operator), "--cluster", forCluster]);
 
+  const configure = (id: string, settings: object = {}): void => {
+    copyFileSync(at("genesis.json"), at(id, "genesis.json"));
+    const config = JSON.parse(readFileSync(at(id, "config.json"), "utf8")) as object;
+    writeFileSync(at(id, "config.json"), JSON.stringify({ ...config, genesisHash: cluster, ...settings }));
+  };
+
   before(async () => {
     const initOf = (id: string, offset: number): string[] => [
       ...["node", "init", "--id", id, "--trust-domain", "gate.example", "--out", at(id)],
@@ -47,16 +53,15 @@ describe("the member commands", function () {
       ...["--auditor", at("auditor-1", "identity.json"), "--issuer", at("issuer-1", "identity.json"), "--out", at("genesis.json")],
     );
     cluster = String(made["cluster"]);
-    copyFileSync(at("genesis.json"), at("bank-a", "genesis.json"));
-    const config = at("bank-a", "config.json");
-    writeFileSync(config, readFileSync(config, "utf8").replace("SET-THIS-TO-THE-CLUSTER-ID", cluster));
-    node = startCommand(["node", "start", "--config", config]);
+    configure("bank-a");
+    running.push(startCommand(["node", "start", "--config", at("bank-a", "config.json")]));
     await eventually("the node decides", async () => (await quorumgate(["status", ...as("auditor-1")])).code === 0, 20_000);
   });
 
   after(async () => {
-    const gone = new Promise((settle) => node?.once("exit", settle));
-    if (node?.kill("SIGTERM") === true) await gone;
+    const gone = running.map((node) => new Promise((settle) => node.once("exit", settle)));
+    for (const node of running) node.kill("SIGTERM");
+    await Promise.all(gone);
     remove();
   });
 
@@ -163,5 +168,22 @@ describe("the member commands", function () {
     altered[400] = (altered[400] ?? 0) ^ 1;
     writeFileSync(handover, altered);
     expect((await quorumgate(["verify", at("export"), ...policy])).code).to.be.oneOf([10, 12, 13, 17]);
+  });
+
+  it("give a learner's node the contacts by which it finds the cluster", async () => {
+    const { stdout } = await quorumgate(["member", "list", ...as("auditor-1"), "--json"]);
+    writeFileSync(at("members.json"), stdout);
+    writeFileSync(at("nobody.json"), "{}");
+    configure("bank-b", { contacts: "../nobody.json" });
+    await refused(1, "CONFIG_INVALID", "node", "start", "--config", at("bank-b", "config.json"));
+    configure("bank-b", { contacts: "../members.json" });
+    running.push(startCommand(["node", "start", "--config", at("bank-b", "config.json")]));
+    await eventually("the learner follows", async () => {
+      const ran = await quorumgate(["status", ...as("auditor-1"), "--json"]);
+      const { nodes } = JSON.parse(ran.stdout) as { nodes: { id: string; status?: { mode: string; epoch: number } }[] };
+      const learner = nodes.find(({ id }) => id === "bank-b")?.status;
+      return learner?.mode === "following" && learner.epoch === 2;
+    });
+    expect((await quorumgate(["doctor", ...as("auditor-1")])).stdout).to.include("every node that answers votes");
   });
 });

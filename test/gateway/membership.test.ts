@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { verifyReceipt } from "#audit";
-import { type CanonicalObject, type EngineName, parseCanonicalObject, parseSubjectId } from "#base";
+import { type CanonicalObject, type EngineName, parseCanonicalObject, parseMember, parseSubjectId } from "#base";
 import { signCommand } from "#crypto";
 import { createDevCluster, createServiceIdentity, type DevCluster, type NodeStatus, type Submission } from "#gateway";
 import { changeToCanonical } from "#state";
@@ -121,6 +121,49 @@ describe("a change of members", function () {
         cluster.partition(engine === "raft" ? [3, 4] : [4]);
         const receipt = await register(cluster, node);
         expect(receipt.receipt).to.include(`node-${node}`);
+      } finally {
+        await cluster.stop();
+      }
+    });
+  }
+
+  for (const engine of ["pbft", "tendermint", "raft"] satisfies EngineName[]) {
+    it(`replaces all members at once, after which a newcomer needs the contacts of present ones: ${engine}`, async () => {
+      const cluster = await createDevCluster({ engine });
+      const before = await cluster.gateway(1).policy();
+      const admit = async (at: number, { nodeFile }: { readonly nodeFile: Uint8Array }): Promise<void> => {
+        const { epoch } = await cluster.gateway(at).status();
+        const draft = {
+          kind: "learner.add",
+          epoch,
+          expiresAtUs: (Date.now() + 60_000) * 1_000,
+          nodeFile: parseCanonicalObject(nodeFile),
+        } as const;
+        const approved = changeToCanonical(cluster.cluster, draft);
+        const { outcome } = await cluster.gateway(at).changeMembers({ kind: "learner.add", change: approved, approvals: [] }, "operator-1");
+        expect(outcome).to.equal("applied");
+      };
+      try {
+        for (let count = 0; count < 4; count++) await admit(1, await cluster.addNode());
+        const { height } = await cluster.gateway(1).status();
+        for (const node of [5, 6, 7, 8]) await waitFor(cluster, node, (status) => status.height >= height);
+        const [old, fresh] = [
+          [1, 2, 3, 4],
+          [5, 6, 7, 8],
+        ].map((nodes) => nodes.map((node) => `node-${node}`)) as [string[], string[]];
+        const replaced = await change(cluster, 1, { remove: old, add: fresh.map((id) => ({ id, weight: 1 })) });
+        expect(replaced.kind === "ordered" && replaced.outcome.outcome, JSON.stringify(replaced)).to.equal("applied");
+        for (const node of [5, 6, 7, 8]) await reaches(cluster, node, 1, "participating");
+        const { receipt } = await register(cluster, 6);
+        expect(verifyReceipt(receipt, before, { epochs: [await handoverAt(cluster, 7, 1)] }).findings).to.deep.equal([]);
+        const lost = await cluster.addNode();
+        await admit(5, lost);
+        const view = (await cluster.gateway(5).members()) as unknown as { members: CanonicalObject[] };
+        const found = await cluster.addNode({ contacts: view.members.map(parseMember) });
+        await admit(5, found);
+        await waitFor(cluster, found.node, (status) => status.mode === "following" && status.learners.length === 2);
+        expect((await cluster.gateway(lost.node).status()).height, "whoever knows the first members only reaches nobody").to.equal(0);
+        expect((await handoverAt(cluster, found.node, 1)).length).to.be.greaterThan(0);
       } finally {
         await cluster.stop();
       }
