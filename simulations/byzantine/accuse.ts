@@ -57,18 +57,23 @@ function accuse(ports: ActorPorts, heard: readonly Heard[]): void {
   const same = heard.filter(({ node, vote }) => node === one.node && vote.epoch === one.vote.epoch);
   const other = random.pick(same);
   const invented = { ...one.vote, digest: ports.cluster };
-  const own: SeenVote = { ...invented, signature: signVote(ports, invented) };
+  const signed = (vote: SeenVote): SeenVote => ({ ...vote, signature: signVote(ports, vote) });
   const victim = findMember(ports.membership, one.node);
   if (victim === undefined) return;
   ports.deviates();
-  const key = random.pick([victim.keys.vote, ports.keys.keyOf(`${ports.node}/vote`).publicKey]);
-  const second = random.pick([other.vote, own, invented]);
+  const ownKey = ports.keys.keyOf(`${ports.node}/vote`).publicKey;
+  const second = random.pick([other.vote, signed(invented), invented]);
   if (random.chance(0.3)) {
     const frame = encodeFrame({ kind: "heard", votes: [{ node: one.node, vote: second }] });
     for (const peer of peers) ports.send(peer, frame);
     return;
   }
-  const command = report(ports, accusationOf({ node: one.node, key }, [one.vote, second], random.chance(0.3)));
+  const accusation = random.pick([
+    accusationOf({ node: one.node, key: victim.keys.vote }, [one.vote, second], random.chance(0.3)),
+    // Sound but for one thing: the key is not the accused's.
+    accusationOf({ node: one.node, key: ownKey }, [signed(one.vote), signed(invented)], false),
+  ]);
+  const command = report(ports, accusation);
   const frame = encodeFrame({ kind: "commands", commands: [command] });
   for (const peer of peers) ports.send(peer, frame);
 }

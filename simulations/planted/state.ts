@@ -50,6 +50,26 @@ export const MEMBERSHIP_BUGS: readonly PlantedBug[] = [
 
 /** Bugs in the state machine. */
 export const STATE_BUGS: readonly PlantedBug[] = [
+  bug(
+    "state",
+    {
+      name: "accusations-believed",
+      about: "two votes of a node convict it, whether they contradict each other or not",
+      breaks: ["A8"],
+      kinds: ["accuse"],
+    },
+    { convicts: () => true },
+  ),
+  bug(
+    "state",
+    {
+      name: "accused-by-any-key",
+      about: "evidence convicts whom it names, whoever signed it",
+      breaks: ["A8"],
+      kinds: ["accuse"],
+    },
+    { checksAccusedKey: false },
+  ),
   {
     name: "expiry-by-local-clock",
     room: "state",

@@ -1,7 +1,6 @@
 import {
   type Accusation,
   accusationName,
-  contradicts,
   type ErrorCode,
   faultModelOf,
   findMember,
@@ -51,7 +50,7 @@ export function isSettled(store: LedgerStore, height: number, accusation: Accusa
 }
 
 function evidenceFailure({ store, cluster, height }: EvidenceContext, accusation: Accusation): ErrorCode | "OK" {
-  const { genesis, nodes } = store;
+  const { genesis, nodes, rules } = store;
   const { epoch, node, key } = accusation;
   if (faultModelOf(genesis.engine) !== "byzantine") return "EVIDENCE_INVALID";
   const present = nodes.epochAt(height).membership.epoch;
@@ -59,9 +58,10 @@ function evidenceFailure({ store, cluster, height }: EvidenceContext, accusation
   if (epoch < present - 1) return "EVIDENCE_STALE";
   const membership = epoch <= present ? nodes.epoch(epoch)?.membership : undefined;
   const keys = membership === undefined ? undefined : findMember(membership, node)?.keys;
-  if (membership === undefined || keys === undefined || !contradicts(accusation)) return "EVIDENCE_INVALID";
-  if (!("origin" in accusation)) return key === keys.vote ? "OK" : "EVIDENCE_INVALID";
-  if (key !== keys.log || !accusation.origin.startsWith(`${genesis.trustDomain}/audit/${cluster.slice(0, 8)}/`)) return "EVIDENCE_INVALID";
+  if (membership === undefined || keys === undefined || !rules.convicts(accusation)) return "EVIDENCE_INVALID";
+  const isTheirs = !rules.checksAccusedKey || key === ("origin" in accusation ? keys.log : keys.vote);
+  if (!("origin" in accusation)) return isTheirs ? "OK" : "EVIDENCE_INVALID";
+  if (!isTheirs || !accusation.origin.startsWith(`${genesis.trustDomain}/audit/${cluster.slice(0, 8)}/`)) return "EVIDENCE_INVALID";
   return accusation.kind !== "false-endorsement" || isEndorsedByQuorum(accusation, membership) ? "OK" : "EVIDENCE_INVALID";
 }
 

@@ -1,3 +1,5 @@
+import { type Accusation, contradicts } from "#base";
+
 /** The decisions of the state machine on which safety stands, in one place: a planted bug overrides one of them, production never does. */
 export interface StateRules {
   /** First height of the epoch of a change that is committed at a height, with genesis's delay (docs/protocols/membership.md, L8). */
@@ -8,6 +10,10 @@ export interface StateRules {
   readonly checksMembers: boolean;
   /** Whether an id or key that was ever somebody's is refused to a new node (L7). */
   readonly retiresIds: boolean;
+  /** Whether the statements of evidence convict whom it names (docs/protocols/evidence.md, E1). */
+  convicts(accusation: Accusation): boolean;
+  /** Whether the key under which they are signed has to be the accused's (E5). */
+  readonly checksAccusedKey: boolean;
   /** The time by which a command's expiry is judged, by the time that the block names; microseconds since 1970. */
   judgedAtUs(blockTimeUs: number): number;
   /** Whether a spent id may be forgotten, by the time from which its command has expired. */
@@ -24,6 +30,8 @@ export const stateRules: StateRules = {
   oneChangeAtATime: true,
   checksMembers: true,
   retiresIds: true,
+  convicts: contradicts,
+  checksAccusedKey: true,
   judgedAtUs: (blockTimeUs) => blockTimeUs,
   mayForget: (expiredFromUs, blockTimeUs) => expiredFromUs <= blockTimeUs,
   keepsGrantsInOrder: true,
