@@ -16,7 +16,14 @@ export const lyingTips: Actor = (ports) => {
       if (read?.kind !== "tip" || !random.chance(0.7)) return [frame];
       ports.deviates();
       const height = random.pick([0, Math.max(0, read.height - 3), read.height + 2, read.height + 500, 2 ** 48, Number.MAX_SAFE_INTEGER]);
-      return [encodeFrame({ ...read, height, certifiedHeight: random.pick([0, read.certifiedHeight, height]) })];
+      return [
+        encodeFrame({
+          ...read,
+          height,
+          floor: height < Number.MAX_SAFE_INTEGER ? height + 1 : 0,
+          certifiedHeight: random.pick([0, read.certifiedHeight, height]),
+        }),
+      ];
     },
   };
 };

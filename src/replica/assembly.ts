@@ -13,6 +13,7 @@ import {
   VoteGuard,
 } from "#consensus";
 import { Admission } from "./admission.ts";
+import { AwaitedHeights } from "./awaited-heights.ts";
 import { CatchUp } from "./catch-up.ts";
 import { type Certified, Certifier } from "./certifier.ts";
 import { CoreDriver, type CoreDriverPorts } from "./core-driver.ts";
@@ -56,6 +57,8 @@ export interface Parts {
   readonly watch: LeaderWatch;
   readonly rate: LeaderRate;
   readonly peers: Peers;
+  /** Members that wait for a height before they vote again. */
+  readonly awaited: AwaitedHeights;
   readonly heardVotes: HeardVotes;
   readonly serving: ServingBudget;
   readonly measures: Measures;
@@ -135,7 +138,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
   const reads = new Reads({
     timers,
     ask: (id) => driver.step({ type: "read", id }),
-    tipHeight: () => ledger.tip.height,
+    tipHeight: heights.tipHeight,
     certifiedHeight: () => certifier.certifiedHeight,
   });
   const newCore = (log: RestoredLog): Core => makeCore(options, { ledger, timing, restored: log });
@@ -158,6 +161,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
     watch: new LeaderWatch(),
     rate: new LeaderRate(),
     peers,
+    awaited: new AwaitedHeights(),
     heardVotes: makeHeardVotes(options, hooks, { ledger, peers }),
     serving,
     measures,

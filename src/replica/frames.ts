@@ -33,7 +33,13 @@ export type Frame =
   | { readonly kind: "commands"; readonly commands: readonly Uint8Array[] }
   | CosignatureFrame
   /** Where the sender stands; sent now and then, so that who is behind finds out. */
-  | { readonly kind: "tip"; readonly height: number; readonly certifiedHeight: number }
+  | {
+      readonly kind: "tip";
+      readonly height: number;
+      readonly certifiedHeight: number;
+      /** The height that has to be certified before the sender votes again; 0 when it waits for none. */
+      readonly floor: number;
+    }
   | { readonly kind: "sync-request"; readonly fromHeight: number }
   | { readonly kind: "sync-response"; readonly fromHeight: number; readonly blocks: readonly Uint8Array[] }
   /** Asks for the handover by which an epoch began. */
@@ -106,7 +112,7 @@ export function encodeFrame(frame: Frame): Uint8Array {
       writer.u64(frame.height).u64(frame.size).text(frame.root).u64(frame.seconds);
       return writer.raw(frame.logSignature).raw(frame.witnessSignature).finish();
     case "tip":
-      return writer.u64(frame.height).u64(frame.certifiedHeight).finish();
+      return writer.u64(frame.height).u64(frame.certifiedHeight).u64(frame.floor).finish();
     case "sync-request":
       return writer.u64(frame.fromHeight).finish();
     case "sync-response":
@@ -178,7 +184,7 @@ function readFields(reader: ByteReader, kind: Exclude<(typeof KINDS)[number], "c
         witnessSignature: reader.raw(64),
       };
     case "tip":
-      return { kind, height: reader.u64(), certifiedHeight: reader.u64() };
+      return { kind, height: reader.u64(), certifiedHeight: reader.u64(), floor: reader.u64() };
     case "sync-request":
       return { kind, fromHeight: reader.u64() };
     case "sync-response":

@@ -66,7 +66,7 @@ export class Housekeeping {
   }
 
   #tick(): void {
-    const { mempool, ledger, timing, catchUp, peers } = this.#parts;
+    const { mempool, ledger, timing, catchUp, peers, awaited } = this.#parts;
     const nowUs = this.#options.clock.nowUs();
     this.#ticks += 1;
     if (nowUs < this.#lastUs) this.#onClockSetBack(nowUs);
@@ -74,8 +74,9 @@ export class Housekeeping {
     mempool.dropExpired(nowUs);
     this.#supply.tidy(nowUs);
     const idleMs = (nowUs - ledger.tip.timeUs) / 1_000;
-    if (idleMs >= timing.heartbeatMs) this.#proposer.propose();
-    this.#proposer.setPending(this.#proposer.isPending || idleMs >= timing.heartbeatMs + timing.heartbeatGraceMs);
+    const heartbeatMs = awaited.isAwaited(ledger.tip.height) ? timing.floorHeartbeatMs : timing.heartbeatMs;
+    if (idleMs >= heartbeatMs) this.#proposer.propose();
+    this.#proposer.setPending(this.#proposer.isPending || idleMs >= heartbeatMs + timing.heartbeatGraceMs);
     this.#reports.tick();
     this.#watchLinks(nowUs);
     this.#watchLeader(nowUs);

@@ -42,6 +42,11 @@ export class Participation {
     return this.#above;
   }
 
+  /** The height that has to be certified before this node takes part; 0 when it waits for none. */
+  get awaitedHeight(): number {
+    return this.#participating ? 0 : (this.#above ?? 0);
+  }
+
   /** Members whose answer to the probe is awaited; undefined when no probe is under way. */
   get waitingFor(): readonly NodeId[] | undefined {
     return this.#probe?.waitingFor;

@@ -1,4 +1,4 @@
-import { decodeSignedCommand, errorCode, hashLeaf, LIMITS, type NodeId, type SignedCommand } from "#base";
+import { decodeSignedCommand, errorCode, findMember, hashLeaf, LIMITS, type NodeId, type SignedCommand } from "#base";
 import { type ConsensusMessage, decodeMessage, seenVoteOf } from "#consensus";
 import type { AdmissionRefusal } from "./admission.ts";
 import type { Parts } from "./assembly.ts";
@@ -80,7 +80,8 @@ export class PeerProtocol {
   /** Tells a peer where this node stands. */
   sendTip(peer: NodeId): void {
     const { peers, ledger, certifier } = this.#parts;
-    peers.send(peer, { kind: "tip", height: ledger.tip.height, certifiedHeight: certifier.certifiedHeight });
+    const floor = this.#participation.awaitedHeight;
+    peers.send(peer, { kind: "tip", height: ledger.tip.height, certifiedHeight: certifier.certifiedHeight, floor });
   }
 
   /** Sends a decided block to a peer that is behind, if it is still stored. */
@@ -207,9 +208,16 @@ export class PeerProtocol {
     }
   }
 
-  #onTip(from: NodeId, tip: { readonly height: number; readonly certifiedHeight: number }): void {
-    const { peers, catchUp, ledger, certifier } = this.#parts;
+  #onTip(from: NodeId, tip: Extract<Frame, { kind: "tip" }>): void {
+    const { peers, catchUp, ledger, certifier, awaited } = this.#parts;
     peers.noteHeight(from, tip.height);
+    if (findMember(ledger.membership, from) !== undefined) {
+      awaited.note(from, tip.floor, {
+        tipHeight: ledger.tip.height,
+        window: ledger.genesis.window,
+        nowUs: this.#options.clock.nowUs(),
+      });
+    }
     if (tip.height > ledger.tip.height + 1) catchUp.want(tip.height, from);
     if (tip.certifiedHeight < certifier.certifiedHeight && this.#maySpend(from)) this.resendCosignature(from);
   }

@@ -44,6 +44,8 @@ export interface ReplicaTiming {
   readonly tickMs: number;
   /** Agreed time must not stand still for longer while the leader is idle. */
   readonly heartbeatMs: number;
+  /** The same while a member without memory waits for its floor. */
+  readonly floorHeartbeatMs: number;
   /** How long after that a replica still waits before it doubts the leader. */
   readonly heartbeatGraceMs: number;
   /** How long the link to the leader may be away before it is suspected. */
@@ -168,6 +170,7 @@ export const DEFAULT_TIMING: ReplicaTiming = {
   pipelineCommandsMin: 16,
   tickMs: 100,
   heartbeatMs: LIMITS.heartbeatMs,
+  floorHeartbeatMs: 100,
   heartbeatGraceMs: 1_000,
   leaderGraceMs: 250,
   relayAfterMs: 1_000,

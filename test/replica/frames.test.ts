@@ -28,7 +28,12 @@ describe("frames between replicas", () => {
   );
   const frame: fastCheck.Arbitrary<Frame> = fastCheck.oneof(
     fastCheck.record({ kind: fastCheck.constant("commands" as const), commands: fastCheck.array(bytes, { maxLength: 4 }) }),
-    fastCheck.record({ kind: fastCheck.constant("tip" as const), height: fastCheck.nat(), certifiedHeight: fastCheck.nat() }),
+    fastCheck.record({
+      kind: fastCheck.constant("tip" as const),
+      height: fastCheck.nat(),
+      certifiedHeight: fastCheck.nat(),
+      floor: fastCheck.nat(),
+    }),
     fastCheck.record({ kind: fastCheck.constant("sync-request" as const), fromHeight: fastCheck.nat() }),
     fastCheck.record({
       kind: fastCheck.constant("sync-response" as const),
