@@ -8,7 +8,7 @@ import { ACTORS, Liar } from "#simulations";
 
 const PEER = parseNodeId("node-2");
 const FRAMES: readonly Frame[] = [
-  { kind: "tip", height: 7, certifiedHeight: 6 },
+  { kind: "tip", height: 7, certifiedHeight: 6, floor: 0 },
   { kind: "sync-request", fromHeight: 3 },
   { kind: "commands", commands: [new Uint8Array(8)] },
   { kind: "consensus", message: new Uint8Array(40) },
