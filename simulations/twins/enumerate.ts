@@ -12,6 +12,8 @@ export interface TwinsSpace {
   readonly parts: number;
   /** Whether copies may be deaf to deciding votes: in every round but the last, where nothing follows. */
   readonly deaf: boolean;
+  /** Whether scenarios that differ in names alone are all played; one for each class of them by default. */
+  readonly everyName?: boolean;
 }
 
 /** What may happen in one round: who leads, who hears whom, and who misses the deciding votes. */
@@ -29,9 +31,10 @@ type Renaming = ReadonlyMap<string, string>;
 
 /**
  * Every scenario of a space, one for each class of those that differ in names alone. Honest nodes may trade names with each other, and so may nodes
- * with a twin, and the two copies of a node: cores, keys and weights are alike, so a run under traded names is the same run. What breaks ties by
- * name (which of more votes than needed a certificate lists, who leads after the script, in what order one instant's messages are handed over) is
- * seen for one of the names only; the seeds of the simulator and of the drawn scenarios vary it.
+ * with a twin, and the two copies of a node. That is sound for the protocols, which know no names: keys and weights are alike, so traded names make
+ * of each run of the protocol another one. It leaves out what the code breaks by name where the protocol leaves a choice (which of more votes than
+ * needed a certificate lists, who leads after the script, which of two messages of one instant comes first): a run that fails by such a choice may
+ * be that of another member of its class. `everyName` plays them all.
  */
 export function* enumerateTwins(space: TwinsSpace): Generator<TwinsScenario> {
   const renamings = renamingsOf(space);
@@ -147,6 +150,7 @@ function subsetsOf(names: readonly string[]): string[][] {
 function renamingsOf(space: TwinsSpace): Renaming[] {
   const names = nodeNames(space.nodes);
   const twins = twinsOf(space);
+  if (space.everyName === true) return [new Map(copyNames({ nodes: space.nodes, twins }).map((name) => [name, name]))];
   const honest = names.slice(twins.length);
   return permutationsOf(twins).flatMap((twinsNow) =>
     permutationsOf(honest).flatMap((honestNow) =>

@@ -58,6 +58,8 @@ describe("the command line", function () {
       ["explain", "no such thing"],
       ["simulate", "--seeds", "9..1"],
       ["simulate", "--planted", "no-such-bug"],
+      ["simulate", "--twins", "no-such-file.json"],
+      ["simulate", "--mutations", "3"],
       ["simulate", "--replay", "failure.json", "--format", "png"],
       ["simulate", "--replay", "failure.json", "--from", "20", "--to", "10"],
     ];

@@ -73,6 +73,7 @@ describe("twins", function () {
     expect({ ...again, seconds: 0 }, "the same report in two processes").to.deep.equal({ ...report, seconds: 0 });
     expect({ all: report.all, scenarios: report.scenarios }).to.deep.equal({ all, scenarios: classes });
     expect(all).to.equal(24 ** 2);
+    expect(countTwins({ ...space, everyName: true })).to.deep.equal({ all, classes: all });
     expect(report.failed).to.be.greaterThan(0);
   });
 });

@@ -12,6 +12,7 @@ export interface TwinsFlags {
   readonly rounds: string;
   readonly parts: string;
   readonly deaf?: boolean;
+  readonly everyName?: boolean;
   readonly mutations?: string;
 }
 
@@ -59,7 +60,7 @@ async function playSpace(flags: TwinsFlags, setting: TwinsSetting, output: Outpu
   const twins = parseWhole(flags.twinNodes, { name: "--twin-nodes", min: 0, max: Math.min(nodes, 3) });
   const rounds = parseWhole(flags.rounds, { name: "--rounds", min: 1, max: TWINS_LIMITS.roundsMax });
   const parts = parseWhole(flags.parts, { name: "--parts", min: 1, max: nodes + twins });
-  const space = { engine, nodes, twins, rounds, parts, deaf: flags.deaf === true };
+  const space = { engine, nodes, twins, rounds, parts, deaf: flags.deaf === true, everyName: flags.everyName === true };
   const isDrawn = (countTwins(space).classes ?? Number.POSITIVE_INFINITY) > TWINS_CLASSES_MAX;
   if (isDrawn) output.note("too many scenarios to try each: one is drawn for each of --seeds");
   return playAll({ space, ...(isDrawn ? { seeds } : {}), ...withChoices(setting) }, output);

@@ -62,6 +62,7 @@ export function addSimulateCommand(program: Command): void {
     .option("--rounds <number>", "with --twins: rounds with a leader and a partition each", "3")
     .option("--parts <number>", "with --twins: into how many parts the network falls at most", "2")
     .option("--deaf", "with --twins: in a round some may miss the deciding votes as well")
+    .option("--every-name", "with --twins: also those that differ in names alone")
     .option("--mutations <number>", "short runs in which something happens to each message (1), or to each two (2)")
     .action((options: SimulateOptions) => perform(options, (output) => modeOf(options)(options, output)));
 }
