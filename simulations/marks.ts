@@ -35,6 +35,7 @@ export const MARKS: Readonly<Record<string, string>> = {
   "restarted-in-view-change": "a node came back in the middle of a view change",
   "restarted-with-proposal": "a node came back with a proposal that it had accepted",
   "core-drained-alone": "a quorum drained while the other honest nodes were away",
+  "read-answered": "a read of the newest state was confirmed, and answered without being ordered",
   "history-in-order": "what clients asked and heard was put into one order that explains it",
   "receipt-verified": "a receipt passed the offline verifier",
 };

@@ -125,10 +125,11 @@ class Run {
 
   /** Checks what stands in the logs at the end. */
   #finish(): void {
-    const { operations } = this.#workload;
+    const { operations, reads } = this.#workload;
+    for (const { seen } of reads) if (seen !== undefined) this.#coverage.sometimes("read-answered");
     for (const { answer, record } of operations) this.#observer.onAnswer(answer, record?.outcome);
     for (const stale of this.#workload.staleReads) this.#checker.fail("A6", stale);
-    this.#checker.finish(operations);
+    this.#checker.finish(operations, reads);
     if (this.#checker.isInOrder) this.#coverage.sometimes("history-in-order");
     for (let passed = 0; passed < this.#checker.receipts; passed++) this.#coverage.sometimes("receipt-verified");
   }

@@ -17,7 +17,7 @@ import {
   toBase64Url,
   toHash,
 } from "#base";
-import type { OrderedRecord, SubmitAnswer } from "#replica";
+import type { OrderedRecord, ReadAnswer, Replica, SubmitAnswer } from "#replica";
 import {
   attestationBytes,
   authorizeBody,
@@ -48,10 +48,32 @@ export interface Operation {
   answer?: SubmitAnswer["kind"];
 }
 
+/** A service as a linearizable read saw it. */
+export interface SeenService {
+  /** Until when it is registered, microseconds; undefined before it was. */
+  readonly untilUs: number | undefined;
+  /** Its grants that were not taken back. */
+  readonly grants: readonly Hash[];
+}
+
+/** A read of a service, as its client saw it. */
+export interface ReadOperation {
+  /** Counts the questions of a run, with the commands. */
+  readonly number: number;
+  readonly node: NodeId;
+  readonly service: SubjectId;
+  readonly submittedUs: number;
+  answeredUs?: number;
+  /** Undefined for a read that nobody could confirm in time. */
+  seen?: SeenService;
+}
+
 /** Sees what clients ask and hear, as it happens. */
 export interface WorkloadWatch {
   onAsked(operation: Operation): void;
   onAnswered(operation: Operation, answer: SubmitAnswer): void;
+  onRead(read: ReadOperation): void;
+  onReadAnswered(read: ReadOperation): void;
 }
 
 /** What a command asks for, in the few words that the model of authority needs. */
@@ -93,6 +115,11 @@ const COMMAND_PREFIX_BYTES = signedBytes("command", new Uint8Array(0)).length;
 /** How long a client of the workload waits. */
 const PATIENCE_MS = 20_000;
 
+function seen({ state }: Replica, service: SubjectId): SeenService {
+  const grants = state.grantsOf(service).flatMap(({ id, revoked }) => (revoked === undefined ? [id] : []));
+  return { untilUs: state.service(service)?.attestation.notAfterUs, grants };
+}
+
 function serviceAt(index: number): SubjectId {
   return SERVICES[index % SERVICES.length] as SubjectId;
 }
@@ -102,6 +129,7 @@ export class Workload {
   readonly operations: Operation[] = [];
   /** Reads that did not see what was answered before they began. */
   readonly staleReads: string[] = [];
+  readonly reads: ReadOperation[] = [];
   watch: WorkloadWatch | undefined;
   readonly #intents = new Map<Hash, Intent>();
   readonly #cluster: SimulatedCluster;
@@ -213,7 +241,13 @@ export class Workload {
     const node = this.#cluster.node(id);
     const { operations } = this;
     const intent = this.#intents.get(signed.hash);
-    const operation: Operation = { number: operations.length, node: id, signed, intent, submittedUs: this.#cluster.scheduler.nowUs() };
+    const operation: Operation = {
+      number: operations.length + this.reads.length,
+      node: id,
+      signed,
+      intent,
+      submittedUs: this.#cluster.scheduler.nowUs(),
+    };
     operations.push(operation);
     this.watch?.onAsked(operation);
     node.time?.run(() =>
@@ -227,17 +261,29 @@ export class Workload {
     );
   }
 
-  /** Asks a node for a linearizable read. It has to see every height whose commands were answered before it began. */
-  read(id: NodeId): void {
-    const node = this.#cluster.node(id);
+  /**
+   * Asks a node for a linearizable read of a service. It has to see every height whose commands were answered before it began; whether what it is
+   * shown fits what other clients heard is for the history.
+   */
+  read(id: NodeId, index: number): void {
+    const { replica, time } = this.#cluster.node(id);
     const answered = Math.max(0, ...this.operations.map(({ record }) => record?.height ?? 0));
-    const look = (): undefined => undefined;
-    node.time?.run(() =>
-      node.replica?.read(PATIENCE_MS, look, (answer) => {
-        if (answer.kind === "read" && answer.height < answered)
-          this.staleReads.push(`${id} read at ${answer.height} after ${answered} was answered`);
-      }),
-    );
+    const operation: ReadOperation = {
+      number: this.operations.length + this.reads.length,
+      node: id,
+      service: serviceAt(index),
+      submittedUs: this.#cluster.scheduler.nowUs(),
+    };
+    this.reads.push(operation);
+    this.watch?.onRead(operation);
+    const done = (answer: ReadAnswer<SeenService>): void => {
+      operation.answeredUs = this.#cluster.scheduler.nowUs();
+      if (answer.kind === "read") operation.seen = answer.value;
+      if (answer.kind === "read" && answer.height < answered)
+        this.staleReads.push(`${id} read at ${answer.height} after ${answered} was answered`);
+      this.watch?.onReadAnswered(operation);
+    };
+    time?.run(() => replica?.read(PATIENCE_MS, () => seen(replica, operation.service), done));
   }
 
   /** A node reports evidence of its own accord. @param message the bytes that it signed */

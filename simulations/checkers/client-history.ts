@@ -1,14 +1,14 @@
 import type { Hash } from "#base";
 import { checkHistory } from "../linearizability/checker.ts";
-import { type ClientAnswer, type ClientRequest, gatewayModel } from "../linearizability/gateway-model.ts";
+import { type ClientAnswer, type ClientRequest, gatewayModel, type ServiceRead } from "../linearizability/gateway-model.ts";
 import type { HistoryOperation } from "../linearizability/history.ts";
-import type { Operation } from "../workload.ts";
+import type { Operation, ReadOperation } from "../workload.ts";
 
 /** Steps of the model for each service of one run; hundreds are enough for most. */
 const STEPS_MAX = 20_000;
 
 /** What clients asked and heard in a run, as a history of operations. */
-export type ClientHistory = readonly HistoryOperation<ClientRequest, ClientAnswer>[];
+export type ClientHistory = readonly HistoryOperation<ClientRequest | ServiceRead, ClientAnswer>[];
 
 /** What came of a run's history: in order, out of order (and how), or given up. */
 export type HistoryFinding =
@@ -33,7 +33,7 @@ export function checkClientHistory(history: ClientHistory, { bearsLies }: { read
  * The same bytes sent again are one operation: it began when they were first sent, and ended with the first answer. What was rejected before it
  * was ordered has no effect, and is left out.
  */
-export function clientHistory(operations: readonly Operation[]): ClientHistory {
+export function clientHistory(operations: readonly Operation[], reads: readonly ReadOperation[]): ClientHistory {
   const history = new Map<Hash, HistoryOperation<ClientRequest, ClientAnswer>>();
   const commandsOf = new Map<string, Set<Hash>>();
   for (const operation of operations) {
@@ -48,10 +48,18 @@ export function clientHistory(operations: readonly Operation[]): ClientHistory {
     const input = { ...intent, command: hash, isContested: false };
     history.set(hash, { input, invokedAt, ...(returned === undefined ? {} : { returned }) });
   }
-  return [...history.values()].map((item) => {
+  const commands = [...history.values()].map((item) => {
     const isContested = (commandsOf.get(item.input.identity)?.size ?? 0) > 1;
     return isContested ? { ...item, input: { ...item.input, isContested } } : item;
   });
+  return [...commands, ...reads.flatMap(readOf)];
+}
+
+/** A read that was not answered says nothing. */
+function readOf({ service, submittedUs, answeredUs, seen }: ReadOperation): ClientHistory {
+  if (seen === undefined || answeredUs === undefined) return [];
+  const output = { outcome: "read", code: "OK", seen };
+  return [{ input: { kind: "read", service }, invokedAt: submittedUs, returned: { at: answeredUs, output } }];
 }
 
 type Returned = HistoryOperation<ClientRequest, ClientAnswer>["returned"];
@@ -69,7 +77,9 @@ function earliest(left: Returned, right: Returned): Returned {
 
 function describe(item: ClientHistory[number] | undefined): string {
   if (item === undefined) return "nothing";
-  const { kind, service, operation, risk, command } = item.input;
+  const { input } = item;
+  if (input.kind === "read") return `read of ${input.service} (${JSON.stringify(item.returned?.output.seen)})`;
+  const { kind, service, operation, risk, command } = input;
   const { outcome, code } = item.returned?.output ?? { outcome: "no answer", code: "" };
   return [kind, service, operation, risk, command.slice(0, 8), `(${outcome}${code === "" || code === "OK" ? "" : ` ${code}`})`]
     .filter((word) => word !== undefined)

@@ -12,7 +12,7 @@ import {
 import { type ConsensusMessage, seenVoteOf } from "#consensus";
 import type { BlockEvent, OrderedRecord, Replica } from "#replica";
 import type { Installed, SimulatedCluster, StopCause } from "../cluster.ts";
-import type { Intent, Operation } from "../workload.ts";
+import type { Intent, Operation, ReadOperation } from "../workload.ts";
 import { withoutAuthority } from "./authority.ts";
 import { CertificateChecker, type CertificateContext } from "./certificates.ts";
 import { checkClientHistory, clientHistory } from "./client-history.ts";
@@ -216,7 +216,7 @@ export class Checker {
   }
 
   /** A2, A3, A4, A6, A8, L1 and Z1 over what stands in the logs at the end. */
-  finish(operations: readonly Operation[]): void {
+  finish(operations: readonly Operation[], reads: readonly ReadOperation[]): void {
     const { cluster, honest } = this.#options;
     // A damaged value that nobody has read yet would be found by looking: that node counts as stopped.
     const replicas = cluster.nodes.flatMap(({ id, replica, halted, platter }) =>
@@ -235,14 +235,14 @@ export class Checker {
     }
     const wrong = outOfOrder(operations);
     if (wrong > 0) this.fail("A6", `${wrong} operations were ordered before one that was answered before they began`);
-    this.#checkHistory(operations);
+    this.#checkHistory(operations, reads);
     const sampled = replicas.length === 0 ? undefined : this.#options.random.pick(replicas);
     if (sampled !== undefined) this.#checkLog(sampled.id, sampled.replica, operations);
   }
 
-  #checkHistory(operations: readonly Operation[]): void {
+  #checkHistory(operations: readonly Operation[], reads: readonly ReadOperation[]): void {
     const { engine } = this.#options.certificates;
-    const found = checkClientHistory(clientHistory(operations), { bearsLies: faultModelOf(engine) === "byzantine" });
+    const found = checkClientHistory(clientHistory(operations, reads), { bearsLies: faultModelOf(engine) === "byzantine" });
     this.isInOrder = found.kind === "linearizable";
     if (found.kind === "violated") this.fail("A6", found.detail);
   }

@@ -1,8 +1,8 @@
-import type { EngineName, Hash, NodeId } from "#base";
+import type { EngineName, Hash, NodeId, SubjectId } from "#base";
 import type { Violation } from "../checkers/invariants.ts";
 import type { Fault } from "../faults/fault.ts";
 import type { LossReason } from "../network.ts";
-import type { Intent } from "../workload.ts";
+import type { Intent, SeenService } from "../workload.ts";
 
 /** How a run begins: what it is made from, and who lies in it, by the kinds of Byzantine faults. */
 export interface RunBegins {
@@ -52,6 +52,15 @@ export interface ClientEvent {
   readonly code?: string;
 }
 
+/** A client reads a service at a node, and is shown it; without `seen` nobody could confirm the read in time. */
+export interface ReadEvent {
+  readonly type: "read" | "shown";
+  readonly operation: number;
+  readonly node: NodeId;
+  readonly service: SubjectId;
+  readonly seen?: SeenService;
+}
+
 /** What became of a node. `applied` is a decided block that is durable there, `installed` the state at a height, taken over from peers. */
 export type NodeEvent =
   | { readonly type: "started" | "killed"; readonly node: NodeId }
@@ -77,4 +86,4 @@ export type ScheduleEvent =
   | ({ readonly type: "violated" } & Violation);
 
 /** One event of a run, in the order in which they happen; `atMs` is virtual milliseconds since its beginning. */
-export type RunEvent = { readonly atMs: number } & (RunBegins | RunEnds | FrameEvent | ClientEvent | NodeEvent | ScheduleEvent);
+export type RunEvent = { readonly atMs: number } & (RunBegins | RunEnds | FrameEvent | ClientEvent | ReadEvent | NodeEvent | ScheduleEvent);

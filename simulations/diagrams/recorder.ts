@@ -4,7 +4,7 @@ import type { Fault } from "../faults/fault.ts";
 import { describeFrame, FrameReader } from "../frame-reader.ts";
 import type { LossReason, NetworkWatch } from "../network.ts";
 import type { RunResult } from "../run-result.ts";
-import type { Operation, WorkloadWatch } from "../workload.ts";
+import type { Operation, ReadOperation, WorkloadWatch } from "../workload.ts";
 import type { FrameEvent, RunEvent } from "./events.ts";
 
 /** An event before its time is put on it. */
@@ -74,6 +74,14 @@ export class RunRecorder implements NetworkWatch, WorkloadWatch {
   onAnswered(operation: Operation, answer: SubmitAnswer): void {
     const said = answer.kind === "ordered" ? { outcome: answer.record.outcome, code: answer.record.code } : { code: answer.code };
     this.note({ type: "answered", ...clientFields(operation), answer: answer.kind, ...said });
+  }
+
+  onRead({ number, node, service }: ReadOperation): void {
+    this.note({ type: "read", operation: number, node, service });
+  }
+
+  onReadAnswered({ number, node, service, seen }: ReadOperation): void {
+    this.note({ type: "shown", operation: number, node, service, ...(seen === undefined ? {} : { seen }) });
   }
 
   #read(bytes: Uint8Array): { readonly name: string; readonly about: string } {

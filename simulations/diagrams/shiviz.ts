@@ -1,5 +1,5 @@
 import type { FrameEvent, RunEvent } from "./events.ts";
-import { describeFault, describeIntent } from "./transcript.ts";
+import { describeFault, describeIntent, describeSeen } from "./transcript.ts";
 
 /** How ShiViz reads the lines below it: it stands on the first line of the log, and an empty second one says that there is one run in it. */
 const PARSER = String.raw`(?<host>\S*) (?<clock>{.*})\n(?<event>.*)`;
@@ -52,6 +52,13 @@ class ShiVizLog {
         this.#tick(CLIENT, `${at} hears ${said} from ${event.node}`, this.#tick(event.node, `${at} answers ${said}`));
         return;
       }
+      case "read":
+        this.#asked.set(event.operation, this.#tick(CLIENT, `${at} reads ${event.service} at ${event.node}`));
+        this.#tick(event.node, `${at} is to read ${event.service}`, this.#asked.get(event.operation));
+        return;
+      case "shown":
+        this.#tick(CLIENT, `${at} sees ${describeSeen(event.seen)}`, this.#tick(event.node, `${at} shows ${event.service}`));
+        return;
       default:
         this.#addOther(event, at);
     }

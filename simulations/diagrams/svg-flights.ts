@@ -3,7 +3,7 @@ import type { Flight } from "./flights.ts";
 import { familyOf } from "./palette.ts";
 import { crossAt } from "./svg-head.ts";
 import { CLIENTS, type Layout, px, xml } from "./svg-layout.ts";
-import { describeIntent } from "./transcript.ts";
+import { describeIntent, describeSeen } from "./transcript.ts";
 
 /** How far a message is drawn that is lost as it is sent, as a part of its way. */
 const LOST_AT = 0.4;
@@ -64,23 +64,43 @@ function drawTip(start: Point, end: Point, className: string): string {
   return `<path class="${className}" d="M${px(end.x)} ${px(end.y)}L${px(bx - uy * 3)} ${px(by + ux * 3)}L${px(bx + uy * 3)} ${px(by - ux * 3)}z"/>`;
 }
 
+/** What a client asks or hears; undefined for any other event. */
+function saidBy(
+  event: RunEvent,
+): { readonly node: string; readonly text: string; readonly isQuestion: boolean; readonly isGood: boolean } | undefined {
+  switch (event.type) {
+    case "asked":
+      return { node: event.node, text: describeIntent(event.intent, event.command), isQuestion: true, isGood: true };
+    case "answered": {
+      const isGood = event.outcome === "allowed" || event.outcome === "applied";
+      return { node: event.node, text: `${event.outcome ?? event.answer} ${event.command.slice(0, 8)}`, isQuestion: false, isGood };
+    }
+    case "read":
+      return { node: event.node, text: `read ${event.service}`, isQuestion: true, isGood: true };
+    case "shown":
+      return { node: event.node, text: describeSeen(event.seen), isQuestion: false, isGood: event.seen !== undefined };
+    default:
+      return undefined;
+  }
+}
+
 /** What clients ask and hear. */
 export function drawAnswers(shown: readonly RunEvent[], layout: Layout): string[] {
   return shown.flatMap((event) => {
-    if (event.type !== "asked" && event.type !== "answered") return [];
-    const [client, node] = [CLIENTS, event.node].map((who): Point => ({ x: layout.x(who), y: layout.y(event.atMs) }));
-    if (client === undefined || node === undefined) return [];
-    const [start, end] = event.type === "asked" ? [client, node] : [node, client];
-    const isGood = event.outcome === "allowed" || event.outcome === "applied";
-    const text =
-      event.type === "asked"
-        ? describeIntent(event.intent, event.command)
-        : `${event.outcome ?? event.answer} ${event.command.slice(0, 8)}`;
-    const style = event.type === "asked" ? "" : isGood ? ' fill="#1a7f37"' : ' fill="#9a6700"';
+    const said = saidBy(event);
+    if (said === undefined) return [];
+    const { text, isQuestion, isGood } = said;
+    const y = layout.y(event.atMs);
+    const [client, node] = [
+      { x: layout.x(CLIENTS), y },
+      { x: layout.x(said.node), y },
+    ];
+    const [start, end] = isQuestion ? [client, node] : [node, client];
+    const colour = isQuestion ? "#1f2328" : isGood ? "#1a7f37" : "#9a6700";
     return [
       `<path class="message command" d="${arrow(start, end)}"/>`,
       drawTip(start, end, "command-tip"),
-      `<text x="${px(client.x + 6)}" y="${px(client.y - 3)}" font-size="9"${style}>${xml(text)}</text>`,
+      `<text x="${px(client.x + 6)}" y="${px(y - 3)}" font-size="9" fill="${colour}">${xml(text)}</text>`,
     ];
   });
 }

@@ -1,6 +1,6 @@
 import { FAULT_CATALOGUE } from "../faults/catalogue.ts";
 import type { Fault } from "../faults/fault.ts";
-import type { Intent } from "../workload.ts";
+import type { Intent, SeenService } from "../workload.ts";
 import type { FrameEvent, RunEvent, RunPhase } from "./events.ts";
 import { inWindow, type TimeWindow } from "./window.ts";
 
@@ -86,6 +86,10 @@ function describe(event: RunEvent): string[] {
       return [`client asks ${event.node} (${event.operation}): ${describeIntent(event.intent, event.command)}`];
     case "answered":
       return [`client hears ${event.outcome ?? event.answer}${codeOf(event.code)} (${event.operation}) from ${event.node}`];
+    case "read":
+      return [`client reads ${event.service} at ${event.node} (${event.operation})`];
+    case "shown":
+      return [`client is shown ${describeSeen(event.seen)} (${event.operation}) by ${event.node}`];
     case "started":
       return [`${event.node} starts`];
     case "killed":
@@ -143,6 +147,13 @@ export function describeIntent(intent: Intent | undefined, command: string): str
   if (intent === undefined) return `something that nobody here signed ${command.slice(0, 8)}`;
   const { kind, service, operation, risk } = intent;
   return [kind, service, operation, risk, command.slice(0, 8)].filter((word) => word !== undefined).join(" ");
+}
+
+/** What a read showed, in a few words. */
+export function describeSeen(seen: SeenService | undefined): string {
+  if (seen === undefined) return "nothing: the read is unavailable";
+  const { untilUs, grants } = seen;
+  return `${untilUs === undefined ? "nobody registered" : "a service"} with grants [${grants.map((grant) => grant.slice(0, 8)).join(" ")}]`;
 }
 
 function codeOf(code: string | undefined): string {

@@ -139,16 +139,21 @@ export const CLIENT_FAULTS: readonly FaultDefinition[] = [
   }),
   client({
     kind: "reads",
-    about: "a client asks every node for linearizable reads, again and again",
+    about: "the operator grants again and again, and clients ask every node for linearizable reads meanwhile",
     where: "the gateways of all nodes",
     must: "each sees all that was answered before it began, or nothing (C9, C10, A6)",
     parameters: ["atMs", "periodMs", "count"],
     draw: ({ random, atMs }) => ({ atMs, periodMs: random.between(50, 500), count: random.between(3, 12) }),
     inject: (lab, fault) => {
-      for (let turn = 0; turn < fault.count; turn++)
-        lab.later(turn * fault.periodMs, () => {
-          for (const { id } of lab.cluster.nodes) lab.clients.read(id);
+      const { clients, cluster } = lab;
+      const random = lab.randomOf(fault);
+      const service = random.below(3);
+      for (let turn = 0; turn < fault.count; turn++) {
+        lab.later(turn * fault.periodMs, () => clients.submit(random.pick(cluster.nodes).id, clients.grant(random, service)));
+        lab.later((turn + 0.5) * fault.periodMs, () => {
+          for (const { id } of cluster.nodes) clients.read(id, service);
         });
+      }
     },
   }),
   client({

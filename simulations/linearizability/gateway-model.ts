@@ -1,5 +1,5 @@
-import type { Hash } from "#base";
-import type { Intent } from "../workload.ts";
+import type { Hash, SubjectId } from "#base";
+import type { Intent, SeenService } from "../workload.ts";
 import type { SequentialModel } from "./history.ts";
 
 /** A command as one operation of its client. */
@@ -10,10 +10,17 @@ export interface ClientRequest extends Intent {
   readonly isContested: boolean;
 }
 
-/** What the client was told. */
+/** A linearizable read of a service. */
+export interface ServiceRead {
+  readonly kind: "read";
+  readonly service: SubjectId;
+}
+
+/** What the client was told, or shown. */
 export interface ClientAnswer {
   readonly outcome: string;
   readonly code: string;
+  readonly seen?: SeenService;
 }
 
 interface Granted {
@@ -40,14 +47,19 @@ const BY_TIME: ReadonlySet<string> = new Set(["IDENTITY_EXPIRED", "AUTHZ_GRANT_E
  * The gateway as its clients see it, one service at a time, by a model of its own that knows nothing of the state machine: an id is spent once,
  * a grant counts from its acknowledgement until that of its revocation, and whatever is granted is allowed.
  */
-export function gatewayModel({ bearsLies }: { readonly bearsLies: boolean }): SequentialModel<ServiceView, ClientRequest, ClientAnswer> {
+export function gatewayModel({
+  bearsLies,
+}: {
+  readonly bearsLies: boolean;
+}): SequentialModel<ServiceView, ClientRequest | ServiceRead, ClientAnswer> {
   return {
     initial: { untilUs: undefined, grants: new Map(), revoked: new Set(), spent: new Map() },
     partition: ({ service }) => service,
-    readsOnly: ({ kind, isContested }) => kind === "authorize" && !isContested,
+    readsOnly: (request) => request.kind === "read" || (request.kind === "authorize" && !request.isContested),
     key: ({ untilUs, grants, revoked, spent }) =>
       [untilUs ?? "", [...grants.keys()].sort(), [...revoked].sort(), [...spent].map(String).sort()].join(";"),
     step: (view, request, answer) => {
+      if (request.kind === "read") return answer === undefined || isWhatIsSeen(view, answer.seen) ? view : undefined;
       // Too early or too late for its id to be spent.
       if (answer?.code === "COMMAND_EXPIRED") return view;
       const { identity, command, isContested } = request;
@@ -60,6 +72,16 @@ export function gatewayModel({ bearsLies }: { readonly bearsLies: boolean }): Se
       return after === undefined ? undefined : { ...after, spent: new Map(view.spent).set(identity, command) };
     },
   };
+}
+
+function isWhatIsSeen({ untilUs, grants, revoked }: ServiceView, seen: SeenService | undefined): boolean {
+  const live = [...grants.keys()].filter((grant) => !revoked.has(grant));
+  return (
+    seen !== undefined &&
+    seen.untilUs === untilUs &&
+    seen.grants.length === live.length &&
+    live.every((grant) => seen.grants.includes(grant))
+  );
 }
 
 /** The view after a command whose id is its own; undefined when this answer cannot be one. */

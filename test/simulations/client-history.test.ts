@@ -3,6 +3,8 @@ import { toHash } from "#base";
 import { type ClientHistory, checkClientHistory } from "#simulations";
 
 type Item = ClientHistory[number];
+type Request = Extract<Item["input"], { readonly command: unknown }>;
+type Requested = Item & { readonly input: Request };
 type Answer = [outcome: string, code?: string];
 
 const BYZANTINE = { bearsLies: true };
@@ -29,13 +31,24 @@ describe("what clients of the gateway asked and heard", () => {
   });
 
   it("is out of order when a request is allowed after its grant was taken back, and not before", () => {
-    const revoke = item(8, { kind: "revoke", grant: ORDINARY[2]?.input.command as Item["input"]["command"] });
+    const revoke = item(8, { kind: "revoke", grant: GRANT.input.command });
     expect(findingOf([...ORDINARY, revoke, ask(10, {}, ["denied", "AUTHZ_NO_GRANT"])]).kind).to.equal("linearizable");
     expect(findingOf([...ORDINARY, revoke, ask(10, {}, ["allowed"])]).kind).to.equal("violated");
     expect(findingOf([...ORDINARY, unanswered(revoke), ask(10, {}, ["allowed"])]).kind).to.equal("linearizable");
     expect(
       findingOf([...ORDINARY, revoke, { ...revoke, invokedAt: 10, returned: { at: 11, output: { outcome: "applied", code: "OK" } } }]).kind,
     ).to.equal("violated");
+  });
+
+  it("is out of order when a read shows less than was acknowledged before it, or more than was asked for", () => {
+    const { command } = GRANT.input;
+    expect(findingOf([...ORDINARY, read(8, [command])]).kind).to.equal("linearizable");
+    expect(findingOf([...ORDINARY, read(8, [])]).kind).to.equal("violated");
+    expect(findingOf([...ORDINARY, read(8, [command], false)]).kind).to.equal("violated");
+    expect(findingOf([...ORDINARY, read(3, [])]).kind).to.equal("linearizable");
+    expect(findingOf([...ORDINARY, read(2, [command])]).kind).to.equal("violated");
+    const open = [...ORDINARY.slice(0, 2), unanswered(GRANT)];
+    expect(findingOf([...open, read(8, [command]), read(10, [])]).kind).to.equal("violated");
   });
 
   it("may have a grant that nobody heard of take effect at any time, and then for good", () => {
@@ -65,17 +78,24 @@ const grant = { kind: "grant", operation: "execute", risk: "elevated" } as const
 let commands = 0;
 
 /** An operation that takes one unit of time. */
-function item(at: number, what: Partial<Item["input"]>, [outcome, code = "OK"]: Answer = ["applied"]): Item {
+function item(at: number, what: Partial<Request>, [outcome, code = "OK"]: Answer = ["applied"]): Requested {
   const command = toHash(new Uint8Array(32).fill(++commands));
-  const input = { kind: "authorize", service: "trading", identity: command, isContested: false, command, ...what } as Item["input"];
+  const input = { kind: "authorize", service: "trading", identity: command, isContested: false, command, ...what } as Request;
   return { input, invokedAt: at, returned: { at: at + 1, output: { outcome, code } } };
 }
 
-function ask(at: number, what: Partial<Item["input"]>, answer: Answer): Item {
+function ask(at: number, what: Partial<Request>, answer: Answer): Item {
   return item(at, { operation: "execute", risk: "safe", ...what }, answer);
 }
 
-const ORDINARY: ClientHistory = [item(0, register), ask(2, {}, ["denied", "AUTHZ_NO_GRANT"]), item(4, grant), ask(6, {}, ["allowed"])];
+const GRANT = item(4, grant);
+const ORDINARY: ClientHistory = [item(0, register), ask(2, {}, ["denied", "AUTHZ_NO_GRANT"]), GRANT, ask(6, {}, ["allowed"])];
+
+function read(at: number, grants: readonly Request["command"][], registered = true): Item {
+  const seen = { untilUs: registered ? 1_000 : undefined, grants };
+  const input = { kind: "read", service: GRANT.input.service } as const;
+  return { input, invokedAt: at, returned: { at: at + 1, output: { outcome: "read", code: "OK", seen } } };
+}
 
 function findingOf(history: ClientHistory): { readonly kind: string; readonly detail?: string } {
   return checkClientHistory(history, BYZANTINE);
