@@ -34,7 +34,7 @@ describe("a node that lost its memory", function () {
 /** No height and no two adjacent heights see votes of both lives: what the argument for safety needs. */
 function expectApart(lines: readonly string[], about: { readonly voter: string; readonly atMs: number }): void {
   const votes = lines
-    .filter((line) => line.includes(` ${about.voter} > node-01 `))
+    .filter((line) => line.includes(` ${about.voter} > `))
     .flatMap((line) => {
       const [, height] = /(?:prepare|commit) (\d+)/.exec(line) ?? [];
       return height === undefined ? [] : [{ atMs: Number.parseFloat(line), height: Number(height) }];
