@@ -29,7 +29,12 @@ export const MESSAGE_FAMILIES: readonly MessageFamily[] = [
     ],
   },
   { id: "checkpoint", about: "cosignatures of checkpoints", colour: "#8250df", names: ["cosignature"] },
-  { id: "command", about: "commands and reads of clients", colour: "#57606a", names: ["commands", "read-request", "read-reply"] },
+  {
+    id: "command",
+    about: "commands and reads of clients",
+    colour: "#57606a",
+    names: ["commands", "read-request", "read-reply", "height-request", "height-reply"],
+  },
   { id: "tip", about: "heights of peers", colour: "#afb8c1", names: ["tip"] },
 ];
 

@@ -1,12 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { verifyReceipt } from "#audit";
+import { parseHash, parseSubjectId } from "#base";
 import type { SecurityGateway } from "#gateway";
+import { type ClientHistory, checkClientHistory } from "#simulations";
 import { type ProcessCluster, QUESTION } from "./process-cluster.ts";
 
 /** Clients that ask without a pause and remember what was acknowledged, and when. */
 export class Load {
   readonly acknowledged: { readonly id: string; readonly atMs: number; readonly receipt: string }[] = [];
+  /** What the clients asked and heard, by one clock. Calls that failed say nothing. */
+  readonly history: ClientHistory[number][] = [operation("register", { from: -2, to: -2 }), operation("grant", { from: -1, to: -1 })];
   #running = true;
   readonly #workers: readonly Promise<void>[];
 
@@ -28,7 +32,10 @@ export class Load {
   async #work(gateway: SecurityGateway): Promise<void> {
     while (this.#running) {
       try {
-        const { outcome, consensusId, receipt } = await gateway.authorizeOperation(QUESTION);
+        const from = performance.now();
+        const { outcome, reason, consensusId, receipt } = await gateway.authorizeOperation(QUESTION);
+        if (outcome !== "unavailable")
+          this.history.push(operation("authorize", { from, to: performance.now() }, { outcome, code: reason }));
         if (outcome === "allowed") this.acknowledged.push({ id: consensusId, atMs: Date.now(), receipt: receipt ?? "" });
       } catch {
         // A node that was killed under the call: the client asks the next one.
@@ -36,6 +43,24 @@ export class Load {
       }
     }
   }
+}
+
+/** One operation of the service that asks, which was registered and granted what it asks for before the load began. */
+function operation(
+  kind: "register" | "grant" | "authorize",
+  { from, to }: { readonly from: number; readonly to: number },
+  output: { readonly outcome: string; readonly code: string } = { outcome: "applied", code: "OK" },
+): ClientHistory[number] {
+  const { serviceId, capability } = QUESTION;
+  const command = parseHash("00".repeat(32));
+  const intent = {
+    kind,
+    service: parseSubjectId(serviceId),
+    operation: capability.operation,
+    risk: capability.riskLevel,
+    identity: command,
+  };
+  return { input: { ...intent, command, isContested: false, untilUs: 1 }, invokedAt: from, returned: { at: to, output } };
 }
 
 /** True once every living node stands at one height with one state hash and takes part. */
@@ -89,6 +114,7 @@ export async function expectNothingLost(cluster: ProcessCluster, load: Load): Pr
   const policy = cluster.firstPolicy();
   expect(await settled(cluster, cluster.nodes, 40_000), "the nodes come to one state").to.equal(true);
   expect(load.acknowledged.length, "acknowledged decisions").to.be.greaterThan(0);
+  expect(checkClientHistory(load.history, { bearsLies: true })).to.deep.equal({ kind: "linearizable" });
   for (const node of cluster.nodes) {
     const gateway = await cluster.connect([node]);
     for (const { id } of sample(load.acknowledged, 200)) {

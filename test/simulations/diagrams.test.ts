@@ -103,6 +103,19 @@ describe("a run that is drawn", function () {
     expectBalanced(toSvg(events, { fromMs: 900_000 }));
   });
 
+  it("has a colour for every message of every engine", async () => {
+    for (const engine of ["pbft", "tendermint", "raft"] as const) {
+      const faults = [
+        { kind: "isolate-leader", atMs: 2_500, forMs: 900 },
+        { kind: "reads", atMs: 4_500, periodMs: 200, count: 3 },
+      ];
+      const drawn = await replayTranscript({ seed: 7, engine, nodes: 4, faults });
+      const names = new Set(drawn.events.flatMap((event) => (event.type === "sent" ? [event.name] : [])));
+      expect(names.size).to.be.at.least(5);
+      expect(toSvg(drawn.events)).not.to.contain('class="message other"').and.not.to.contain('class="message lost other"');
+    }
+  });
+
   it("has a history of clients that is in order, and that is out of order once an answer in it is falsified", () => {
     const history = historyOf(events);
     expect(checkClientHistory(history, { bearsLies: true })).to.deep.equal({ kind: "linearizable" });
