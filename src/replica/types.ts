@@ -24,7 +24,6 @@ import {
 import type { CoreRules, CoreSnapshot, CoreTiming, Tip } from "#consensus";
 import type { EvidenceRecord, PendingChange, ProposedRemoval, StateRules } from "#state";
 import type { ReplicaRules } from "./rules.ts";
-import type { TransferProgress } from "./transfer/transfer.ts";
 
 /**
  * A small durable cell outside the data folder. It holds the count of votes that this node sent; a data folder that counts fewer was
@@ -132,6 +131,18 @@ export type SubmitAnswer =
 
 /** Life of a replica: it votes only while `participating`; `following` is a node without weight: a learner, or one that left. */
 export type ReplicaMode = "starting" | "recovering" | "participating" | "following" | "halted" | "stopped";
+
+/** How far a transfer is, for status. */
+export interface TransferProgress {
+  /** Of the state that is fetched. */
+  readonly height: number;
+  readonly from: NodeId;
+  /** Keys of the state that are here. */
+  readonly stateKeys: number;
+  /** Entries of the log that are here, and as many as there will be. */
+  readonly entries: number;
+  readonly entriesWanted: number;
+}
 
 /** Where a replica stands, for status, health and metrics. */
 export interface ReplicaStatus {

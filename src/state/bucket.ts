@@ -1,5 +1,11 @@
-import { encodeCanonical, invariant, parseCanonical, type StateChange } from "#base";
-import type { Codec } from "./records.ts";
+import { type CanonicalValue, encodeCanonical, invariant, parseCanonical, type StateChange } from "#base";
+
+/** How one kind of record is written and read again. `key` is the part after `<bucket>/`. */
+export interface Codec<T> {
+  readonly bucket: string;
+  write(record: T): CanonicalValue;
+  read(key: string, value: CanonicalValue): T;
+}
 
 /** Told of every record that is added, replaced or removed, so that indexes follow the rows. */
 export type RowObserver<T> = (row: { readonly before: T | undefined; readonly after: T | undefined }) => void;

@@ -15,8 +15,7 @@ import {
   readAccusation,
   type StateChange,
 } from "#base";
-import { Bucket } from "./bucket.ts";
-import type { Codec } from "./records.ts";
+import { Bucket, type Codec } from "./bucket.ts";
 import { readOneOf, shapeError } from "./vocabulary.ts";
 
 /** The body of `evidence.record`. */

@@ -12,8 +12,7 @@ import {
   parseNodeId,
   type StateChange,
 } from "#base";
-import { Bucket } from "./bucket.ts";
-import type { Codec } from "./records.ts";
+import { Bucket, type Codec } from "./bucket.ts";
 import { readOneOf, shapeError } from "./vocabulary.ts";
 
 const STANDINGS = ["learner", "member", "retired"] as const;

@@ -1,6 +1,5 @@
 import {
   type CanonicalObject,
-  type CanonicalValue,
   FieldReader,
   type Hash,
   LIMITS,
@@ -11,6 +10,7 @@ import {
   type SubjectId,
 } from "#base";
 import { type Attestation, attestationToCanonical, readAttestation } from "./attestation.ts";
+import type { Codec } from "./bucket.ts";
 import { type CapabilityPattern, capabilityToCanonical, type Measures, measure, readCapabilityPattern } from "./capability.ts";
 import type { GrantDraft, ServiceRegistration } from "./command-body.ts";
 import { optional, readWord } from "./vocabulary.ts";
@@ -45,13 +45,6 @@ export interface GrantRecord extends GrantDraft {
   readonly revoked?: Revocation;
   /** Derived from the capability, not stored. */
   readonly measures: Measures;
-}
-
-/** How one kind of record is written and read again. `key` is the part after `<bucket>/`. */
-export interface Codec<T> {
-  readonly bucket: string;
-  write(record: T): CanonicalValue;
-  read(key: string, value: CanonicalValue): T;
 }
 
 /** Services by id. */

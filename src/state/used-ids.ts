@@ -1,6 +1,5 @@
 import { type CanonicalValue, type Command, type Hash, type PublicKey, parseDecimal, parseHash, type StateChange } from "#base";
-import { Bucket } from "./bucket.ts";
-import type { Codec } from "./records.ts";
+import { Bucket, type Codec } from "./bucket.ts";
 import { type StateRules, stateRules } from "./rules.ts";
 import { shapeError } from "./vocabulary.ts";
 

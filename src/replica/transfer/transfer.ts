@@ -2,22 +2,10 @@ import { errorCode, type NodeId, type TimerHandle } from "#base";
 import { StateAssembly, type StateItem } from "#state";
 import type { Parts } from "../assembly.ts";
 import type { Frame, StatePartFrame } from "../frames.ts";
-import type { ReplicaOptions } from "../types.ts";
+import type { ReplicaOptions, TransferProgress } from "../types.ts";
 import { type CheckedOffer, checkOffer } from "./check-offer.ts";
 import { LogAdoption } from "./log-adoption.ts";
 import { decodeOffer } from "./offer.ts";
-
-/** How far a transfer is, for status. */
-export interface TransferProgress {
-  /** Of the state that is fetched. */
-  readonly height: number;
-  readonly from: NodeId;
-  /** Keys of the state that are here. */
-  readonly stateKeys: number;
-  /** Entries of the log that are here, and as many as there will be. */
-  readonly entries: number;
-  readonly entriesWanted: number;
-}
 
 /** A state and a log that were fetched and proved. */
 export interface Fetched {
