@@ -9,7 +9,7 @@ import {
   type NodeId,
   type SeededRandom,
 } from "#base";
-import { type ConsensusMessage, seenVoteOf } from "#consensus";
+import { type ConsensusMessage, guardKey, phaseOf, type SeenVote, seenVoteOf, votePurpose } from "#consensus";
 import type { BlockEvent, OrderedRecord, Replica } from "#replica";
 import type { Installed, SimulatedCluster, StopCause } from "../cluster.ts";
 import type { Intent, Operation, ReadOperation } from "../workload.ts";
@@ -170,6 +170,15 @@ export class Checker {
     const known = this.#votes.get(slot);
     if (known !== undefined && known !== vote.digest) this.fail("A5", `${from} voted twice at ${slot}`);
     this.#votes.set(slot, vote.digest);
+    if (known === undefined && !this.#isWritten(from, vote))
+      this.fail("A5", `${from} sends a vote at ${slot} that a crash would take from it`);
+  }
+
+  /** Whether a vote is on its node's disk as it leaves, or its height is: then it is needed no more. */
+  #isWritten(from: NodeId, { epoch, height, view, type, digest, signature }: SeenVote): boolean {
+    const { durable } = this.#options.cluster.node(from).platter;
+    const intent = { purpose: votePurpose(type), epoch, height, view, phase: phaseOf(type), digest };
+    return durable.has(`g/${guardKey({ intent, signature })}`) || durable.has(blockKey(height));
   }
 
   /** A5 of elections: one vote in a term, across restarts too (Ongaro & Ousterhout 2014, section 5.2). */

@@ -97,7 +97,7 @@ export const STATE_BUGS: readonly PlantedBug[] = [
     {
       name: "grants-in-order-of-loading",
       about: "a restarted node finds grants in another order than the others",
-      breaks: ["S1", "A9", "L2", "L1"],
+      breaks: ["S1", "A8", "A9", "L2", "L1"],
       kinds: ["crash", "rolling-restart", "crash-loop"],
     },
     { keepsGrantsInOrder: false },
