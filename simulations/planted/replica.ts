@@ -22,7 +22,7 @@ export const REPLICA_BUGS: readonly PlantedBug[] = [
       name: "guard-unchecked",
       about: "an old copy of the data folder is taken for the newest",
       breaks: ["A5", "A1"],
-      kinds: ["old-copy", "slow-links"],
+      kinds: ["old-copy", "lost-tail", "slow-links"],
     },
     { checksGuard: false },
   ),
