@@ -93,7 +93,7 @@ class TendermintCore extends VotingCore<TendermintState> {
     }
     if (message.height < state.height) {
       // Late votes of a height just decided are the normal case; whoever is in a later round there has missed the decision.
-      if (message.view > 0 && (message.type === "prevote" || message.type === "precommit"))
+      if (message.view > 0 && (message.type === "prevote" || message.type === "precommit" || message.type === "round-certificate"))
         state.emit({ type: "send-block", to: from, height: message.height });
       return undefined;
     }

@@ -205,6 +205,17 @@ describe("the rounds of Tendermint", () => {
     expect(at.effects("validate", p2).map(({ check }) => check)).to.deep.equal(["re-proposal"]);
   });
 
+  it("end at once for who shows that it went on where the others have decided: it is sent the block", () => {
+    const at = room();
+    at.onTheWay = (_from, to, message) => (to === other ? undefined : message);
+    propose(at, "a");
+    expect(at.effects("decide", p1)).to.have.length(1);
+    const votes = ["node-1", "node-2"].map((id) => nilVote(id as NodeId, 1));
+    const message = { type: "round-certificate", epoch: 0, height: 1, view: 1, votes } as const;
+    at.feed(p1, { type: "message", from: other, message });
+    expect(at.effects("send-block", p1)).to.deep.equal([{ type: "send-block", to: other, height: 1 }]);
+  });
+
   it("go nowhere on a round certificate that is forged, short, doubled or of another round", () => {
     const at = room();
     const [a, b, c] = ["node-1", "node-2", "node-3"].map((id) => nilVote(id as NodeId, 4)) as [RoundVote, RoundVote, RoundVote];
