@@ -78,7 +78,7 @@ function saidBy(
     case "read":
       return { node: event.node, text: `read ${event.service}`, isQuestion: true, isGood: true };
     case "shown":
-      return { node: event.node, text: describeSeen(event.seen), isQuestion: false, isGood: event.seen !== undefined };
+      return { node: event.node, text: describeSeen(event.seen).replace(/:.*/, ""), isQuestion: false, isGood: event.seen !== undefined };
     default:
       return undefined;
   }
@@ -86,6 +86,7 @@ function saidBy(
 
 /** What clients ask and hear. */
 export function drawAnswers(shown: readonly RunEvent[], layout: Layout): string[] {
+  const last = { question: Number.NEGATIVE_INFINITY, answer: Number.NEGATIVE_INFINITY };
   return shown.flatMap((event) => {
     const said = saidBy(event);
     if (said === undefined) return [];
@@ -96,11 +97,16 @@ export function drawAnswers(shown: readonly RunEvent[], layout: Layout): string[
       { x: layout.x(said.node), y },
     ];
     const [start, end] = isQuestion ? [client, node] : [node, client];
+    // Questions stand above their arrow and answers below; of several at once all but the first stand at their nodes.
+    const side = isQuestion ? "question" : "answer";
+    const isFree = y - last[side] >= TEXT_PIXELS;
+    if (isFree) last[side] = y;
+    const at = { x: (isFree ? client.x : node.x) + 6, y: isQuestion ? y - 3 : y + 9 };
     const colour = isQuestion ? "#1f2328" : isGood ? "#1a7f37" : "#9a6700";
     return [
       `<path class="message command" d="${arrow(start, end)}"/>`,
       drawTip(start, end, "command-tip"),
-      `<text x="${px(client.x + 6)}" y="${px(y - 3)}" font-size="9" fill="${colour}">${xml(text)}</text>`,
+      `<text x="${px(at.x)}" y="${px(at.y)}" font-size="9" fill="${colour}">${xml(text)}</text>`,
     ];
   });
 }

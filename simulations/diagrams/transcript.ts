@@ -153,7 +153,8 @@ export function describeIntent(intent: Intent | undefined, command: string): str
 export function describeSeen(seen: SeenService | undefined): string {
   if (seen === undefined) return "nothing: the read is unavailable";
   const { untilUs, grants } = seen;
-  return `${untilUs === undefined ? "nobody registered" : "a service"} with grants [${grants.map((grant) => grant.slice(0, 8)).join(" ")}]`;
+  const names = grants.map((grant) => grant.slice(0, 8)).join(" ");
+  return `${untilUs === undefined ? "nobody" : "a service"} with ${grants.length} grants${names === "" ? "" : `: ${names}`}`;
 }
 
 function codeOf(code: string | undefined): string {
