@@ -1,6 +1,9 @@
+export { AwaitedHeights } from "./awaited-heights.ts";
 export { CoreDriver, type CoreDriverPorts } from "./core-driver.ts";
+export { FalseRoots } from "./false-roots.ts";
 export { decodeFrame, encodeFrame, type Frame } from "./frames.ts";
 export { type GuardPorts, initializeGuard, isGuardCurrent } from "./guard-count.ts";
+export { type HeardVote, HeardVotes } from "./heard-votes.ts";
 export { LeaderRate } from "./leader-rate.ts";
 export type { EntryProof, LogReader } from "./log-reader.ts";
 export { Mempool } from "./mempool.ts";

@@ -1,7 +1,6 @@
 import { connect } from "node:net";
 import { expect } from "chai";
-import { ClientShares, SHARE_LIMITS } from "../../src/http/client-shares.ts";
-import { Ration } from "../../src/http/ration.ts";
+import { ClientShares, Ration, SHARE_LIMITS } from "#http";
 import { type Answer, QUESTION, ServedNode } from "./served-node.ts";
 
 const [HOSTILE, HONEST] = ["192.0.2.66", "192.0.2.1"];

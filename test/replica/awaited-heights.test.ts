@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import { parseNodeId } from "#base";
 import { nodeHasher } from "#crypto";
+import { AwaitedHeights } from "#replica";
 import { runSchedule, standInKeys } from "#simulations";
-import { AwaitedHeights } from "../../src/replica/awaited-heights.ts";
 
 describe("a member without memory in a quiet cluster with a window of eight", function () {
   this.timeout(60_000);

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { type Cosignature, checkpointText, type LogPoint, logSignatureMessage } from "#audit";
 import { type Accusation, type Hash, type NodeId, parseHash, parseNodeId, type SignatureVerifier } from "#base";
-import { FalseRoots } from "../../src/replica/false-roots.ts";
+import { FalseRoots } from "#replica";
 import { CLUSTER, isGenuine, keys, MEMBERSHIP, NODES } from "./four-members.ts";
 
 const [TRUE, FALSE, OTHER] = ["1", "2", "3"].map((digit) => parseHash(digit.repeat(64))) as [Hash, Hash, Hash];

@@ -15,7 +15,7 @@ import {
   ZERO_HASH,
 } from "#base";
 import type { SeenVote } from "#consensus";
-import { type HeardVote, HeardVotes } from "../../src/replica/heard-votes.ts";
+import { type HeardVote, HeardVotes } from "#replica";
 import { CLUSTER, isGenuine, keys, MEMBERSHIP, NODES } from "./four-members.ts";
 
 const [ONE, TWO, THREE] = ["1", "2", "3"].map((digit) => parseHash(digit.repeat(64))) as [Hash, Hash, Hash];
