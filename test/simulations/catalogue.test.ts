@@ -72,6 +72,7 @@ describe("a campaign", function () {
     const sought = [
       await runCampaign({ ...base, seeds: { from: 0, to: 49 }, kinds: ["targeted-loss", "false-new-view"] }),
       await runCampaign({ ...base, engine: "tendermint", seeds: { from: 0, to: 11 }, kinds: ["targeted-lock", "false-polka"] }),
+      await runCampaign({ ...base, engine: "tendermint", seeds: { from: 0, to: 5 }, kinds: ["hidden-lock"] }),
       await runCampaign({ ...base, engine: "raft", seeds: { from: 0, to: 11 }, kinds: ["old-term", "forgotten-vote", "leader-crash"] }),
       await runCampaign({ ...base, seeds: { from: 0, to: 24 }, kinds: ["crash-loop", "cluster-restart", "leader-crash"] }),
       await runCampaign({ ...base, seeds: { from: 0, to: 14 }, kinds: ["stuff", "mistime", "crash", "smuggle"] }),
@@ -80,7 +81,7 @@ describe("a campaign", function () {
       await runCampaign({ ...base, seeds: { from: 0, to: 9 }, kinds: ["command-flood", "reweight", "crash"] }),
       await runCampaign({ ...base, seeds: { from: 0, to: 9 }, kinds: ["reads", "revocations", "leader-crash"] }),
       await runCampaign({ ...base, seeds: { from: 0, to: 11 }, kinds: ["equivocate", "accuse", "false-checkpoint"] }),
-      await runCampaign({ ...base, seeds: { from: 0, to: 19 }, kinds: ["lie-state", "lost-disk"] }),
+      await runCampaign({ ...base, seeds: { from: 15, to: 19 }, kinds: ["lie-state", "crash"] }),
       await runCampaign({ ...base, seeds: { from: 0, to: 9 }, kinds: ["barrier-crash", "renew-keys"] }),
     ];
     const hit = (kind: string): number => [whole, ...sought].reduce((sum, { faultKinds }) => sum + (faultKinds[kind] ?? 0), 0);
