@@ -4,6 +4,7 @@ import {
   type Hash,
   type Hasher,
   type KeyRole,
+  type NodeId,
   parsePublicKey,
   QuorumgateError,
   SeededRandom,
@@ -87,7 +88,7 @@ export class Liar {
           done,
         ),
       send: (to, frame) => {
-        for (const said of this.#mouth.outgoing?.(to, frame) ?? [frame]) links.send(to, said);
+        for (const said of this.#mouth.outgoing?.(to, frame) ?? [frame]) speak(links, to, said);
       },
       setPeers: (members) => links.setPeers(members),
       connectedPeers: () => links.connectedPeers(),
@@ -125,12 +126,17 @@ export class Liar {
       flood: FLOOD,
       nowUs: () => clock.nowUs(),
       later: (delayMs, run) => void timers.after(delayMs, () => (this.#life === life ? run() : undefined)),
-      send: (to, frame) => links.send(to, frame),
+      send: (to, frame) => speak(links, to, frame),
       deviates: () => {
         if (this.#life === life) this.#deviations += 1;
       },
     };
   }
+}
+
+/** Links carry no empty frames: nobody could be told that there was one. */
+function speak(links: Transport, to: NodeId, frame: Uint8Array): void {
+  if (frame.length > 0) links.send(to, frame);
 }
 
 /** The node's own key of the role in `node/role`: a liar has no other. */

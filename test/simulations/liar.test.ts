@@ -92,12 +92,26 @@ describe("a liar in front of real links", () => {
 
   it("does not fall over what it hears or says, in any of its ways", () => {
     for (const { kind } of ACTORS) {
+      between.said.length = 0;
       between.liar.become(kind);
       for (const frame of [...FRAMES.map(encodeFrame), new Uint8Array(0), new Uint8Array(300).fill(7)]) {
         between.mouth.send(PEER, frame);
         between.arrive(PEER, frame);
       }
+      expect(
+        between.said.every(({ length }) => length > 0),
+        `${kind} says nothing that links cannot carry`,
+      ).to.equal(true);
     }
+  });
+
+  it("floods whether the node speaks or not, with nothing that links cannot carry", async () => {
+    between.liar.become("flood");
+    between.mouth.send(PEER, encodeFrame({ kind: "tip", height: 7, certifiedHeight: 6, floor: 0 }));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(between.said.length).to.be.greaterThan(50);
+    expect(between.said.every(({ length }) => length > 0)).to.equal(true);
+    expect(between.liar.become("honest")).to.be.greaterThan(0);
   });
 
   it("lies in no way that has no name", () => {

@@ -82,6 +82,7 @@ async function measureCase({ cluster, orchestrator }: BenchCluster, { kind, role
       const faultFree = await window();
       await orchestrator.lie(liar, kind);
       const attacked = await window();
+      if (!liar.canLie) throw new QuorumgateError("DEV_COMMAND_FAILED", `the liar ended by itself; its log is ${liar.logFile}`);
       deviations += await orchestrator.lie(liar, "honest");
       await waitForLinks(cluster, LINKS_MS);
       await pause(SETTLE_MS);
