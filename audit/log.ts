@@ -3,7 +3,7 @@ import { type Checkpoint, checkpointText, type LogPoint } from "./checkpoint-tex
 import { type AuditEntry, type EntryBlock, parseEntry } from "./entry.ts";
 import { encodeFitted } from "./fitting.ts";
 import { headWrite, LOG_KEYS, parseHead, parseShards, type ShardRecord, type StoreReader, shardsWrite } from "./log-store.ts";
-import { consistencyPath, inclusionPath, type SubtreeHashes } from "./proof.ts";
+import { consistencyPath, inclusionPath, type SubtreeHashes, treeRoot } from "./proof.ts";
 import { type AuditRules, auditRules } from "./rules.ts";
 import { type ShardName, shardAt, shardOrigin } from "./shard.ts";
 import { encodeEntryBundle, HashTile, parseTilePath, rowLength, TILE_WIDTH } from "./tile.ts";
@@ -152,6 +152,13 @@ export class AuditLog {
     const { hashes, size } = this.#shardTree(place.shard, read);
     if (place.size > size) throw rangeError();
     return inclusionPath(hashes, place);
+  }
+
+  /** Root of the first entries of a shard. @throws {QuorumgateError} AUDIT_RANGE, STORAGE_CORRUPT */
+  rootOf(part: { readonly shard?: ShardName; readonly size: number }, read: StoreReader): Hash {
+    const { hashes, size } = this.#shardTree(part.shard, read);
+    if (part.size > size) throw rangeError();
+    return toHash(treeRoot(hashes, part.size));
   }
 
   /** Proof that one tree is a prefix of the other (RFC 9162, section 2.1.4). @throws {QuorumgateError} AUDIT_RANGE, STORAGE_CORRUPT */

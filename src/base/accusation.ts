@@ -1,7 +1,9 @@
-import { fromBase64Url, fromHex, toBase64Url } from "./bytes.ts";
+import { fromBase64Url, fromHex, toBase64Url, toHex } from "./bytes.ts";
 import type { CanonicalObject, CanonicalValue } from "./canonical.ts";
+import { verifyConsistency } from "./consistency.ts";
 import { QuorumgateError } from "./errors.ts";
 import { FieldReader } from "./fields.ts";
+import { portableHasher } from "./hasher.ts";
 import { type Hash, type NodeId, type PublicKey, parseHash, parseNodeId, parsePublicKey } from "./ids.ts";
 import { LIMITS } from "./limits.ts";
 import type { SignatureClaim } from "./signed-command.ts";
@@ -69,13 +71,24 @@ export interface EndorsementAccusation extends Accused {
   readonly kind: "false-endorsement";
   readonly origin: string;
   readonly first: RootStatement;
+  /** What a quorum signed: the same size, or a larger one with `prefix`. */
   readonly certified: { readonly size: number; readonly root: Hash; readonly endorsers: readonly Endorser[] };
+  /** What the certified log has at the size of the first statement: its root, and the proof of consistency (RFC 9162, section 2.1.4). */
+  readonly prefix?: Prefix;
+}
+
+/** The root of a shorter log, and the proof that a longer one extends it. */
+export interface Prefix {
+  readonly root: Hash;
+  readonly path: readonly Uint8Array[];
 }
 
 /** Self-contained evidence against one node, as the ledger records it. */
 export type Accusation = VoteAccusation | CheckpointAccusation | EndorsementAccusation;
 
 const MAX = Number.MAX_SAFE_INTEGER;
+/** Hashes of a proof of consistency: two for each level of a tree of 2^53 leaves. */
+const PATH_MAX = 106;
 const ORIGIN = /^[a-z0-9._-]{1,255}\/audit\/[0-9a-f]{8}\/[0-9]{4}h[12]$/;
 
 /** The slot of a vote type: a vote and its nil form stand in one. */
@@ -101,7 +114,9 @@ export function contradicts(accusation: Accusation): boolean {
     case "conflicting-checkpoints":
       return isOtherRoot(accusation.first, accusation.second);
     case "false-endorsement":
-      return isOtherRoot(accusation.first, accusation.certified);
+      return accusation.prefix === undefined
+        ? isOtherRoot(accusation.first, accusation.certified)
+        : isOtherPrefix(accusation, accusation.prefix);
   }
 }
 
@@ -159,9 +174,11 @@ export function accusationToCanonical(accusation: Accusation): CanonicalObject {
     case "conflicting-checkpoints":
       return { ...accused, origin: accusation.origin, first: writeRoot(accusation.first), second: writeRoot(accusation.second) };
     case "false-endorsement": {
-      const { size, root, endorsers } = accusation.certified;
+      const { origin, first, certified, prefix } = accusation;
+      const { size, root, endorsers } = certified;
       const written = endorsers.map((endorser) => ({ ...endorser, signature: toBase64Url(endorser.signature) }));
-      return { ...accused, origin: accusation.origin, first: writeRoot(accusation.first), certified: { size, root, endorsers: written } };
+      const base = { ...accused, origin, first: writeRoot(first), certified: { size, root, endorsers: written } };
+      return prefix === undefined ? base : { ...base, prefix: { root: prefix.root, path: prefix.path.map(toHex) } };
     }
   }
 }
@@ -186,7 +203,8 @@ function readStatements(reader: FieldReader, kind: AccusationKind, accused: Accu
     return { kind, ...accused, origin: readOrigin(reader), first: readRoot(reader, "first"), second: readRoot(reader, "second") };
   }
   if (kind === "false-endorsement") {
-    return { kind, ...accused, origin: readOrigin(reader), first: readRoot(reader, "first"), certified: readCertified(reader) };
+    const said = { kind, ...accused, origin: readOrigin(reader), first: readRoot(reader, "first"), certified: readCertified(reader) };
+    return reader.has("prefix") ? { ...said, prefix: readPrefix(reader.object("prefix")) } : said;
   }
   return { kind, ...accused, first: readVote(reader, "first"), second: readVote(reader, "second") };
 }
@@ -205,6 +223,13 @@ function isAmnesia({ first, second }: VoteAccusation): boolean {
 
 function isOtherRoot(left: { readonly size: number; readonly root: Hash }, right: { readonly size: number; readonly root: Hash }): boolean {
   return left.size === right.size && left.root !== right.root;
+}
+
+/** The certified log is longer, and where it had the first statement's size it had another root. */
+function isOtherPrefix({ first, certified }: EndorsementAccusation, { root, path }: Prefix): boolean {
+  if (first.size >= certified.size || first.root === root) return false;
+  const from = { size: first.size, root: fromHex(root) };
+  return verifyConsistency(portableHasher, { from, to: { size: certified.size, root: fromHex(certified.root) }, path });
 }
 
 function rootClaim(
@@ -262,6 +287,13 @@ function readCertified(reader: FieldReader): EndorsementAccusation["certified"] 
   const certified = { ...readSizeAndRoot(fields), endorsers };
   fields.end();
   return certified;
+}
+
+function readPrefix(fields: FieldReader): Prefix {
+  const root = parseHash(fields.text("root", 64));
+  const path = fields.texts("path", { countMax: PATH_MAX, lengthMax: 64 }).map((hash) => fromHex(parseHash(hash)));
+  fields.end();
+  return { root, path };
 }
 
 function readSizeAndRoot(fields: FieldReader): { readonly size: number; readonly root: Hash } {

@@ -7,6 +7,7 @@ export {
   accusationSeries,
   accusationToCanonical,
   contradicts,
+  type Prefix,
   phaseOf,
   readAccusation,
   type VoteAccusation,
@@ -25,6 +26,7 @@ export {
   parseCanonical,
   parseCanonicalObject,
 } from "./canonical.ts";
+export { type ConsistencyClaim, isPowerOfTwo, verifyConsistency } from "./consistency.ts";
 export { type CatalogueEntry, describeError, ERROR_ROWS, type ErrorCode, isErrorCode } from "./error-catalogue.ts";
 export { type ErrorData, errorCode, QuorumgateError } from "./errors.ts";
 export { FieldReader, parseDecimal } from "./fields.ts";

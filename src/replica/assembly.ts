@@ -1,4 +1,5 @@
-import type { Accusation, Membership, NodeId } from "#base";
+import type { LogPoint } from "#audit";
+import type { Accusation, Membership, NodeId, Prefix } from "#base";
 import { ByteReader, decodeUtf8, faultModelOf, parseDecimal } from "#base";
 import {
   type CommitCertificate,
@@ -260,7 +261,13 @@ function makeCertifier(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger
   const { self, signer, verifier, store, hasher, rules } = options;
   const { trustDomain, engine } = ledger.genesis;
   const membershipAt = (height: number): Membership => ledger.state.membershipAt(height);
-  const falseRoots = new FalseRoots({ cluster: ledger.cluster, verifier, membershipAt, onAccusation: hooks.accuse });
+  const falseRoots = new FalseRoots({
+    cluster: ledger.cluster,
+    verifier,
+    membershipAt,
+    prefixOf: (size, point) => prefixOf(options, ledger, { size, point }),
+    onAccusation: hooks.accuse,
+  });
   const certifier = new Certifier({
     self,
     membershipAt,
@@ -279,6 +286,19 @@ function makeCertifier(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger
   if (stored !== undefined) certifier.restore(readCertified(stored));
   for (const { height, point } of ledger.recentPoints()) certifier.addPoint(height, point);
   return certifier;
+}
+
+/** What the log had at a smaller size; undefined for another shard's. */
+function prefixOf(
+  { store }: ReplicaOptions,
+  { log }: Ledger,
+  about: { readonly size: number; readonly point: LogPoint },
+): Prefix | undefined {
+  const { size, point } = about;
+  if (point.shard !== log.point.shard || point.size > log.point.size) return undefined;
+  const read = (key: string): Uint8Array | undefined => store.get(key);
+  const { shard } = point;
+  return { root: log.rootOf({ shard, size }, read), path: log.consistencyProof({ shard, from: size, to: point.size }, read) };
 }
 
 function readFloor({ store }: ReplicaOptions): number {

@@ -13,14 +13,18 @@ import {
   encodeCanonical,
   encodeUtf8,
   encodeVoteBody,
+  fromHex,
   type Hash,
+  hashNode,
   parseCanonical,
   parseHash,
   parseNodeId,
   parsePublicKey,
+  portableHasher,
   readAccusation,
   signedBytes,
   toBase64Url,
+  toHash,
   VOTE_TYPE,
   type VoteStatement,
 } from "#base";
@@ -72,6 +76,14 @@ const SOUND: readonly Accusation[] = [
   },
 ];
 
+/** A longer log that had another root where it had the size that the accused signed. */
+const LONGER = {
+  ...(SOUND[4] as Extract<Accusation, { kind: "false-endorsement" }>),
+  first: root(2, "1"),
+  certified: { size: 3, root: toHash(hashNode(portableHasher, fromHex(hash("2")), fromHex(hash("3")))), endorsers: [] },
+  prefix: { root: hash("2"), path: [fromHex(hash("3"))] },
+};
+
 function contradictsVotes(kind: "double-vote" | "double-proposal" | "amnesia", first: VoteStatement, second: VoteStatement): boolean {
   return contradicts({ kind, ...accused, first, second });
 }
@@ -84,6 +96,16 @@ describe("evidence as bytes", () => {
       expect(readAccusation(parseCanonical(bytes))).to.deep.equal(accusation);
       expect(contradicts(accusation), accusation.kind).to.equal(true);
     }
+  });
+
+  it("proves a false root by a longer log too, and by nothing that does not lead there", () => {
+    expect(readAccusation(parseCanonical(encodeCanonical(accusationToCanonical(LONGER))))).to.deep.equal(LONGER);
+    expect(contradicts(LONGER)).to.equal(true);
+    const { prefix } = LONGER;
+    expect(contradicts({ ...LONGER, first: root(2, "2") }), "the root that it had").to.equal(false);
+    expect(contradicts({ ...LONGER, prefix: { ...prefix, root: hash("4") } }), "another root than it had").to.equal(false);
+    expect(contradicts({ ...LONGER, prefix: { ...prefix, path: [] } }), "no proof").to.equal(false);
+    for (const size of [0, 3, 4]) expect(contradicts({ ...LONGER, first: root(size, "1") }), `size ${size}`).to.equal(false);
   });
 
   it("asks for the signatures of the very statements, under the key that it names", () => {

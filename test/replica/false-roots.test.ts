@@ -1,6 +1,19 @@
 import { expect } from "chai";
 import { type Cosignature, checkpointText, type LogPoint, logSignatureMessage } from "#audit";
-import { type Accusation, type Hash, type NodeId, parseHash, parseNodeId, type SignatureVerifier } from "#base";
+import {
+  type Accusation,
+  contradicts,
+  fromHex,
+  type Hash,
+  hashNode,
+  type NodeId,
+  type Prefix,
+  parseHash,
+  parseNodeId,
+  portableHasher,
+  type SignatureVerifier,
+  toHash,
+} from "#base";
 import { FalseRoots } from "#replica";
 import { CLUSTER, isGenuine, keys, MEMBERSHIP, NODES } from "./four-members.ts";
 
@@ -16,16 +29,19 @@ function line(node: NodeId, root: Hash, change: Partial<Cosignature> = {}): Cosi
 
 describe("false roots of the log", () => {
   let found: Accusation[];
+  let prefix: Prefix | undefined;
   let roots: FalseRoots;
   const certify = (others: readonly Cosignature[], signers: readonly NodeId[] = NODES.slice(0, 3)): void =>
     roots.onCertified(7, { point: POINT, cosignatures: signers.map((node) => line(node, TRUE)) }, others);
 
   beforeEach(() => {
     found = [];
+    prefix = undefined;
     roots = new FalseRoots({
       cluster: CLUSTER,
       verifier: keys.verifier,
       membershipAt: () => MEMBERSHIP,
+      prefixOf: () => prefix,
       onAccusation: (item) => found.push(item),
     });
   });
@@ -44,6 +60,26 @@ describe("false roots of the log", () => {
     roots.onPair(8, { point: POINT, lines: [line(LIAR, FALSE), line(LIAR, OTHER)] });
     expect(found.map(({ kind }) => kind)).to.deep.equal(["conflicting-checkpoints", "conflicting-checkpoints"]);
     expect(found.every(isGenuine)).to.equal(true);
+  });
+
+  it("convict who signed a size that the log had not, once it has grown past it", () => {
+    const [left, right] = [TRUE, OTHER].map((root) => fromHex(root)) as [Uint8Array, Uint8Array];
+    const grown: LogPoint = { ...POINT, size: 3, root: toHash(hashNode(portableHasher, left, right)) };
+    const early: LogPoint = { ...POINT, size: 1 };
+    const lines = (point: LogPoint): Cosignature[] => NODES.slice(0, 3).map((node) => line(node, point.root, { size: point.size }));
+    prefix = { root: TRUE, path: [right] };
+    roots.onCertified(7, { point: early, cosignatures: lines(early) }, [line(LIAR, FALSE, { size: 2 }), line(LIAR, TRUE, { size: 2 })]);
+    expect(found).to.deep.equal([]);
+    roots.onCertified(8, { point: grown, cosignatures: lines(grown) }, []);
+    expect(found.map(({ kind, node }) => [kind, node])).to.deep.equal([["false-endorsement", LIAR]]);
+    expect(found.every(isGenuine)).to.equal(true);
+    const [accusation] = found;
+    expect(accusation?.kind === "false-endorsement" && contradicts({ ...accusation, prefix: { root: OTHER, path: [right] } })).to.equal(
+      false,
+    );
+    expect(accusation?.kind === "false-endorsement" && contradicts({ ...accusation, prefix: { root: FALSE, path: [right] } })).to.equal(
+      false,
+    );
   });
 
   it("convict nobody for the true root, another size, a forgery, or a height that is not certified", () => {
@@ -68,6 +104,7 @@ describe("false roots of the log", () => {
       cluster: CLUSTER,
       verifier: counted,
       membershipAt: () => MEMBERSHIP,
+      prefixOf: () => prefix,
       onAccusation: (item) => found.push(item),
     });
     certify([line(LIAR, FALSE, { logSignature: new Uint8Array(64) })]);
