@@ -124,7 +124,8 @@ describe("taking over a log", () => {
   it("takes no shard that the offer does not prove", async () => {
     const ledger = threeShards(3);
     const whole = offerOf(ledger) as CheckedOffer;
-    const [[firstShard = "", firstTree] = []] = [...whole.trees];
+    const firstShard = ledger.log.shards[0]?.shard ?? "";
+    const firstTree = whole.trees.get(firstShard);
     const forged = { ...whole, trees: new Map([...whole.trees].filter(([shard]) => shard !== firstShard)) };
     const adoption = new LogAdoption(OPTIONS, new MemoryStore());
     const part = answer(ledger, { seq: 0, last: whole.seal.seq, size: firstTree?.size ?? 0 }, 100);
