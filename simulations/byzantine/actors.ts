@@ -59,7 +59,7 @@ export const ACTORS: readonly ActorRow[] = [
     about: "as the proposer of a later round, claims a polka for a value of its own",
     must: "nobody votes for it without the polka (C1, A1)",
   },
-  { kind: "forge", actor: forging, about: "votes under broken signatures", must: "no vote counts before it is verified (C5)" },
+  { kind: "forge", actor: forging, about: "votes and cosigns under broken signatures", must: "nothing counts before it is verified (C5)" },
   {
     kind: "replay",
     actor: replaying,

@@ -63,7 +63,7 @@ export const AUDIT_BUGS: readonly PlantedBug[] = [
       known: "malachite #1036",
       about: "a cosignature counts before its signatures are checked",
       breaks: ["A3", "S1"],
-      kinds: ["false-checkpoint", "corruption"],
+      kinds: ["forge", "loss"],
     },
     { verifiesCosignatures: false },
   ),
