@@ -53,6 +53,12 @@ async function storeWith(blocks: number, perShard: number): Promise<MemoryStore>
   return store;
 }
 
+/** Takes over all that is missing. */
+async function follow(adoption: LogAdoption, offer: CheckedOffer, ledger: Ledger, store: MemoryStore): Promise<void> {
+  for (let request = adoption.next(offer); request !== undefined; request = adoption.next(offer))
+    await write(store, adoption.accept(offer, answer(ledger, request, 100)).writes);
+}
+
 describe("taking over a log", () => {
   it("gives the same log, in parts of any size, from any block on, over the ends of half years, and after crashes in the midst", async () => {
     await fc.assert(
@@ -119,6 +125,40 @@ describe("taking over a log", () => {
     const early = { ...offer, seal: { seq: request.seq + 6, entry: first } };
     const next = answer(ledger, { ...request, seq: request.seq + 5 }, 5);
     expectCode("SYNC_PART_INVALID", () => adoption.accept(early, next));
+  });
+
+  it("ends with the seal of an older offer too, when a newer one was followed further before", async () => {
+    const older = threeShards(4);
+    const newer = threeShards(4);
+    const last = START + 2 * HALF_YEAR_US + 20 * 5_000_000;
+    for (let block = 0; block < 5; block++) newer.append([draftOf(`later-${block}`)], last + block * 5_000_000);
+    const store = await storeWith(2, 4);
+    const adoption = new LogAdoption(OPTIONS, store);
+    const [first, second] = [offerOf(newer) as CheckedOffer, offerOf(older) as CheckedOffer];
+    for (let request = adoption.next(first); request !== undefined && request.seq <= second.seal.seq + 1; request = adoption.next(first))
+      await write(store, adoption.accept(first, answer(newer, request, 4)).writes);
+    expect(adoption.nextSeq).to.be.greaterThan(second.seal.seq + 1);
+    await follow(adoption, second, older, store);
+    expect(adoption.log.point).to.deep.equal(older.log.point);
+    expect(adoption.points.at(-1)?.point).to.deep.equal(older.log.point);
+  });
+
+  it("leaves whole tiles behind where this node applied blocks in the midst", async () => {
+    const ledger = new Ledger();
+    const drafts = Array.from({ length: 99 }, (_, at) => draftOf(`draft-${at}`));
+    const blocks = Array.from({ length: 12 }, (_, block) => START + block * 5_000_000);
+    const appended = blocks.map((timeUs) => ledger.append(drafts, timeUs));
+    const offer = offerOf(ledger) as CheckedOffer;
+    const store = new MemoryStore();
+    for (const { writes } of appended.slice(0, 2)) await write(store, writes);
+    const adoption = new LogAdoption(OPTIONS, store);
+    const request = adoption.next(offer);
+    if (request === undefined) throw new Error("something is missing");
+    await write(store, adoption.accept(offer, answer(ledger, request, 900)).writes);
+    for (const { writes } of appended.slice(2, 6)) await write(store, writes);
+    await follow(adoption, offer, ledger, store);
+    await write(store, adoption.log.headWrites());
+    expect(AuditLog.restore(OPTIONS, (key) => store.get(key)).point).to.deep.equal(ledger.log.point);
   });
 
   it("takes no shard that the offer does not prove", async () => {

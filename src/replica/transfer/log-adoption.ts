@@ -22,13 +22,16 @@ export class LogAdoption {
   readonly #options: AuditLogOptions;
   readonly #store: KeyValueStore;
   #log: AuditLog;
+  /** The first entry that was not stored as this node's own when this began. */
+  #firstSeq: number;
   #points: readonly AdoptedPoint[] = [];
 
   /** Begins where the stored log ends. @throws {QuorumgateError} STORAGE_CORRUPT */
   constructor(options: AuditLogOptions, store: KeyValueStore) {
     this.#options = options;
     this.#store = store;
-    this.#log = AuditLog.restore(options, (key) => store.get(key));
+    this.#log = this.#stored();
+    this.#firstSeq = this.#log.nextSeq;
   }
 
   /** The first entry that is not here. */
@@ -46,8 +49,9 @@ export class LogAdoption {
     return this.#points;
   }
 
-  /** What to ask for next; undefined once the offer's seal is here. */
+  /** What to ask for next; undefined once the offer's seal is the last entry here. @throws {QuorumgateError} STORAGE_CORRUPT */
   next(offer: CheckedOffer): { readonly seq: number; readonly last: number; readonly size: number } | undefined {
+    this.#startAgainIfNeeded(offer);
     if (this.#log.nextSeq > offer.seal.seq) return undefined;
     const { size } = this.#treeOf(offer, this.#shardOfNext(offer));
     return { seq: this.#log.nextSeq, last: offer.seal.seq, size };
@@ -75,6 +79,22 @@ export class LogAdoption {
     this.#log = log;
     this.#points = points.slice(-POINTS_KEPT);
     return { writes };
+  }
+
+  /**
+   * Entries of an earlier offer may reach beyond this one's seal, and a state goes only with the log that ends where it does. Blocks that were applied
+   * meanwhile wrote their tiles over those that were ahead of them, which were longer.
+   */
+  #startAgainIfNeeded(offer: CheckedOffer): void {
+    const stored = this.#stored();
+    if (this.#log.nextSeq <= offer.seal.seq + 1 && stored.nextSeq === this.#firstSeq) return;
+    this.#log = stored;
+    this.#firstSeq = stored.nextSeq;
+    this.#points = [];
+  }
+
+  #stored(): AuditLog {
+    return AuditLog.restore(this.#options, (key) => this.#store.get(key));
   }
 
   /** The shard of the next entry: the one after a tree that is complete. */
