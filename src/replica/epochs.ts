@@ -26,8 +26,9 @@ export class Epochs {
     this.#proposer = handlers.proposer;
   }
 
-  /** Takes up what the ledger says at the start. */
+  /** Takes up what the ledger says at the start, and again when a core of the same epoch was put in the place of one that knew the end of it. */
   begin(): void {
+    this.#announced = 0;
     this.#announceEnd();
     this.#relink();
   }

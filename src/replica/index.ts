@@ -1,5 +1,6 @@
 export { AwaitedHeights } from "./awaited-heights.ts";
 export { CoreDriver, type CoreDriverPorts } from "./core-driver.ts";
+export { Epochs } from "./epochs.ts";
 export { FalseRoots } from "./false-roots.ts";
 export { decodeFrame, encodeFrame, type Frame } from "./frames.ts";
 export { type GuardPorts, initializeGuard, isGuardCurrent } from "./guard-count.ts";
@@ -15,6 +16,7 @@ export { type ReplicaRules, replicaRules } from "./rules.ts";
 export type { CheckedOffer } from "./transfer/check-offer.ts";
 export { LogAdoption } from "./transfer/log-adoption.ts";
 export { decodeOffer, encodeOffer, type Offer } from "./transfer/offer.ts";
+export { Supply } from "./transfer/supply.ts";
 export {
   type BlockEvent,
   DEFAULT_TIMING,

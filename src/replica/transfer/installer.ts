@@ -64,11 +64,12 @@ export class Installer {
     const { participation, epochs, proposer, peers } = this.#handlers;
     const { height } = offer.tip;
     driver.resume(newCore(restored), restored.records);
+    // As at a start: it knows where its epoch ends before it votes.
+    epochs.begin();
     if (participation.isParticipating) driver.step({ type: "participate", above: Math.max(participation.above ?? 0, height) });
     this.#dropOrdered(height);
     proposer.onDecided(height, 0);
     proposer.tellAgain();
-    epochs.begin();
     for (const { height: at, point } of adoption.points) certifier.addPoint(at, point);
     peers.cosign(height);
     reads.proceed();

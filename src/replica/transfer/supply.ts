@@ -1,5 +1,5 @@
 import { LIMITS, type NodeId } from "#base";
-import type { StateSnapshot } from "#state";
+import type { StatePart, StateSnapshot } from "#state";
 import type { Parts } from "../assembly.ts";
 import type { LogRequestFrame } from "../frames.ts";
 import { STORE_KEYS } from "../keys.ts";
@@ -14,6 +14,8 @@ interface Held {
   readonly snapshot: StateSnapshot;
   usedUs: number;
 }
+
+const HASH_BYTES = 32;
 
 /** Gives out state and log to those who are too far behind for blocks (docs/protocols/state-transfer.md). */
 export class Supply {
@@ -37,7 +39,9 @@ export class Supply {
     const held = this.#held.get(height);
     if (held !== undefined) held.usedUs = this.#options.clock.nowUs();
     const part = held?.snapshot.part(path, LIMITS.statePartBytesMax);
-    this.#parts.peers.send(from, { kind: "state-part", height, path, ...(part === undefined ? {} : { part }) });
+    const { serving, peers } = this.#parts;
+    if (part !== undefined) serving.spend(from, bytesOf(part));
+    peers.send(from, { kind: "state-part", height, path, ...(part === undefined ? {} : { part }) });
   }
 
   /** Entries from a place on, within one shard and the bounds of a part, with the proof that they lead to the tree that is asked about. */
@@ -140,4 +144,10 @@ export class Supply {
         return { entry: log.entry(firstSeq, read), proof: log.inclusionProof({ shard, index: 0, size }, read) };
       });
   }
+}
+
+/** What a part takes on the link, but for lengths. */
+function bytesOf(part: StatePart): number {
+  if (part.kind === "branch") return part.hashes.length * HASH_BYTES;
+  return part.items.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
 }
