@@ -30,6 +30,8 @@ export class StateSnapshot {
   readonly #tree: StateTree;
   /** In ascending H(key). */
   readonly #leaves: readonly Leaf[];
+  /** Bytes of keys and values before each leaf, and of all: a few bytes ask about any path, and must not make this node count the state. */
+  readonly #bytesBefore: Float64Array;
 
   /** @param items every key of the tree, in any order */
   constructor(hasher: Hasher, items: Iterable<StateItem>) {
@@ -40,24 +42,28 @@ export class StateSnapshot {
       leaves.push({ ...item, keyHash: stateKeyHash(hasher, item.key) });
     }
     this.#leaves = leaves.sort((left, right) => compare(left.keyHash, right.keyHash));
+    this.#bytesBefore = new Float64Array(leaves.length + 1);
+    for (const [at, { key, value }] of this.#leaves.entries())
+      this.#bytesBefore[at + 1] = (this.#bytesBefore[at] ?? 0) + key.length + value.length;
     this.root = this.#tree.root();
   }
 
   /** What stands at the path; undefined where nothing does. @param bytesMax more than this is given as a branch, but for a single key */
   part(path: Uint8Array, bytesMax: number): StatePart | undefined {
-    const items = this.#below(path);
-    if (items.length === 0) return undefined;
-    const bytes = items.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
-    if (items.length === 1 || bytes <= bytesMax) return { kind: "leaves", items: items.map(({ key, value }) => ({ key, value })) };
+    const { from, to } = this.#below(path);
+    if (from === to) return undefined;
+    const bytes = (this.#bytesBefore[to] ?? 0) - (this.#bytesBefore[from] ?? 0);
+    if (to - from === 1 || bytes <= bytesMax)
+      return { kind: "leaves", items: this.#leaves.slice(from, to).map(({ key, value }) => ({ key, value })) };
     const branch = this.#tree.branch(path);
     invariant(branch !== undefined, "two keys below a path share a branch");
     return { kind: "branch", ...branch };
   }
 
-  #below(path: Uint8Array): readonly Leaf[] {
+  /** The leaves below a path, as indices. */
+  #below(path: Uint8Array): { readonly from: number; readonly to: number } {
     const from = this.#firstWhere((keyHash) => comparePrefix(keyHash, path) >= 0);
-    const to = this.#firstWhere((keyHash) => comparePrefix(keyHash, path) > 0);
-    return this.#leaves.slice(from, to);
+    return { from, to: this.#firstWhere((keyHash) => comparePrefix(keyHash, path) > 0) };
   }
 
   #firstWhere(holds: (keyHash: Uint8Array) => boolean): number {

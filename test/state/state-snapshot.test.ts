@@ -112,6 +112,23 @@ describe("state: a snapshot", () => {
     );
   });
 
+  it("looks at no value to say that a path has too much below it: who asks again and again costs little", () => {
+    let looks = 0;
+    class Watched extends Uint8Array {
+      override get length(): number {
+        looks += 1;
+        return super.length;
+      }
+    }
+    const snapshot = new StateSnapshot(
+      hasher,
+      Array.from({ length: 500 }, (_, at) => ({ key: `key/${at}`, value: new Watched(10) })),
+    );
+    looks = 0;
+    expect(snapshot.part(new Uint8Array(0), 1_000)?.kind).to.equal("branch");
+    expect(looks).to.equal(0);
+  });
+
   it("takes no part of another path, and no more than was wanted", () => {
     const all = Array.from({ length: 40 }, (_, n) => ({ key: `bucket/${n}`, value: Uint8Array.of(n) }));
     const snapshot = new StateSnapshot(hasher, all);
