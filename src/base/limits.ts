@@ -46,6 +46,10 @@ export const LIMITS = {
   offerShardsMax: 64,
   /** Epochs that an offer leads through: a node further behind is set up anew with a newer genesis. */
   offerEpochsMax: 256,
+  /** What a peer has to give in a second of a state transfer, taken over all of it: a poor link carries more, and who dawdles makes way for the next. */
+  transferBytesPerSecondMin: 65_536,
+  /** And for how long it may be slower than that, so that lost frames and a short transfer count for nothing. */
+  transferPatienceMs: 30_000,
   /** Snapshots that a node holds for others at one time. */
   snapshotsMax: 2,
   /** A snapshot that nobody asked about for so long is dropped. */

@@ -16,6 +16,7 @@ export { type ReplicaRules, replicaRules } from "./rules.ts";
 export type { CheckedOffer } from "./transfer/check-offer.ts";
 export { LogAdoption } from "./transfer/log-adoption.ts";
 export { decodeOffer, encodeOffer, type Offer } from "./transfer/offer.ts";
+export { Pace } from "./transfer/pace.ts";
 export { Supply } from "./transfer/supply.ts";
 export {
   type BlockEvent,

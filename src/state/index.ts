@@ -50,6 +50,6 @@ export { parseDataVolume, parseRateLimit } from "./quantities.ts";
 export { type RecordedEntry, resultOfEntry } from "./recorded.ts";
 export { type GrantRecord, grantToCanonical, type Revocation, type ServiceRecord, serviceToCanonical } from "./records.ts";
 export { type StateRules, stateRules } from "./rules.ts";
-export { itemsOf, StateAssembly, type StateItem, type StatePart, StateSnapshot, stateOf } from "./state-snapshot.ts";
+export { itemsOf, partBytes, StateAssembly, type StateItem, type StatePart, StateSnapshot, stateOf } from "./state-snapshot.ts";
 export { STATE_PATH_MAX, StateTree } from "./state-tree.ts";
 export { AUDIT_LEVELS, type AuditLevel, type OpenFields, RISK_LEVELS, type RiskLevel, SCOPES, type Scope } from "./vocabulary.ts";

@@ -20,6 +20,14 @@ export function stateOf(options: LedgerOptions, snapshot: { readonly items: read
   return LedgerState.restore(options, [...items, [STATE_HASH_KEY, encodeCanonical(snapshot.stateHash)]]);
 }
 
+const HASH_BYTES = 32;
+
+/** What a part comes to in bytes: keys and values, or hashes. */
+export function partBytes(part: StatePart): number {
+  if (part.kind === "branch") return part.hashes.length * HASH_BYTES;
+  return part.items.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
+}
+
 interface Leaf extends StateItem {
   readonly keyHash: Uint8Array;
 }

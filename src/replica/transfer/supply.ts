@@ -1,5 +1,5 @@
 import { LIMITS, type NodeId } from "#base";
-import type { StatePart, StateSnapshot } from "#state";
+import { partBytes, type StateSnapshot } from "#state";
 import type { Parts } from "../assembly.ts";
 import type { LogRequestFrame } from "../frames.ts";
 import { STORE_KEYS } from "../keys.ts";
@@ -14,8 +14,6 @@ interface Held {
   readonly snapshot: StateSnapshot;
   usedUs: number;
 }
-
-const HASH_BYTES = 32;
 
 /** Gives out state and log to those who are too far behind for blocks (docs/protocols/state-transfer.md). */
 export class Supply {
@@ -40,7 +38,7 @@ export class Supply {
     if (held !== undefined) held.usedUs = this.#options.clock.nowUs();
     const part = held?.snapshot.part(path, LIMITS.statePartBytesMax);
     const { serving, peers } = this.#parts;
-    if (part !== undefined) serving.spend(from, bytesOf(part));
+    if (part !== undefined) serving.spend(from, partBytes(part));
     peers.send(from, { kind: "state-part", height, path, ...(part === undefined ? {} : { part }) });
   }
 
@@ -144,10 +142,4 @@ export class Supply {
         return { entry: log.entry(firstSeq, read), proof: log.inclusionProof({ shard, index: 0, size }, read) };
       });
   }
-}
-
-/** What a part takes on the link, but for lengths. */
-function bytesOf(part: StatePart): number {
-  if (part.kind === "branch") return part.hashes.length * HASH_BYTES;
-  return part.items.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
 }

@@ -1,11 +1,12 @@
 import { errorCode, type NodeId, type TimerHandle } from "#base";
-import { StateAssembly, type StateItem } from "#state";
+import { partBytes, StateAssembly, type StateItem } from "#state";
 import type { Parts } from "../assembly.ts";
 import type { Frame, StatePartFrame } from "../frames.ts";
 import type { ReplicaOptions, TransferProgress } from "../types.ts";
 import { type CheckedOffer, checkOffer } from "./check-offer.ts";
 import { LogAdoption } from "./log-adoption.ts";
 import { decodeOffer } from "./offer.ts";
+import { Pace } from "./pace.ts";
 
 /** A state and a log that were fetched and proved. */
 export interface Fetched {
@@ -18,6 +19,7 @@ interface Underway {
   readonly peer: NodeId;
   readonly offer: CheckedOffer;
   readonly state: StateAssembly;
+  readonly pace: Pace;
 }
 
 /** How often a part is asked for before another peer is. */
@@ -53,7 +55,7 @@ export class Transfer {
 
   /** An offer from a peer that was asked for blocks. */
   begin(peer: NodeId, bytes: Uint8Array): void {
-    const { hasher, verifier } = this.#options;
+    const { hasher, verifier, clock } = this.#options;
     const { ledger, catchUp } = this.#parts;
     let offer: CheckedOffer;
     try {
@@ -69,7 +71,7 @@ export class Transfer {
       if (!verdicts.every(Boolean)) return this.#fail(peer, undefined, "SYNC_OFFER_INVALID");
       if (offer.tip.height <= ledger.tip.height) return catchUp.resume();
       this.#options.telemetry.log("info", "state transfer", { height: offer.tip.height, entries: offer.seal.seq + 1, peer });
-      this.#underway = { peer, offer, state: new StateAssembly(hasher, offer.stateRoot) };
+      this.#underway = { peer, offer, state: new StateAssembly(hasher, offer.stateRoot), pace: new Pace(clock.nowUs()) };
       this.#next();
     });
   }
@@ -86,7 +88,7 @@ export class Transfer {
     } catch (error) {
       return this.#fail(from, error);
     }
-    this.#next();
+    if (this.#isInTime(underway, partBytes(part))) this.#next();
   }
 
   onLogPart(from: NodeId, part: Extract<Frame, { kind: "log-part" }>): void {
@@ -96,9 +98,10 @@ export class Transfer {
     this.#rest();
     try {
       const { writes } = adoption.accept(underway.offer, part);
+      const bytes = part.entries.reduce((sum, entry) => sum + entry.length, 0);
       // The next request waits for the disk: what is fetched never outruns it.
       this.#parts.writeAhead.append(writes, () => {
-        if (this.#underway === underway) this.#next();
+        if (this.#underway === underway && this.#isInTime(underway, bytes)) this.#next();
       });
     } catch (error) {
       this.#fail(from, error);
@@ -116,6 +119,13 @@ export class Transfer {
     this.#stopped = true;
     this.#rest();
     this.#underway = undefined;
+  }
+
+  /** Ends the attempt when a peer's answers, each in time, come to too little. */
+  #isInTime({ peer, pace }: Underway, bytes: number): boolean {
+    if (pace.keeps(bytes, this.#options.clock.nowUs())) return true;
+    this.#stall(peer);
+    return false;
   }
 
   #answered(from: NodeId): Underway | undefined {
