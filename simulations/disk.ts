@@ -7,6 +7,12 @@ interface PendingWrite {
   readonly operations: readonly WriteOperation[];
 }
 
+/** What tells a node of a write. */
+interface Completion {
+  isDue: boolean;
+  readonly run: () => void;
+}
+
 /** What survives a node: its store's durable content, and the anchor outside the data folder. */
 export interface Platter {
   readonly durable: Map<string, Uint8Array>;
@@ -74,6 +80,8 @@ export class SimulatedStore implements KeyValueStore {
   acknowledgesEarly = false;
   #dead = false;
   #busyUntilUs = 0;
+  /** Writes that the node has not heard of, oldest first. */
+  readonly #completions: Completion[] = [];
 
   constructor(options: { platter: Platter; time: NodeTime; random: SeededRandom; rules?: DiskRules }) {
     this.#rules = options.rules ?? diskRules;
@@ -105,7 +113,9 @@ export class SimulatedStore implements KeyValueStore {
     const now = this.#time.trueUs();
     const startsUs = Math.max(this.#busyUntilUs, now, this.stalledUntilUs);
     this.#busyUntilUs = startsUs + this.syncUs + this.#random.below(this.syncUs);
-    this.#time.after((this.#busyUntilUs - now) / 1_000, () => this.#complete(write, done, trap));
+    const completion: Completion = { isDue: false, run: () => this.#complete(write, done, trap) };
+    this.#completions.push(completion);
+    this.#time.after((this.#busyUntilUs - now) / 1_000, () => this.#onDue(completion));
   }
 
   scan(
@@ -150,6 +160,15 @@ export class SimulatedStore implements KeyValueStore {
     const torn = keepsBatchesWhole ? undefined : this.#pending[kept];
     if (torn !== undefined) this.#persist({ operations: torn.operations.slice(0, Math.ceil(torn.operations.length / 2)) });
     return length - kept;
+  }
+
+  /** A node hears of its writes in the order of the calls, also where what it does waits for less time than before. */
+  #onDue(completion: Completion): void {
+    completion.isDue = true;
+    for (let [first] = this.#completions; first?.isDue === true; [first] = this.#completions) {
+      this.#completions.shift();
+      first.run();
+    }
   }
 
   #complete(write: PendingWrite, done: (error?: Error) => void, trap: WriteTrap | undefined): void {

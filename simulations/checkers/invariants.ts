@@ -1,5 +1,6 @@
 import {
   type Accusation,
+  ByteReader,
   type CertifiedPoint,
   equalBytes,
   faultModelOf,
@@ -178,7 +179,7 @@ export class Checker {
   #isWritten(from: NodeId, { epoch, height, view, type, digest, signature }: SeenVote): boolean {
     const { durable } = this.#options.cluster.node(from).platter;
     const intent = { purpose: votePurpose(type), epoch, height, view, phase: phaseOf(type), digest };
-    return durable.has(`g/${guardKey({ intent, signature })}`) || durable.has(blockKey(height));
+    return durable.has(`g/${guardKey({ intent, signature })}`) || isHeld(durable, height);
   }
 
   /** A5 of elections: one vote in a term, across restarts too (Ongaro & Ousterhout 2014, section 5.2). */
@@ -200,7 +201,7 @@ export class Checker {
   onCosignature(from: NodeId, height: number): void {
     if (!this.#options.honest(from)) return;
     const { platter } = this.#options.cluster.node(from);
-    if (!platter.durable.has(blockKey(height))) this.fail("A4", `${from} cosigned ${height} before it was durable`);
+    if (!isHeld(platter.durable, height)) this.fail("A4", `${from} cosigned ${height} before it was durable`);
   }
 
   /** A8: a node has evidence, on its disk. */
@@ -324,6 +325,12 @@ export class Checker {
 /** Where the store keeps a block. */
 function blockKey(height: number): string {
   return `b/${String(height).padStart(16, "0")}`;
+}
+
+/** Whether a disk holds a block, or held it until it was pruned. */
+function isHeld(durable: ReadonlyMap<string, Uint8Array>, height: number): boolean {
+  const pruned = durable.get("m/pruned");
+  return durable.has(blockKey(height)) || (pruned !== undefined && new ByteReader(pruned).u64() >= height);
 }
 
 function equalStored(left: Uint8Array | undefined, right: Uint8Array | undefined): boolean {

@@ -6,10 +6,11 @@ export const STORE_KEYS = {
   record: (command: string): string => `r/${command}`,
   certifiedOfShard: (shard: string): string => `c/${shard}`,
   statePrefix: "s/",
-  /** Height and seal of the newest multiple of the checkpoint interval. */
+  /** Height and seal of the newest certified multiple of the checkpoint interval, and of those after it. */
   stable: "m/stable",
   /** Values that keys of the state had there, for those that changed since. */
   stablePrefix: "h/",
+  beforeOf: (height: number): string => `h/${String(height).padStart(16, "0")}/`,
   /** Blocks up to this height are gone. */
   pruned: "m/pruned",
   handover: (epoch: number): string => `e/${String(epoch).padStart(16, "0")}`,

@@ -272,6 +272,7 @@ export class Replica {
       ...applied.operations,
       ...driver.expired(applied.height),
       ...this.#certifiedOperations(),
+      ...ledger.stable.drop(certifier.certifiedHeight),
       ...ledger.prune(certifier.certifiedHeight, blocksKept),
     ];
     const cosign = (): void => {

@@ -1,12 +1,28 @@
-import { ByteReader, ByteWriter, type Hasher, type KeyValueStore, QuorumgateError, type StateChange, type WriteOperation } from "#base";
+import {
+  ByteReader,
+  ByteWriter,
+  type Hasher,
+  invariant,
+  type KeyValueStore,
+  QuorumgateError,
+  type StateChange,
+  type WriteOperation,
+} from "#base";
 import { itemsOf, type LedgerState, type StateItem, StateSnapshot } from "#state";
 import { prefixRange, STORE_KEYS } from "../keys.ts";
 
-/** The newest multiple of the checkpoint interval that was applied here. */
+const STABLE_BYTES = 16;
+
+/** A multiple of the checkpoint interval that was applied here. */
 export interface StableHeight {
   readonly height: number;
   /** Of its `block.sealed`. */
   readonly seq: number;
+}
+
+/** A multiple, and the keys that changed since. */
+interface Kept extends StableHeight {
+  readonly changed: Set<string>;
 }
 
 /** A block that was applied, as far as this needs it. */
@@ -20,31 +36,32 @@ export interface AppliedChanges {
 }
 
 /**
- * Keeps what is needed to give out the state as it was at the newest multiple of the checkpoint interval: for each key that changed since, the
- * value of then (docs/protocols/state-transfer.md, S2).
+ * Keeps what is needed to give out the state as it was at the newest certified multiple of the checkpoint interval, and at those after it: for each
+ * key that changed since, the value of then (docs/protocols/state-transfer.md, S2).
  */
 export class StableState {
   readonly #store: KeyValueStore;
-  readonly #changed: Set<string>;
-  #newest: StableHeight | undefined;
+  /** Ascending. */
+  readonly #kept: Kept[];
 
-  private constructor(store: KeyValueStore, changed: Set<string>, newest: StableHeight | undefined) {
+  private constructor(store: KeyValueStore, kept: Kept[]) {
     this.#store = store;
-    this.#changed = changed;
-    this.#newest = newest;
+    this.#kept = kept;
   }
 
   /** Errors: STORAGE_CORRUPT and those of the store. */
   static load(store: KeyValueStore, done: (error: Error | undefined, state?: StableState) => void): void {
-    const changed = new Set<string>();
+    const keys: string[] = [];
     store.scan(
       prefixRange(STORE_KEYS.stablePrefix),
-      (key) => changed.add(key.slice(STORE_KEYS.stablePrefix.length)),
+      (key) => keys.push(key),
       (error) => {
         if (error !== undefined) return done(error);
         try {
           const bytes = store.get(STORE_KEYS.stable);
-          return done(undefined, new StableState(store, changed, bytes === undefined ? undefined : decodeStable(bytes)));
+          const heights = bytes === undefined ? [] : decodeStable(bytes);
+          const kept = heights.map((stable) => ({ ...stable, changed: changedSince(stable.height, keys) }));
+          return done(undefined, new StableState(store, kept));
         } catch (cause) {
           return done(cause instanceof Error ? cause : new Error(String(cause)));
         }
@@ -52,46 +69,73 @@ export class StableState {
     );
   }
 
-  /** Undefined before the first multiple. */
-  get newest(): StableHeight | undefined {
-    return this.#newest;
+  /** The newest multiple that is certified; undefined before the first. */
+  stableAt(certifiedHeight: number): StableHeight | undefined {
+    return this.#kept.findLast(({ height }) => height <= certifiedHeight);
   }
 
   /** What goes into the block's batch. The store still gives the values before the block. */
   operationsFor(applied: AppliedChanges): WriteOperation[] {
-    if (applied.isStable) return this.moveTo({ height: applied.height, seq: applied.sealSeq });
-    if (this.#newest === undefined) return [];
     const operations: WriteOperation[] = [];
     for (const { key } of applied.changes) {
-      if (this.#changed.has(key)) continue;
-      this.#changed.add(key);
-      operations.push({ key: STORE_KEYS.stablePrefix + key, value: encodeBefore(this.#store.get(STORE_KEYS.statePrefix + key)) });
+      const waiting = this.#kept.filter(({ changed }) => !changed.has(key));
+      if (waiting.length === 0) continue;
+      const value = encodeBefore(this.#store.get(STORE_KEYS.statePrefix + key));
+      for (const { height, changed } of waiting) {
+        changed.add(key);
+        operations.push({ key: STORE_KEYS.beforeOf(height) + key, value });
+      }
+    }
+    if (applied.isStable) {
+      this.#kept.push({ height: applied.height, seq: applied.sealSeq, changed: new Set() });
+      operations.push(this.#list());
     }
     return operations;
   }
 
-  /** The state is now that of a multiple: what was kept for the last one goes. */
-  moveTo(newest: StableHeight): WriteOperation[] {
-    const dropped = [...this.#changed].map((key): WriteOperation => ({ key: STORE_KEYS.stablePrefix + key }));
-    this.#changed.clear();
-    this.#newest = newest;
-    return [...dropped, { key: STORE_KEYS.stable, value: encodeStable(newest) }];
+  /** What was kept for multiples below the newest certified one goes: one that is not certified may never be while somebody lacks the one below. */
+  drop(certifiedHeight: number): WriteOperation[] {
+    const newest = this.#kept.findLastIndex(({ height }) => height <= certifiedHeight);
+    if (newest <= 0) return [];
+    const dropped = forgotten(this.#kept.splice(0, newest));
+    return [...dropped, this.#list()];
   }
 
-  /** The state at `newest`, from the present one. Takes as long as hashing all of it. */
-  snapshot(hasher: Hasher, state: LedgerState): StateSnapshot {
-    return new StateSnapshot(hasher, this.#items(state));
+  /** The state is now that of a certified multiple: whatever was kept for others goes. */
+  moveTo(stable: StableHeight): WriteOperation[] {
+    const dropped = forgotten(this.#kept.splice(0, this.#kept.length, { ...stable, changed: new Set() }));
+    return [...dropped, this.#list()];
   }
 
-  *#items(state: LedgerState): IterableIterator<StateItem> {
-    for (const item of itemsOf(state)) if (!this.#changed.has(item.key)) yield item;
-    for (const key of this.#changed) {
-      const bytes = this.#store.get(STORE_KEYS.stablePrefix + key);
+  /** The state at a multiple, from the present one. Takes as long as hashing all of it. */
+  snapshot(height: number, state: LedgerState, hasher: Hasher): StateSnapshot {
+    const kept = this.#kept.find((stable) => stable.height === height);
+    invariant(kept !== undefined, "only a kept height is given out");
+    return new StateSnapshot(hasher, this.#items(kept, state));
+  }
+
+  *#items({ height, changed }: Kept, state: LedgerState): IterableIterator<StateItem> {
+    for (const item of itemsOf(state)) if (!changed.has(item.key)) yield item;
+    for (const key of changed) {
+      const bytes = this.#store.get(STORE_KEYS.beforeOf(height) + key);
       if (bytes === undefined) throw new QuorumgateError("STORAGE_CORRUPT", "a value of the stable state is missing");
       const value = decodeBefore(bytes);
       if (value !== undefined) yield { key, value };
     }
   }
+
+  #list(): WriteOperation {
+    return { key: STORE_KEYS.stable, value: encodeStable(this.#kept) };
+  }
+}
+
+function forgotten(kept: readonly Kept[]): WriteOperation[] {
+  return kept.flatMap(({ height, changed }) => [...changed].map((key) => ({ key: STORE_KEYS.beforeOf(height) + key })));
+}
+
+function changedSince(height: number, keys: readonly string[]): Set<string> {
+  const prefix = STORE_KEYS.beforeOf(height);
+  return new Set(keys.filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length)));
 }
 
 /** u8 1 ‖ value, or u8 0 where the key was not there. */
@@ -103,17 +147,20 @@ function decodeBefore(bytes: Uint8Array): Uint8Array | undefined {
   return bytes[0] === 0 ? undefined : bytes.subarray(1);
 }
 
-function encodeStable({ height, seq }: StableHeight): Uint8Array {
-  return new ByteWriter().u64(height).u64(seq).finish();
+/** u64 height ‖ u64 seq for each. */
+function encodeStable(kept: readonly StableHeight[]): Uint8Array {
+  const writer = new ByteWriter();
+  for (const { height, seq } of kept) writer.u64(height).u64(seq);
+  return writer.finish();
 }
 
-function decodeStable(bytes: Uint8Array): StableHeight {
+function decodeStable(bytes: Uint8Array): StableHeight[] {
   try {
     const reader = new ByteReader(bytes);
-    const stable = { height: reader.u64(), seq: reader.u64() };
+    const stable = Array.from({ length: bytes.length / STABLE_BYTES }, () => ({ height: reader.u64(), seq: reader.u64() }));
     reader.end();
     return stable;
   } catch (cause) {
-    throw new QuorumgateError("STORAGE_CORRUPT", "the stable height does not read", { cause });
+    throw new QuorumgateError("STORAGE_CORRUPT", "the list of stable heights does not read", { cause });
   }
 }

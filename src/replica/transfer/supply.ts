@@ -80,11 +80,11 @@ export class Supply {
   #take(fromHeight: number): Held | undefined {
     const { ledger, certifier } = this.#parts;
     const { hasher, store, clock, telemetry } = this.#options;
-    const { newest } = ledger.stable;
+    const newest = ledger.stable.stableAt(certifier.certifiedHeight);
     if (newest === undefined || newest.height < fromHeight || newest.height > certifier.certifiedHeight) return undefined;
     const block = store.get(STORE_KEYS.block(newest.height));
     if (block === undefined) return undefined;
-    const snapshot = ledger.stable.snapshot(hasher, ledger.state);
+    const snapshot = ledger.stable.snapshot(newest.height, ledger.state, hasher);
     telemetry.log("info", "state held for others", { height: newest.height });
     if (this.#held.size >= LIMITS.snapshotsMax) this.#dropOldest();
     const held = { height: newest.height, sealSeq: newest.seq, block, snapshot, usedUs: clock.nowUs() };
