@@ -26,7 +26,7 @@ function supplyOf(keys: number, valueBytes: number): { readonly supply: Supply; 
   const items = Array.from({ length: keys }, (_, at) => ({ key: `key/${at}`, value: new Uint8Array(valueBytes) }));
   const parts = {
     ledger: {
-      stable: { newest: { height: HEIGHT, seq: 0 }, snapshot: () => new StateSnapshot(nodeHasher, items) },
+      stable: { stableAt: () => ({ height: HEIGHT, seq: 0 }), snapshot: () => new StateSnapshot(nodeHasher, items) },
       log: { locate: () => ({ shard: "2026h2", index: 0 }) },
     },
     certifier: { certifiedHeight: HEIGHT, certified: undefined },
