@@ -4,7 +4,7 @@ import type { Effect } from "./core.ts";
 import type { ConsensusMessage } from "./messages.ts";
 
 /** What the driver is asked about a proposal. */
-export type ProposalCheck = "first-proposal" | "re-proposal" | "decided";
+export type ProposalCheck = "first-proposal" | "earlier-proposal" | "re-proposal" | "decided";
 
 /** The driver's answer to a check, a validation or a wish to sign. */
 type Answer = readonly boolean[] | boolean | Uint8Array | undefined;

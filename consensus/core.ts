@@ -53,7 +53,7 @@ export type Effect =
       readonly type: "validate";
       readonly id: number;
       readonly proposal: Proposal;
-      readonly check: "first-proposal" | "re-proposal" | "decided";
+      readonly check: "first-proposal" | "earlier-proposal" | "re-proposal" | "decided";
     }
   | { readonly type: "sign"; readonly id: number; readonly intent: SignIntent; readonly body: Uint8Array }
   | { readonly type: "append"; readonly record: WalRecord; readonly promise?: boolean }

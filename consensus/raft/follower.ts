@@ -99,7 +99,8 @@ export class Follower {
     if (!namesCertified(proposal)) return;
     const { term } = state;
     this.#validating = true;
-    state.validate(proposal, originView === term ? "first-proposal" : "re-proposal", (valid) => {
+    // An older term's entry may be one that everybody refused, its proposer's clock being wrong: a longer log wins elections, no matter what is in it.
+    state.validate(proposal, originView === term ? "first-proposal" : "earlier-proposal", (valid) => {
       this.#validating = false;
       const stands = state.term === term && state.leader === from && log.point(height - 1)?.digest === proposal.header.parent;
       const isNew = log.point(height)?.digest !== proposal.digest && height > log.tip.height;

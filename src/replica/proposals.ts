@@ -36,8 +36,11 @@ export interface ProposalsOptions {
   readonly rules: Pick<ReplicaRules, "verifiesCommands" | "isTimely">;
 }
 
-/** How strictly a proposal is checked: the clock only at its first proposal, signatures never again once a quorum voted. */
-export type ProposalCheck = "first-proposal" | "re-proposal" | "decided";
+/**
+ * How strictly a proposal is checked: the clock only at its first proposal, signatures never again once a quorum voted. An earlier proposal is one
+ * that a quorum need not have taken: it may lie as far back as it likes, but no further ahead than a first one.
+ */
+export type ProposalCheck = "first-proposal" | "earlier-proposal" | "re-proposal" | "decided";
 
 interface ReadBatch {
   readonly commands: readonly SignedCommand[];
@@ -87,7 +90,7 @@ export class Proposals {
 
   /** Whether a replica may vote for the proposal: bytes, root, signatures, and for a first proposal the clock and what it says is certified. */
   validate(proposal: Proposal, check: ProposalCheck, done: (valid: boolean) => void): void {
-    if (check === "first-proposal" && !this.#isTimely(proposal)) return done(false);
+    if (!this.#isTimely(proposal, check)) return done(false);
     const batch = this.#readBatch(proposal);
     if (batch === undefined) return done(false);
     if (check === "decided") {
@@ -126,9 +129,11 @@ export class Proposals {
     return new Set(undecided.flatMap(({ batch }) => batch.map((encoded) => leafKey(hashLeaf(hasher, encoded)))));
   }
 
-  #isTimely(proposal: Proposal): boolean {
+  #isTimely(proposal: Proposal, check: ProposalCheck): boolean {
     const { clock, rules } = this.#options;
-    return rules.isTimely(Math.abs(proposal.header.timeUs - clock.nowUs()));
+    const aheadUs = proposal.header.timeUs - clock.nowUs();
+    if (check === "first-proposal") return rules.isTimely(Math.abs(aheadUs));
+    return check !== "earlier-proposal" || rules.isTimely(Math.max(0, aheadUs));
   }
 
   #readBatch(proposal: Proposal): ReadBatch | undefined {

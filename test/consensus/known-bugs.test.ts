@@ -274,4 +274,23 @@ describe("a Raft cluster", () => {
     expect(cluster.violations).to.deep.equal([]);
     expect(cluster.halts).to.deep.equal([]);
   });
+
+  it("takes no entry unseen that was refused in its own term: its proposer wins again, its log being longer", () => {
+    const cluster = new RaftCluster({ weights: [1, 1, 1] });
+    const old = cluster.elect();
+    // Nobody shows that a quorum took an entry of an earlier term: it is not above the clock.
+    cluster.isValid = (_node, proposal, check) => check === "re-proposal" || proposal.header.proposer !== old.id;
+    cluster.passes = (from, _to, message) => message.type !== "vote-request" || from === old.id;
+    cluster.order(1);
+    cluster.run(10_000);
+    cluster.passes = () => true;
+    cluster.run(10_000);
+    cluster.order(1);
+    cluster.run(1_000);
+    const proposers = new Set(cluster.nodes.flatMap(({ blocks }) => [...blocks.values()].map(({ proposal }) => proposal.header.proposer)));
+    expect(proposers.size).to.equal(1);
+    expect(proposers.has(old.id)).to.equal(false);
+    expect(cluster.violations).to.deep.equal([]);
+    expect(cluster.halts).to.deep.equal([]);
+  });
 });

@@ -69,7 +69,7 @@ export class RaftCluster {
   delayMs = 0;
   /** True when a message passes. */
   passes: (from: NodeId, to: NodeId, message: ConsensusMessage) => boolean = () => true;
-  isValid: (node: NodeId, proposal: Proposal) => boolean = () => true;
+  isValid: (node: NodeId, proposal: Proposal, check: Extract<Effect, { type: "validate" }>["check"]) => boolean = () => true;
   readonly random: SeededRandom;
   readonly #options: RaftClusterOptions;
   #wanted = new Map<NodeId, Extract<Effect, { type: "want-proposal" }>>();
@@ -270,7 +270,7 @@ export class RaftCluster {
       case "cancel-timer":
         return void node.timers.delete(effect.name);
       case "validate":
-        return this.feed(node.id, { type: "validated", id: effect.id, valid: this.isValid(node.id, effect.proposal) });
+        return this.feed(node.id, { type: "validated", id: effect.id, valid: this.isValid(node.id, effect.proposal, effect.check) });
       case "want-proposal":
         return void this.#wanted.set(node.id, effect);
       case "decide":

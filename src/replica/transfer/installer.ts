@@ -66,7 +66,8 @@ export class Installer {
     driver.resume(newCore(restored), restored.records);
     // As at a start: it knows where its epoch ends before it votes.
     epochs.begin();
-    if (participation.isParticipating) driver.step({ type: "participate", above: Math.max(participation.above ?? 0, height) });
+    // The floor that it had, and no other: whoever forgot nothing needs nobody to tell it what it promised.
+    if (participation.isParticipating) driver.step({ type: "participate", above: participation.above ?? 0 });
     this.#dropOrdered(height);
     proposer.onDecided(height, 0);
     proposer.tellAgain();
