@@ -48,6 +48,8 @@ interface Seen {
 }
 
 interface Answered {
+  /** Who acknowledged it. */
+  readonly node: NodeId;
   readonly hash: Hash;
   readonly record: OrderedRecord;
 }
@@ -232,7 +234,7 @@ export class Checker {
     const replicas = cluster.nodes.flatMap(({ id, replica, halted, platter }) =>
       honest(id) && replica !== undefined && halted === undefined && platter.damaged.size === 0 ? [{ id, replica }] : [],
     );
-    const answered = operations.flatMap(({ signed, record }) => (record === undefined ? [] : [{ hash: signed.hash, record }]));
+    const answered = operations.flatMap(({ node, signed, record }) => (record === undefined ? [] : [{ node, hash: signed.hash, record }]));
     const hashes = [...new Set(operations.map(({ signed }) => signed.hash))];
     const [first] = replicas;
     if (first !== undefined) this.#checkAuthority(first.replica, hashes);
@@ -267,19 +269,32 @@ export class Checker {
 
   /** A4: acknowledged is durable, and the same everywhere. What is stored alike was compared already. */
   #checkAnswers(id: NodeId, replica: Replica, answered: readonly Answered[]): void {
-    for (const { hash, record } of answered) {
+    for (const answer of answered) {
+      const { hash, record } = answer;
       const bytes = this.#stored(id, hash);
       if (bytes !== undefined && equalStored(bytes, this.#compared.get(record))) continue;
       const stored = replica.find(hash);
-      // A refusal without an entry has no proof, so who took over a state does not know of it.
-      if (stored === undefined && record.seq === undefined && this.#hasSkipped(id, record.height)) continue;
-      if (stored === undefined || stored.seq !== record.seq || stored.outcome !== record.outcome || stored.height !== record.height)
+      const isSame = stored?.seq === record.seq && stored?.outcome === record.outcome && stored?.height === record.height;
+      if (!isSame && this.#isUnknowable(id, stored, answer)) continue;
+      if (!isSame)
         this.fail(
           "A4",
           `${id} does not hold what was acknowledged: ${hash.slice(0, 8)}, ${record.outcome} at ${record.height}, but ${stored?.outcome ?? "nothing"}`,
         );
       else if (bytes !== undefined) this.#compared.set(record, bytes);
     }
+  }
+
+  /**
+   * A refusal without an entry has no proof, so who took over a state does not know of it, and keeps a later refusal of the same command as its
+   * first (docs/protocols/state-transfer.md, I5). Of two such refusals the later one may stand only where the height of the earlier one was skipped;
+   * and nobody keeps as a first answer that there was one before.
+   */
+  #isUnknowable(id: NodeId, stored: OrderedRecord | undefined, { node, record }: Answered): boolean {
+    if (!isBareRefusal(record)) return false;
+    if (stored === undefined) return this.#hasSkipped(id, record.height);
+    if (!isBareRefusal(stored) || stored.code === "COMMAND_DUPLICATE" || record.code === "COMMAND_DUPLICATE") return false;
+    return stored.height > record.height ? this.#hasSkipped(id, record.height) : this.#hasSkipped(node, stored.height);
   }
 
   #hasSkipped(id: NodeId, height: number): boolean {
@@ -320,6 +335,11 @@ export class Checker {
       this.fail("L1", `the log of ${id} does not read: ${cause instanceof Error ? cause.message : String(cause)}`);
     }
   }
+}
+
+/** Whether nothing stands in the log for it. */
+function isBareRefusal({ seq, outcome }: OrderedRecord): boolean {
+  return seq === undefined && outcome === "refused";
 }
 
 /** Where the store keeps a block. */

@@ -6,6 +6,7 @@ export { decodeFrame, encodeFrame, type Frame } from "./frames.ts";
 export { type GuardPorts, initializeGuard, isGuardCurrent } from "./guard-count.ts";
 export { type HeardVote, HeardVotes } from "./heard-votes.ts";
 export { LeaderRate } from "./leader-rate.ts";
+export { Ledger } from "./ledger.ts";
 export type { EntryProof, LogReader } from "./log-reader.ts";
 export { Mempool } from "./mempool.ts";
 export type { ProposalSlot } from "./proposals.ts";

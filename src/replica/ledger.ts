@@ -166,7 +166,7 @@ export class Ledger {
     const applied = this.#state.apply({ header, digest, commands: block.commands });
     const { height, timeUs, proposer, originView } = header;
     const appended = this.#log.append({ height, timeUs, proposer, originView, digest, algorithm: this.genesis.engine }, applied.entries);
-    const records = recordsOf(header, applied, appended).map((record) => this.#firstAnswer(record));
+    const records = recordsOf(header, applied, appended).flatMap((record) => this.#firstAnswer(record));
     this.#tip = { height: header.height, digest, timeUs: header.timeUs, view: block.certificate.view, certificate: block.certificate };
     const message = encodeMessage({ type: "block", headerBytes, batch, certificate: block.certificate });
     const operations: WriteOperation[] = [
@@ -304,8 +304,12 @@ export class Ledger {
    * A command that was ordered twice is refused the second time, but its first answer stays the answer, for who asks later and for who still
    * waits. That answer may have been a refusal itself: an id that other bytes had spent is refused as often as it is tried.
    */
-  #firstAnswer(record: OrderedRecord): OrderedRecord {
-    return record.outcome === "refused" && this.#keepsFirstAnswer ? (this.find(record.command) ?? record) : record;
+  #firstAnswer(record: OrderedRecord): OrderedRecord[] {
+    if (record.outcome !== "refused" || !this.#keepsFirstAnswer) return [record];
+    const first = this.find(record.command);
+    if (first !== undefined) return [first];
+    // The first answer was given in a block that this node skipped: that there was one is no answer (docs/protocols/state-transfer.md, I5).
+    return record.code === "COMMAND_DUPLICATE" ? [] : [record];
   }
 }
 
