@@ -121,6 +121,8 @@ export interface CoreSnapshot {
   /** Undefined while nobody leads. */
   readonly leader: NodeId | undefined;
   readonly phase: "idle" | "proposed" | "prepared" | "changing-view" | "following";
+  /** Whether this node's word counts: nothing that it promised or decided before may be forgotten. */
+  readonly participates: boolean;
   /** Members whose vote or view change this node still waits for; empty when it waits for nobody. */
   readonly waitingFor: readonly NodeId[];
   readonly weightPresent: number;

@@ -54,6 +54,7 @@ class PbftCore extends VotingCore<PbftState> {
       view,
       leader,
       phase: this.#phase(),
+      participates: state.participates,
       waitingFor: this.#isWaiting() ? settings.membership.members.map((member) => member.id).filter((id) => !present.includes(id)) : [],
       weightPresent: weightOf(settings.membership, present),
       weightNeeded: Math.floor((2 * state.total) / 3) + 1,

@@ -77,7 +77,8 @@ class RaftCore implements Core {
       view: state.term,
       leader: state.leader,
       phase: this.#phase(),
-      waitingFor: waits ? state.voters.all().filter((id) => !present.includes(id)) : [],
+      participates: state.participates,
+      waitingFor: this.#recall.isAsking ? this.#recall.missing : waits ? state.voters.all().filter((id) => !present.includes(id)) : [],
       weightPresent: weightOf(membership, present),
       weightNeeded: Math.floor(totalWeight(membership) / 2) + 1,
     };

@@ -14,11 +14,21 @@ export class Recall {
     this.#onSettled = onSettled;
   }
 
+  /** True while this node's word does not count for want of answers. */
+  get isAsking(): boolean {
+    return !this.#state.settled && this.#state.participatesAbove !== undefined;
+  }
+
+  /** Who has not answered. */
+  get missing(): readonly NodeId[] {
+    return this.#state.others().filter((node) => !this.#answers.has(node));
+  }
+
   /** Asks everybody who has not answered, and again until they did. */
   ask(): void {
+    if (!this.isAsking) return;
     const state = this.#state;
-    if (state.settled || state.participatesAbove === undefined) return;
-    const missing = state.others().filter((node) => !this.#answers.has(node));
+    const { missing } = this;
     for (const node of missing) state.send(node, { type: "recall-request", incarnation: state.settings.seed });
     if (missing.length > 0) state.setTimer("retransmit", state.settings.timing.electionTimeoutMs);
     this.check();
@@ -40,8 +50,7 @@ export class Recall {
   check(): void {
     const state = this.#state;
     const answers = [...this.#answers.values()];
-    if (state.settled || state.participatesAbove === undefined) return;
-    if (state.others().some((node) => !this.#answers.has(node))) return;
+    if (state.settled || state.participatesAbove === undefined || this.missing.length > 0) return;
     const height = Math.max(state.participatesAbove, ...answers.map((answer) => answer.height));
     if (state.log.tip.height < height) return;
     state.settled = true;

@@ -66,6 +66,7 @@ class TendermintCore extends VotingCore<TendermintState> {
       view: round,
       leader: proposer,
       phase: !state.mayVote() ? "following" : step === "precommit" ? "prepared" : step === "prevote" ? "proposed" : "idle",
+      participates: state.participates,
       waitingFor: !waits ? [] : step === "propose" ? [proposer] : members.filter((id) => !present.includes(id)),
       weightPresent: settings.membership.members.reduce((sum, { id, weight }) => sum + (present.includes(id) ? weight : 0), 0),
       weightNeeded: Math.floor((2 * total) / 3) + 1,

@@ -241,7 +241,8 @@ export class Replica {
   get #mode(): ReplicaMode {
     if (this.#life !== "running") return this.#life;
     if (findMember(this.#parts.ledger.membership, this.#options.self) === undefined) return "following";
-    return this.#participation.isParticipating ? "participating" : "recovering";
+    const participates = this.#participation.isParticipating && this.#parts.driver.snapshot().participates;
+    return participates ? "participating" : "recovering";
   }
 
   get #isOver(): boolean {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { verifyReceipt } from "#audit";
 import { parseHash, parseSubjectId } from "#base";
-import type { SecurityGateway } from "#gateway";
+import type { NodeStatus, SecurityGateway } from "#gateway";
 import { type ClientHistory, checkClientHistory } from "#simulations";
 import { type ProcessCluster, QUESTION } from "./process-cluster.ts";
 
@@ -77,16 +77,23 @@ export async function settled(cluster: ProcessCluster, nodes: readonly number[],
   return false;
 }
 
-/** Waits until a node takes part again. */
-export async function rejoined(cluster: ProcessCluster, node: number): Promise<void> {
+/** Waits until a node's status is as wanted. @throws Error with what every node says, when it does not become so */
+export async function reached(cluster: ProcessCluster, node: number, is: (status: NodeStatus) => boolean, wanted: string): Promise<void> {
   const end = Date.now() + 40_000;
-  while ((await cluster.status(node))?.mode !== "participating") {
+  for (;;) {
+    const status = await cluster.status(node);
+    if (status !== undefined && is(status)) return;
     if (Date.now() > end) {
       const statuses = await Promise.all(cluster.nodes.map((other) => cluster.status(other)));
-      throw new Error(`node-${node} did not take part again: ${JSON.stringify(statuses)}`);
+      throw new Error(`node-${node} ${wanted}: it did not come to that: ${JSON.stringify(statuses)}`);
     }
     await sleep(200);
   }
+}
+
+/** Waits until a node takes part again. */
+export function rejoined(cluster: ProcessCluster, node: number): Promise<void> {
+  return reached(cluster, node, ({ mode }) => mode === "participating", "takes part again");
 }
 
 function sample<T>(items: readonly T[], count: number): T[] {

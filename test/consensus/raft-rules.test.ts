@@ -285,13 +285,14 @@ describe("a node of raft without memory", () => {
     cluster.restart(lost.id, { forgetsAll: true });
     cluster.run(3_000);
     // With one node away for good it stays out: nobody else can lead without it either.
-    expect(lost.core.snapshot().phase).to.equal("following");
+    expect(lost.core.snapshot()).to.include({ phase: "following", participates: false });
+    expect(lost.core.snapshot().waitingFor, "whose answer is missing").to.deep.equal([other.id]);
     cluster.restart(other.id);
     for (let round = 0; round < 10; round++) {
       cluster.order(1);
       cluster.run(600);
     }
-    expect(lost.core.snapshot().phase).to.equal("idle");
+    expect(lost.core.snapshot()).to.include({ phase: "idle", participates: true });
     expect(lost.tip.height).to.equal(leader.tip.height);
     expectAgreement(cluster);
   });
