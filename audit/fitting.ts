@@ -12,6 +12,7 @@ import {
   toHash,
 } from "#base";
 import { DELEGATION_MAX, ENTRY_TEXT_MAX, type EntryBlock, type EntryPlace, encodeEntry } from "./entry.ts";
+import { REPLACEABLE, withheldMark } from "./withheld.ts";
 
 /** Bytes that an entry names by their hash: `objects/<sha256>` of an export. */
 export interface WithheldObject {
@@ -23,12 +24,7 @@ export interface WithheldObject {
 export interface FittedEntry {
   readonly bytes: Uint8Array;
   readonly objects: readonly WithheldObject[];
-  /** True when the entry says all that its draft said. */
-  readonly isWhole: boolean;
 }
-
-/** Fields without a bound of their own, in the order in which they make room. */
-const REPLACEABLE = ["content", "capability", "personal"] as const;
 
 /**
  * Encodes an entry and never refuses one: a command was ordered already, and a log that throws here would stop every replica at once.
@@ -44,10 +40,10 @@ export function encodeFitted(hasher: Hasher, draft: EntryDraft, block: EntryBloc
     if (field !== undefined && value !== undefined) {
       const object = withhold(hasher, value);
       objects.push(object);
-      candidate = { ...candidate, [field]: { withheld: { bytes: object.bytes.length, sha256: object.hash } } };
+      candidate = { ...candidate, [field]: withheldMark({ bytes: object.bytes.length, hash: object.hash }) };
     }
     const bytes = tryEncode(candidate, block, place);
-    if (bytes !== undefined) return { bytes, objects, isWhole: candidate === draft };
+    if (bytes !== undefined) return { bytes, objects };
   }
   invariant(false, "an entry of bounded fields fits");
 }

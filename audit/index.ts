@@ -46,3 +46,4 @@ export { GrowingTree, subtreeHashes, type TileListener, type TileLookup } from "
 export { type BundleOptions, type BundleReader, exportPaths, verifyBundle } from "./verify-bundle.ts";
 export type { VerifyOptions } from "./verify-note.ts";
 export { verifyCheckpoint, verifyReceipt } from "./verify-receipt.ts";
+export { isNamed, objectsOf, type Withheld, wholeEntry, withheldIn } from "./withheld.ts";

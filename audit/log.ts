@@ -27,8 +27,6 @@ export interface AppendedEntry {
   readonly bytes: Uint8Array;
   /** SHA-256(0x00 ‖ bytes). */
   readonly leafHash: Uint8Array;
-  /** True when it says all that its draft said, and nothing was withheld for want of room. */
-  readonly isWhole: boolean;
 }
 
 /** What appending a block gives. */
@@ -262,13 +260,13 @@ export class AuditLog {
     const { shard } = this.#point;
     const seq = this.#nextSeq;
     const index = this.#tree.size;
-    const { bytes, objects, isWhole } = encodeFitted(hasher, draft, block, {
+    const { bytes, objects } = encodeFitted(hasher, draft, block, {
       seq,
       previousHash: this.#rules.chainsTo(this.#lastEntryHash),
     });
     const leafHash = this.#store(bytes, writes);
     for (const object of objects) writes.push({ key: LOG_KEYS.object(object.hash), value: object.bytes });
-    return { seq, index, shard, bytes, leafHash, isWhole };
+    return { seq, index, shard, bytes, leafHash };
   }
 
   #store(bytes: Uint8Array, writes: WriteOperation[]): Uint8Array {

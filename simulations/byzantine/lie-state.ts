@@ -53,9 +53,11 @@ function lieAboutPart(frame: Extract<Supplied, { kind: "state-part" }>, random: 
 
 function lieAboutLog(frame: Extract<Supplied, { kind: "log-part" }>, random: SeededRandom): Supplied | undefined {
   const at = random.below(frame.entries.length);
-  switch (random.below(5)) {
+  switch (random.below(6)) {
     case 0:
       return undefined;
+    case 5:
+      return { ...frame, objects: [...frame.objects.slice(1), Uint8Array.of(at)] };
     case 1:
       return { ...frame, entries: [] };
     case 2:

@@ -42,6 +42,8 @@ export const LIMITS = {
   statePartBytesMax: 1_048_576,
   /** Entries in one part of the log, beside the bound on its bytes. */
   logPartEntriesMax: 4_096,
+  /** Bytes that an entry names because they would not have fitted: what a command of 32 KiB comes to with all that explains its answer. */
+  entryObjectBytesMax: 1_048_576,
   /** Shards that an offer proves: two a year for 32 years. */
   offerShardsMax: 64,
   /** Epochs that an offer leads through: a node further behind is set up anew with a newer genesis. */

@@ -55,7 +55,7 @@ export type Frame =
   | { readonly kind: "state-request"; readonly height: number; readonly path: Uint8Array }
   | StatePartFrame
   | LogRequestFrame
-  | { readonly kind: "log-part"; readonly seq: number; readonly entries: readonly Uint8Array[]; readonly proof: readonly Uint8Array[] };
+  | LogPartFrame;
 
 /** The part of the state at a path; none when that node holds the snapshot no more. */
 export interface StatePartFrame {
@@ -74,6 +74,16 @@ export interface LogRequestFrame {
   readonly last: number;
   /** Of the shard's tree that the proof leads to. */
   readonly size: number;
+}
+
+/** Entries of a shard from a number on. */
+export interface LogPartFrame {
+  readonly kind: "log-part";
+  readonly seq: number;
+  readonly entries: readonly Uint8Array[];
+  readonly proof: readonly Uint8Array[];
+  /** The bytes that these entries name because they did not fit, in the order in which they are named. */
+  readonly objects: readonly Uint8Array[];
 }
 
 const KINDS = [
@@ -138,7 +148,7 @@ export function encodeFrame(frame: Frame): Uint8Array {
     case "log-request":
       return writer.u64(frame.seq).u64(frame.last).u64(frame.size).finish();
     case "log-part":
-      return writeHashes(writeList(writer.u64(frame.seq), frame.entries), frame.proof).finish();
+      return writeList(writeHashes(writeList(writer.u64(frame.seq), frame.entries), frame.proof), frame.objects).finish();
   }
 }
 
@@ -224,6 +234,7 @@ function readFields(reader: ByteReader, kind: Exclude<(typeof KINDS)[number], "c
         seq: reader.u64(),
         entries: readList(reader, { countMax: LIMITS.logPartEntriesMax, bytesMax: LIMITS.entryBytesMax }),
         proof: readHashes(reader),
+        objects: readList(reader, { countMax: LIMITS.logPartEntriesMax, bytesMax: LIMITS.entryObjectBytesMax }),
       };
   }
 }

@@ -1,4 +1,4 @@
-import { type AppendedBlock, AuditLog, type AuditLogOptions, type LogPoint, parseEntry } from "#audit";
+import { type AppendedBlock, AuditLog, type AuditLogOptions, type LogPoint, parseEntry, wholeEntry } from "#audit";
 import {
   type AppliedBlock,
   ByteReader,
@@ -175,10 +175,7 @@ export class Ledger {
       ...applied.changes.map((change) => ({ ...change, key: STORE_KEYS.statePrefix + change.key })),
       ...appended.writes,
       // Those of an earlier height are recorded already.
-      ...this.#recordOperations(
-        records.filter((record) => record.height === height),
-        appended,
-      ),
+      ...records.filter((record) => record.height === height).map(recordOperation),
       { key: STORE_KEYS.tip, value: encodeTip(this.#tip) },
       { key: STORE_KEYS.point(header.height), value: encodePoint(appended.checkpoint) },
       { key: STORE_KEYS.point(header.height - POINTS_KEPT) },
@@ -283,18 +280,9 @@ export class Ledger {
     return this.#store.get(STORE_KEYS.block(height));
   }
 
-  /** A record is the number of its entry, from which the rest follows; in full only where there is no entry, or one that had no room for all. */
-  #recordOperations(records: readonly OrderedRecord[], appended: AppendedBlock): WriteOperation[] {
-    const firstSeq = appended.entries[0]?.seq ?? 0;
-    return records.map((record) => {
-      const { command, seq } = record;
-      const isWhole = seq !== undefined && appended.entries[seq - firstSeq]?.isWhole === true;
-      return { key: STORE_KEYS.record(command), value: isWhole ? u64be(seq) : encodeRecord(record) };
-    });
-  }
-
   #recordOfEntry(command: Hash, seq: number): OrderedRecord {
-    const entry = parseEntry(this.#log.entry(seq, (key) => this.#store.get(key)));
+    const read = (key: string): Uint8Array | undefined => this.#store.get(key);
+    const entry = wholeEntry(parseEntry(this.#log.entry(seq, read)), read);
     if (entry.command !== command) throw new QuorumgateError("STORAGE_CORRUPT", "a record names the entry of another command");
     const { height, timeUs } = entry.block;
     return { command, height, timeUs, seq, ...resultOfEntry(entry, entry.block) };
@@ -347,6 +335,12 @@ function recordsOf(header: { height: number; timeUs: number }, applied: AppliedB
       ...(seq === undefined ? {} : { seq }),
     };
   });
+}
+
+/** A record is the number of its entry, from which the rest follows; in full only where there is no entry. */
+function recordOperation(record: OrderedRecord): WriteOperation {
+  const { command, seq } = record;
+  return { key: STORE_KEYS.record(command), value: seq === undefined ? encodeRecord(record) : u64be(seq) };
 }
 
 function prunedOperation(height: number): WriteOperation {

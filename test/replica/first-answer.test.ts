@@ -1,8 +1,23 @@
 import { expect } from "chai";
-import { encodeGenesis, encodeHeader, type SignedCommand, type WriteOperation } from "#base";
-import { Ledger, type OrderedRecord } from "#replica";
+import { AuditLog, objectsOf } from "#audit";
+import {
+  type CanonicalObject,
+  encodeGenesis,
+  encodeHeader,
+  type Hash,
+  LIMITS,
+  parseHash,
+  parseNodeId,
+  type SignedCommand,
+  type WriteOperation,
+} from "#base";
+import { Ledger, LogAdoption, type OrderedRecord } from "#replica";
+import { itemsOf } from "#state";
 import { MemoryStore } from "#storage";
-import { hasher, LedgerKit } from "../state/ledger-kit.ts";
+import { draftOf, sealedDraft } from "../audit/log-kit.ts";
+import { hasher, LedgerKit, SECOND } from "../state/ledger-kit.ts";
+
+type Reader = Pick<MemoryStore, "get">;
 
 describe("replica: the first answer to a command", () => {
   let kit: LedgerKit;
@@ -10,18 +25,27 @@ describe("replica: the first answer to a command", () => {
   let ledger: Ledger;
   beforeEach(async () => {
     kit = new LedgerKit();
-    store = new MemoryStore();
-    ledger = await new Promise<Ledger>((resolve, reject) =>
-      Ledger.load({ genesisBytes: encodeGenesis(kit.genesis), hasher, store }, (error, loaded) =>
-        loaded === undefined ? reject(error ?? new Error("no ledger")) : resolve(loaded),
-      ),
-    );
+    [store, ledger] = await opened();
   });
 
+  /** What stands in the store, or a new one. */
+  async function opened(at: MemoryStore = new MemoryStore()): Promise<[MemoryStore, Ledger]> {
+    const loaded = await new Promise<Ledger>((resolve, reject) =>
+      Ledger.load({ genesisBytes: encodeGenesis(kit.genesis), hasher, store: at }, (error, result) =>
+        result === undefined ? reject(error ?? new Error("no ledger")) : resolve(result),
+      ),
+    );
+    return [at, loaded];
+  }
+
   /** Applies and writes the next block. @param without commands whose records stay away, as where a transferred state took the block's place */
-  async function decide(commands: readonly SignedCommand[], without: readonly SignedCommand[] = []): Promise<readonly OrderedRecord[]> {
-    const { header, digest } = kit.block(commands);
-    kit.apply(commands);
+  async function decide(
+    commands: readonly SignedCommand[],
+    without: readonly SignedCommand[] = [],
+    laterUs: number = SECOND,
+  ): Promise<readonly OrderedRecord[]> {
+    const { header, digest } = kit.block(commands, laterUs);
+    kit.apply(commands, laterUs);
     const proposal = { header, digest, headerBytes: encodeHeader(header), batch: [], certifiedProof: new Uint8Array(0) };
     const certificate = { epoch: 0, height: header.height, view: 0, digest, votes: [] };
     const { operations, records } = ledger.apply({ proposal, certificate, commands });
@@ -32,6 +56,35 @@ describe("replica: the first answer to a command", () => {
 
   function write(operations: readonly WriteOperation[]): Promise<void> {
     return new Promise((resolve, reject) => store.write(operations, (error) => (error === undefined ? resolve() : reject(error))));
+  }
+
+  /** A node without blocks takes over the state as it is, with the log of the node before or another one. */
+  async function transferred(log: AuditLog = ledger.log, from: Reader = store): Promise<void> {
+    const { tip, state } = ledger;
+    const block = ledger.encodedBlock(tip.height) ?? new Uint8Array(0);
+    [store, ledger] = await opened();
+    const read = (key: string): Uint8Array | undefined => from.get(key);
+    const seq = log.nextSeq - 1;
+    const { shard, size, root } = log.point;
+    const seal = { seq, entry: log.entry(seq, read) };
+    const trees = new Map([[shard, { size, root: parseHash(root) }]]);
+    const offer = { tip, block, seal, trees, stateHash: state.stateHash, stateRoot: state.stateRoot(), handovers: [], claims: [] };
+    const adoption = new LogAdoption(ledger.logOptions, store);
+    const entries = Array.from({ length: size }, (_, at) => log.entry(at, read));
+    const objects = entries.flatMap((entry) => objectsOf(entry, read));
+    expect(adoption.next(offer)).to.deep.equal({ seq: 0, last: seq, size });
+    await write(adoption.accept(offer, { entries, objects, proof: [] }).writes);
+    await write(ledger.install(offer, { items: [...itemsOf(state)], adoption }));
+  }
+
+  /** A log in which a command's entry had no room for all, as no kind of command of today brings one about. */
+  function logOf(command: Hash, explanation: CanonicalObject): [AuditLog, Reader] {
+    const log = AuditLog.empty(ledger.logOptions);
+    const { height, timeUs, digest } = ledger.tip;
+    const block = { height, timeUs, proposer: parseNodeId("node-1"), digest, originView: 0, algorithm: "pbft" };
+    const content = { action: "authorize", explanation };
+    const { writes } = log.append(block, [draftOf("large", { command, content }), sealedDraft(height, timeUs)]);
+    return [log, new Map(writes.flatMap(({ key, value }) => (value === undefined ? [] : [[key, value] as const])))];
   }
 
   it("stays the answer when the command is ordered again", async () => {
@@ -57,5 +110,26 @@ describe("replica: the first answer to a command", () => {
     const [refused] = await decide([other]);
     expect(refused).to.include({ height: 3, outcome: "refused", code: "COMMAND_REPLAYED" }).and.not.to.have.property("seq");
     expect(ledger.find(other.hash)).to.deep.equal(refused);
+  });
+
+  it("is the same after a transfer, and when the command is ordered once more there, even where it has expired since", async () => {
+    await decide([kit.register("trader"), kit.grant("trader")]);
+    const command = kit.authorize("trader");
+    const [first] = await decide([command]);
+    await transferred();
+    expect(ledger.find(command.hash)).to.deep.equal(first);
+    expect(await decide([command])).to.deep.equal([first]);
+    expect(await decide([command], [], 3_600 * SECOND)).to.deep.equal([first]);
+    expect(ledger.find(command.hash)).to.deep.equal(first);
+  });
+
+  it("is whole after a transfer for a command whose entry had no room for it", async () => {
+    const command = kit.authorize("trader");
+    await decide([]);
+    const reason = "x".repeat(LIMITS.entryBytesMax);
+    await transferred(...logOf(command.hash, { reason }));
+    expect(ledger.find(command.hash)).to.deep.include({ height: 1, seq: 1, outcome: "allowed" });
+    expect(ledger.find(command.hash)?.answer["reason"]).to.equal(reason);
+    expect((await decide([command], [], 3_600 * SECOND))[0]).to.deep.include({ height: 1, seq: 1, outcome: "allowed" });
   });
 });

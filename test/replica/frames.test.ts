@@ -60,6 +60,7 @@ describe("frames between replicas", () => {
       seq: fastCheck.nat(),
       entries: fastCheck.array(bytes, { maxLength: 4 }),
       proof: fastCheck.array(hash, { maxLength: 5 }),
+      objects: fastCheck.array(bytes, { maxLength: 3 }),
     }),
     fastCheck.record({ kind: fastCheck.constant("probe" as const), nonce: fastCheck.uint8Array({ minLength: 32, maxLength: 32 }) }),
   );

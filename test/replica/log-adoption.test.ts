@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { AuditLog, type LogPoint } from "#audit";
-import { parseHash, type WriteOperation } from "#base";
+import { AuditLog, type LogPoint, objectsOf, parseEntry, wholeEntry } from "#audit";
+import { encodeUtf8, LIMITS, parseHash, u64be, type WriteOperation } from "#base";
 import { type CheckedOffer, LogAdoption } from "#replica";
 import { MemoryStore } from "#storage";
 import { draftOf, Ledger, OPTIONS, START } from "../audit/log-kit.ts";
@@ -34,7 +34,8 @@ function answer(ledger: Ledger, request: { readonly seq: number; readonly last: 
   const { shard, index } = log.locate(request.seq);
   const count = Math.min(request.size - index, request.last - request.seq + 1, most);
   const entries = Array.from({ length: count }, (_, at) => log.entry(request.seq + at, read));
-  return { entries, proof: log.consistencyProof({ shard, from: index + count, to: request.size }, read) };
+  const objects = entries.flatMap((entry) => objectsOf(entry, read));
+  return { entries, proof: log.consistencyProof({ shard, from: index + count, to: request.size }, read), objects };
 }
 
 async function write(store: MemoryStore, operations: readonly WriteOperation[]): Promise<void> {
@@ -159,6 +160,32 @@ describe("taking over a log", () => {
     await follow(adoption, offer, ledger, store);
     await write(store, adoption.log.headWrites());
     expect(AuditLog.restore(OPTIONS, (key) => store.get(key)).point).to.deep.equal(ledger.log.point);
+  });
+
+  it("takes what an entry names because it did not fit, and the records of both of a part's commands; nothing without those very bytes", async () => {
+    const ledger = new Ledger();
+    const [content, capability] = ["c", "d"].map((text) => ({ text: text.repeat(LIMITS.entryBytesMax) }));
+    if (content === undefined || capability === undefined) throw new Error("something is missing");
+    const [small, large] = [parseHash("b1".repeat(32)), parseHash("b2".repeat(32))];
+    ledger.append([
+      draftOf("small", { command: small }),
+      draftOf("large", { command: large, content, capability }),
+      draftOf("again", { command: small }),
+    ]);
+    const offer = offerOf(ledger) as CheckedOffer;
+    const store = new MemoryStore();
+    const refusedBefore = encodeUtf8("the record of a refusal without an entry");
+    await write(store, [{ key: `r/${large}`, value: refusedBefore }]);
+    const adoption = new LogAdoption(OPTIONS, store);
+    const good = answer(ledger, adoption.next(offer) ?? { seq: 0, last: 0, size: 0 }, 100);
+    const [first = new Uint8Array(0), second = new Uint8Array(0)] = good.objects;
+    const wrong = [[], [first], [second, first], [first, second, second], [first, second.map((byte, at) => (at === 99 ? byte ^ 1 : byte))]];
+    for (const objects of wrong) expectCode("SYNC_PART_INVALID", () => adoption.accept(offer, { ...good, objects }));
+    await write(store, adoption.accept(offer, good).writes);
+    expect(store.get(`r/${small}`)).to.deep.equal(u64be(1));
+    expect(store.get(`r/${large}`)).to.deep.equal(u64be(2));
+    const adopted = wholeEntry(parseEntry(adoption.log.entry(2, (key) => store.get(key))), (key) => store.get(key));
+    expect(adopted).to.deep.include({ content, capability });
   });
 
   it("takes no shard that the offer does not prove", async () => {

@@ -1,5 +1,6 @@
-import { AuditLog, type AuditLogOptions, type LogPoint, verifyConsistency } from "#audit";
+import { type AuditEntry, AuditLog, type AuditLogOptions, isNamed, LOG_KEYS, type LogPoint, verifyConsistency, withheldIn } from "#audit";
 import { equalBytes, fromHex, type Hash, type KeyValueStore, LIMITS, QuorumgateError, u64be, type WriteOperation } from "#base";
+import type { LogPartFrame } from "../frames.ts";
 import { STORE_KEYS } from "../keys.ts";
 import type { CheckedOffer } from "./check-offer.ts";
 
@@ -58,26 +59,30 @@ export class LogAdoption {
   }
 
   /** Takes the entries after the last one. @throws {QuorumgateError} SYNC_PART_INVALID, and nothing of them is kept */
-  accept(offer: CheckedOffer, part: { readonly entries: readonly Uint8Array[]; readonly proof: readonly Uint8Array[] }): AdoptedPart {
+  accept(offer: CheckedOffer, part: Pick<LogPartFrame, "entries" | "proof" | "objects">): AdoptedPart {
     const { entries, proof } = part;
     if (entries.length === 0) throw invalid("it is empty");
     const log = this.#log.fork();
     const writes: WriteOperation[] = [];
+    const commands = new Map<Hash, number>();
+    const objects = [...part.objects];
     const points = [...this.#points];
     for (const bytes of entries) {
       const { seq } = offer.seal;
       if (log.nextSeq > seq || (log.nextSeq === seq && !equalBytes(bytes, offer.seal.entry))) throw invalid("it goes beyond the seal");
       const { entry, writes: stored } = log.adopt(bytes);
-      writes.push(...stored);
-      if (entry.command !== undefined && isWhole(entry)) writes.push(...this.#recordOf(entry.command, entry.seq));
+      writes.push(...stored, ...this.#objectsOf(entry, objects));
+      if (entry.command !== undefined && !commands.has(entry.command)) commands.set(entry.command, entry.seq);
       if (entry.kind === "block.sealed") points.push({ height: entry.block.height, point: log.point });
     }
+    if (objects.length > 0) throw invalid("no entry names its objects");
     const head = log.treeHead();
     const tree = this.#treeOf(offer, head.shard);
     if (!verifyConsistency(this.#options.hasher, { from: head, to: { size: tree.size, root: fromHex(tree.root) }, path: proof }))
       throw invalid("it does not lead to the certified tree");
     this.#log = log;
     this.#points = points.slice(-POINTS_KEPT);
+    for (const [command, seq] of commands) writes.push(...this.#recordOf(command, seq));
     return { writes };
   }
 
@@ -112,17 +117,21 @@ export class LogAdoption {
     return tree;
   }
 
-  /** The first entry of a command is its record. */
+  /** The bytes that an entry names are part of the log: a node without them could not answer for its command. */
+  #objectsOf(entry: AuditEntry, objects: Uint8Array[]): WriteOperation[] {
+    return withheldIn(entry).map((named) => {
+      const object = objects.shift();
+      if (object === undefined || !isNamed(this.#options.hasher, named, object)) throw invalid("an entry names other bytes");
+      return { key: LOG_KEYS.object(named.hash), value: object };
+    });
+  }
+
+  /** The first entry of a command is its record, also where an earlier refusal without an entry was recorded in full, as where its block is applied. */
   #recordOf(command: Hash, seq: number): WriteOperation[] {
     const key = STORE_KEYS.record(command);
-    const known = this.#store.get(key);
-    return known === undefined ? [{ key, value: u64be(seq) }] : [];
+    const value = u64be(seq);
+    return this.#store.get(key)?.length === value.length ? [] : [{ key, value }];
   }
-}
-
-/** Whether the entry says all that its command came to; else the record is longer than a number, and only who applied the block has it. */
-function isWhole(entry: { readonly content: object; readonly capability?: object }): boolean {
-  return !("withheld" in entry.content) && !(entry.capability !== undefined && "withheld" in entry.capability);
 }
 
 function invalid(reason: string): QuorumgateError {

@@ -1,3 +1,4 @@
+import { objectsOf } from "#audit";
 import { LIMITS, type NodeId } from "#base";
 import { partBytes, type StateSnapshot } from "#state";
 import type { Parts } from "../assembly.ts";
@@ -52,15 +53,18 @@ export class Supply {
     const read = (key: string): Uint8Array | undefined => this.#options.store.get(key);
     const countMax = Math.min(size - index, last - seq + 1, LIMITS.logPartEntriesMax);
     const entries: Uint8Array[] = [];
+    const objects: Uint8Array[] = [];
     let bytes = 0;
     while (entries.length < countMax && bytes <= LIMITS.syncBytesMax) {
       const entry = log.entry(seq + entries.length, read);
+      const named = objectsOf(entry, read);
       entries.push(entry);
-      bytes += entry.length;
+      objects.push(...named);
+      bytes += named.reduce((sum, object) => sum + object.length, entry.length);
     }
     this.#parts.serving.spend(from, bytes);
     const proof = log.consistencyProof({ shard, from: index + entries.length, to: size }, read);
-    peers.send(from, { kind: "log-part", seq, entries, proof });
+    peers.send(from, { kind: "log-part", seq, entries, proof, objects });
   }
 
   /** Drops what nobody asks about any more. */

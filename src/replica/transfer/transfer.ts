@@ -1,7 +1,7 @@
 import { errorCode, type NodeId, type TimerHandle } from "#base";
 import { partBytes, StateAssembly, type StateItem } from "#state";
 import type { Parts } from "../assembly.ts";
-import type { Frame, StatePartFrame } from "../frames.ts";
+import type { Frame, LogPartFrame, StatePartFrame } from "../frames.ts";
 import type { ReplicaOptions, TransferProgress } from "../types.ts";
 import { type CheckedOffer, checkOffer } from "./check-offer.ts";
 import { LogAdoption } from "./log-adoption.ts";
@@ -91,14 +91,14 @@ export class Transfer {
     if (this.#isInTime(underway, partBytes(part))) this.#next();
   }
 
-  onLogPart(from: NodeId, part: Extract<Frame, { kind: "log-part" }>): void {
+  onLogPart(from: NodeId, part: LogPartFrame): void {
     const underway = this.#answered(from);
     const adoption = this.#adoption;
     if (underway === undefined || adoption === undefined || part.seq !== adoption.nextSeq || underway.state.next !== undefined) return;
     this.#rest();
     try {
       const { writes } = adoption.accept(underway.offer, part);
-      const bytes = part.entries.reduce((sum, entry) => sum + entry.length, 0);
+      const bytes = [...part.entries, ...part.objects].reduce((sum, { length }) => sum + length, 0);
       // The next request waits for the disk: what is fetched never outruns it.
       this.#parts.writeAhead.append(writes, () => {
         if (this.#underway === underway && this.#isInTime(underway, bytes)) this.#next();
