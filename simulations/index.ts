@@ -24,6 +24,7 @@ export type { HistoryOperation, SequentialModel, Verdict } from "./linearizabili
 export { MARKS } from "./marks.ts";
 export type { PlantedBug, PlantedRoom } from "./planted/bug.ts";
 export { PLANTED_BUGS } from "./planted/planted.ts";
+export { type PlantedFinding, type PlantedSearch, type SearchProgress, seekPlanted } from "./planted/search.ts";
 export { type ReplayOptions, replayTranscript, shrinkFaults, type Transcript } from "./replay.ts";
 export { runSchedule } from "./run.ts";
 export type { RunOptions, RunResult } from "./run-result.ts";

@@ -23,6 +23,8 @@ export interface ScheduleSettings {
   readonly kinds?: readonly FaultKind[];
   /** Name of a planted bug. */
   readonly planted?: string;
+  /** The same schedules on the same cluster as with the planted bug, without it: nothing may break. */
+  readonly isControl?: boolean;
   /** Every seed with real Ed25519, not one in a hundred. */
   readonly realCrypto?: boolean;
   /** Whether a schedule ends at its first violation, and a campaign with it. */
@@ -43,6 +45,14 @@ export function plantedBug(name: string): PlantedBug {
   return found;
 }
 
+/** What a schedule is planted with: as a control only the kinds of faults and the shape of the cluster that a bug needs. */
+function plantedIn({ planted, isControl = false }: ScheduleSettings): PlantedBug | undefined {
+  if (planted === undefined) return undefined;
+  const bug = plantedBug(planted);
+  const { window } = bug.overrides;
+  return isControl ? { ...bug, overrides: window === undefined ? {} : { window } } : bug;
+}
+
 /** The stand-in's keys come from names alone, so all runs of a process share them. */
 const STAND_INS = new WeakMap<Hasher, KeyMill>();
 
@@ -60,7 +70,7 @@ export function keysFor(crypto: ScheduleCrypto, about: { readonly seed: number; 
 /** Runs one seed of a campaign. A schedule that throws broke S1, and is reported as every other failure is. */
 export function runSeed(settings: ScheduleSettings, seed: number, crypto: ScheduleCrypto): RunResult {
   const { kinds, realCrypto = false } = settings;
-  const planted = settings.planted === undefined ? undefined : plantedBug(settings.planted);
+  const planted = plantedIn(settings);
   const nodes = planted?.nodes ?? settings.nodes;
   const engine = planted?.engine ?? settings.engine;
   const keys = keysFor(crypto, { seed, realCrypto });

@@ -43,27 +43,70 @@ async function runHere(turns: Turn[], take: TakeResults): Promise<void> {
   }
 }
 
-/** A worker of its own process takes turns until none is left; it stays the same for all, because a new one is slow until its code is compiled. */
-function runInProcess(turns: Turn[], take: TakeResults): Promise<void> {
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  const file = fileURLToPath(new URL(`./campaign-worker.${extension}`, import.meta.url));
-  const child: ChildProcess = fork(file, { serialization: "advanced" });
-  return new Promise((resolve, reject) => {
-    let current: Turn | undefined;
-    const next = (): void => {
-      current = turns.pop();
-      if (current === undefined) child.disconnect();
-      else child.send(current);
-    };
-    child.on("message", (results: readonly RunResult[]) => {
-      if (current !== undefined) take(results, current);
-      next();
+/** One process takes turns until none is left; it stays the same for all, because a new one is slow until its code is compiled. */
+async function runInProcess(turns: Turn[], take: TakeResults): Promise<void> {
+  const worker = new TurnProcess();
+  try {
+    for (let turn = turns.pop(); turn !== undefined; turn = turns.pop()) take(await worker.run(turn), turn);
+  } finally {
+    await worker.end();
+  }
+}
+
+/** What waits for the results of the turn that a process runs. */
+interface Waiting {
+  readonly resolve: (results: readonly RunResult[]) => void;
+  readonly reject: (cause: Error) => void;
+}
+
+/** A process of its own that runs turns, one at a time. */
+export class TurnProcess {
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<void>;
+  #waiting: Waiting | undefined;
+  #failure: Error | undefined;
+
+  constructor() {
+    const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+    const file = fileURLToPath(new URL(`./campaign-worker.${extension}`, import.meta.url));
+    this.#child = fork(file, { serialization: "advanced" });
+    this.#child.on("message", (results: readonly RunResult[]) => {
+      const waiting = this.#waiting;
+      this.#waiting = undefined;
+      waiting?.resolve(results);
     });
-    child.on("error", reject);
-    child.on("exit", (code) => {
-      if (code === 0) resolve();
-      else reject(new Error(`a simulation process ended with ${code ?? "a signal"}`));
+    this.#child.on("error", (cause) => this.#fail(cause));
+    this.#ended = new Promise((resolve) => {
+      this.#child.on("exit", (code) => {
+        this.#fail(new Error(`a simulation process ended with ${code ?? "a signal"}`));
+        resolve();
+      });
     });
-    next();
-  });
+  }
+
+  /** Runs a turn; the one before must have ended. Rejects when the process ends meanwhile. */
+  run(turn: Turn): Promise<readonly RunResult[]> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) return reject(this.#failure);
+      this.#waiting = { resolve, reject };
+      return void this.#child.send(turn);
+    });
+  }
+
+  /** Lets the process end by itself; resolves when it has. */
+  async end(): Promise<void> {
+    if (this.#child.connected) this.#child.disconnect();
+    await this.#ended;
+  }
+
+  /** Ends the process in the midst of its turn, which rejects. */
+  kill(): void {
+    this.#child.kill("SIGKILL");
+  }
+
+  #fail(cause: Error): void {
+    this.#failure ??= cause;
+    this.#waiting?.reject(cause);
+    this.#waiting = undefined;
+  }
 }

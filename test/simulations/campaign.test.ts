@@ -1,6 +1,5 @@
 import { expect } from "chai";
-import { PLANTED_BUGS, parseFaults, replayTranscript, runCampaign, runCampaigns, shrinkFaults } from "#simulations";
-import { breaksWithout, firstFailure } from "./first-failure.ts";
+import { PLANTED_BUGS, parseFaults, replayTranscript, runCampaign, runCampaigns, seekPlanted, shrinkFaults } from "#simulations";
 import { expectAsyncRangeError } from "./range-error.ts";
 
 describe("simulated schedules", function () {
@@ -76,14 +75,27 @@ const FAST = [
 describe("planted bugs", function () {
   this.timeout(120_000);
 
-  for (const bug of PLANTED_BUGS.filter(({ name }) => FAST.includes(name))) {
-    it(`are found: ${bug.about}`, async () => {
-      const { failure } = await firstFailure(bug);
-      if (failure === undefined) throw new Error(`${bug.name} was not found`);
-      expect(bug.breaks).to.include(failure.invariant);
-      expect(await breaksWithout(bug, failure)).to.deep.equal([]);
-    });
-  }
+  it("are found, each by an invariant that it may break, and what they broke holds without them", async () => {
+    const done: number[] = [];
+    const bugs = PLANTED_BUGS.filter(({ name }) => FAST.includes(name));
+    const findings = await seekPlanted({ bugs, workers: 2, onProgress: (progress) => done.push(progress.findings.length) });
+    expect(findings.map(({ bug, wrong }) => `${bug.name}: ${wrong ?? "found"}`)).to.deep.equal(bugs.map(({ name }) => `${name}: found`));
+    expect(findings.map(({ failure }) => failure?.seed)).to.deep.equal(findings.map(({ schedules }) => schedules));
+    expect(done.at(-1)).to.equal(FAST.length);
+  });
+
+  it("count as missed where none is planted, where another invariant breaks, and where the time is over", async () => {
+    const [sample] = PLANTED_BUGS.filter(({ name }) => name === "votes-not-verified");
+    if (sample === undefined) throw new Error("there is no such bug");
+    const [late, short, other] = [
+      await seekPlanted({ bugs: [sample], secondsMax: 0.001 }),
+      await seekPlanted({ bugs: [sample], schedulesMax: 1 }),
+      await seekPlanted({ bugs: [{ ...sample, breaks: ["Z1"] }] }),
+    ];
+    expect(late.map(({ wrong }) => wrong)).to.deep.equal(["no end within 0.001 s"]);
+    expect(short.map(({ wrong }) => wrong)).to.deep.equal(["not found"]);
+    expect(other.map(({ wrong }) => wrong)).to.deep.equal(["found by A3, not by Z1"]);
+  });
 
   it("end a campaign with the first schedule that they break, in one process as in two", async () => {
     const settings = { engine: "pbft", nodes: 4, seeds: { from: 1, to: 400 }, planted: "votes-not-verified" } as const;
@@ -95,8 +107,8 @@ describe("planted bugs", function () {
   });
 
   it("leave a schedule that can be shrunk, and read", async () => {
-    const [bug] = PLANTED_BUGS.filter(({ name }) => name === "votes-not-verified");
-    const found = bug === undefined ? undefined : (await firstFailure(bug)).failure;
+    const { failures } = await runCampaign({ engine: "pbft", nodes: 4, seeds: { from: 1, to: 400 }, planted: "votes-not-verified" });
+    const [found] = failures;
     if (found === undefined) throw new Error("the planted bug was not found");
     const failing = {
       seed: found.seed,
