@@ -3,6 +3,7 @@ import { expect } from "chai";
 import ts from "typescript";
 import { ERROR_ROWS, isErrorCode } from "#base";
 import { compileSnippets, deadLinks, snippets } from "./house/documents.ts";
+import { deadNames, deadTitles } from "./house/references.ts";
 import { impurities, parseSource, placeOf, stringsOf, visitNodes } from "./house/source.ts";
 import { exists, PURE_ROOMS, projectFiles, REPOSITORY, readText } from "./repository.ts";
 
@@ -127,6 +128,11 @@ describe("a tidy house", function () {
         [...readText(path).matchAll(/(?<![\w/.-])docs\/[\w./-]+\.md\b/g)].map((match) => ({ path, document: match[0] })),
       );
       expect(sent.filter(({ document }) => !exists(document))).to.deep.equal([]);
+    });
+
+    it("name npm scripts, files of code and tests that exist, tests by their titles too", () => {
+      expect(deadNames()).to.deep.equal([]);
+      expect(deadTitles()).to.deep.equal([]);
     });
 
     it("hold TypeScript that compiles against the library", () => {

@@ -1,49 +1,37 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
+import { commandLinesOfDocuments } from "../house/references.ts";
 import { quorumgate, temporaryFolder } from "./command-line.ts";
-
-const COMMANDS = [
-  "dev",
-  "dev kill",
-  "dev lie",
-  "dev partition",
-  "dev heal",
-  "node init",
-  "node start",
-  "cluster genesis",
-  "cluster init",
-  "identity new",
-  "status",
-  "doctor",
-  "service register",
-  "service list",
-  "service show",
-  "service revoke",
-  "grant",
-  "ungrant",
-  "authorize",
-  "explain",
-  "audit tail",
-  "audit prove",
-  "audit export",
-  "verify",
-  "simulate",
-];
+import { commandsWithExamples, complaint } from "./lines.ts";
 
 describe("the command line", function () {
   this.timeout(60_000);
 
-  it("helps with every command, with an example and --json", async () => {
-    for (let at = 0; at < COMMANDS.length; at += 4) {
-      await Promise.all(
-        COMMANDS.slice(at, at + 4).map(async (command) => {
-          const { code, stdout } = await quorumgate([...command.split(" "), "--help"]);
-          expect(code, command).to.equal(0);
-          expect(stdout, command).to.match(/Examples?:\n {2}quorumgate /);
-          expect(stdout, command).to.include("--json");
-        }),
-      );
+  it("helps with every command, with --json and with examples that it understands", async () => {
+    const commands = commandsWithExamples();
+    expect(commands.map(({ name }) => name)).to.include.members(["dev", "dev lie", "member propose", "node renew", "verify", "simulate"]);
+    for (const { name, help, examples } of commands) {
+      expect(help, name).to.include("--json");
+      expect(examples, name).to.not.deep.equal([]);
+      for (const line of examples) expect({ line, complaint: await complaint(line) }).to.deep.equal({ line, complaint: undefined });
+    }
+  });
+
+  it("understands every line that a document gives to type", async () => {
+    const typed = commandLinesOfDocuments();
+    expect(typed.map(({ line }) => line)).to.include("verify receipt.tlog-proof --policy policy");
+    const judged = await Promise.all(
+      typed.map(async (typedLine) => ({ ...typedLine, complaint: await complaint(typedLine.line, typedLine) })),
+    );
+    expect(judged.filter((one) => one.complaint !== undefined)).to.deep.equal([]);
+  });
+
+  it("prints help to stdout with exit code 0", async () => {
+    const lines = [["--help"], ["dev", "kill", "--help"], ["member", "propose", "--help"]];
+    for (const { code, stdout, stderr } of await Promise.all(lines.map((words) => quorumgate(words)))) {
+      expect({ code, stderr }).to.deep.equal({ code: 0, stderr: "" });
+      expect(stdout).to.match(/^Usage: quorumgate /);
     }
   });
 
