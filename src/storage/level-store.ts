@@ -1,6 +1,7 @@
 import { chmod, mkdir } from "node:fs/promises";
 import { Level } from "level";
 import { errorCode, type KeyValueStore, QuorumgateError, type Telemetry, type WriteOperation } from "#base";
+import { BatchChain } from "./batch-chain.ts";
 import { systemCode } from "./files.ts";
 import { type PendingWrite, PendingWrites } from "./pending-writes.ts";
 import { openValue } from "./stored-value.ts";
@@ -36,14 +37,33 @@ export async function openLevelStore(folder: string, telemetry: Telemetry): Prom
       cacheSize: CACHE_BYTES,
     });
     await database.open();
-    return new LevelStore(database, telemetry);
+    return new LevelStore(database, await openChain(database), telemetry);
   } catch (error) {
     throw storageError(error, "the store could not be opened");
   }
 }
 
+/** Checks that nothing is missing. A store that fails here is closed again: another try shall find it corrupt, and not in use. */
+async function openChain(database: Database): Promise<BatchChain> {
+  try {
+    const { chain, isNew } = await BatchChain.open(database);
+    if (!isNew) return chain;
+    const first = database.batch();
+    for (const { key, stored } of chain.next([])) if (stored !== undefined) first.put(key, stored);
+    await first.write({ sync: true });
+    // Opening moves it into a table file: damage to the log that holds the next batches must not take the first link along.
+    await database.close();
+    await database.open();
+    return chain;
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
 class LevelStore implements KeyValueStore {
   readonly #database: Database;
+  readonly #chain: BatchChain;
   readonly #telemetry: Telemetry;
   readonly #pending = new PendingWrites();
   readonly #closers: ((error?: Error) => void)[] = [];
@@ -53,8 +73,9 @@ class LevelStore implements KeyValueStore {
   /** Set by the first failure and never cleared. */
   #failure: QuorumgateError | undefined;
 
-  constructor(database: Database, telemetry: Telemetry) {
+  constructor(database: Database, chain: BatchChain, telemetry: Telemetry) {
     this.#database = database;
+    this.#chain = chain;
     this.#telemetry = telemetry;
   }
 
@@ -127,11 +148,10 @@ class LevelStore implements KeyValueStore {
   /** A chained batch hands each operation over as it is; one made from an array copies it three times and costs ten times as much. */
   #writeBatch(batch: readonly PendingWrite[]): Promise<void> {
     const chained = this.#database.batch();
-    for (const write of batch) {
-      for (const { key, stored } of write.operations) {
-        if (stored === undefined) chained.del(key);
-        else chained.put(key, stored);
-      }
+    const operations = batch.flatMap((write) => write.operations);
+    for (const { key, stored } of [...operations, ...this.#chain.next(operations)]) {
+      if (stored === undefined) chained.del(key);
+      else chained.put(key, stored);
     }
     return chained.write({ sync: true });
   }

@@ -30,6 +30,11 @@ export function sealedValue(stored: Uint8Array): Uint8Array {
   return stored.subarray(CHECKSUM_BYTES);
 }
 
+/** The checksum in stored bytes, as a signed 32-bit integer. */
+export function storedChecksum(stored: Uint8Array): number {
+  return new DataView(stored.buffer, stored.byteOffset).getInt32(0);
+}
+
 function checksum(key: string, value: Uint8Array): number {
   return crc32(value, crc32(key));
 }

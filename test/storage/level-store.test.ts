@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
+import { Level } from "level";
 import { errorCode, type KeyValueStore, silentTelemetry, type Telemetry } from "#base";
-import { openLevelStore } from "#storage";
+import { openLevelStore, sealValue } from "#storage";
 import { closed, scanned, storeContract, written } from "../contracts/store.contract.ts";
 
 const folders: string[] = [];
@@ -79,6 +80,54 @@ describe("LevelStore", () => {
       .with.property("code", "STORAGE_CORRUPT");
     expect(await scanned(reopened, "a", "b").catch(errorCode)).to.equal("STORAGE_CORRUPT");
     await closed(reopened);
+  });
+
+  it("finds that batches in the middle of its log are gone, also at the second try", async () => {
+    const folder = await freshFolder();
+    const store = await openLevelStore(folder, silentTelemetry);
+    for (let batch = 0; batch < 20; batch++) {
+      await written(store, [
+        { key: `b/${batch}`, value: new Uint8Array(4_000) },
+        { key: "last", value: Buffer.from(`mark ${batch}.`) },
+      ]);
+    }
+    await closed(store);
+    // LevelDB itself skips the damaged part of its log and goes on with the batches behind it.
+    await flipByteOf(folder, Buffer.from("mark 0."), ".log");
+    expect(await openLevelStore(folder, silentTelemetry).catch(errorCode)).to.equal("STORAGE_CORRUPT");
+    expect(await openLevelStore(folder, silentTelemetry).catch(errorCode)).to.equal("STORAGE_CORRUPT");
+  });
+
+  it("opens where the end of its log is torn, and goes on from there", async () => {
+    const folder = await freshFolder();
+    const store = await openLevelStore(folder, silentTelemetry);
+    for (let batch = 0; batch < 5; batch++) await written(store, [{ key: `g/${batch}`, value: Buffer.from(`mark ${batch}.`) }]);
+    await closed(store);
+    await flipByteOf(folder, Buffer.from("mark 4."), ".log");
+    for (const there of [4, 5]) {
+      const reopened = await openLevelStore(folder, silentTelemetry);
+      expect(await scanned(reopened, "g/", "g0")).to.have.length(there);
+      await written(reopened, [{ key: `g/again${there}`, value: Uint8Array.of(1) }, { key: "g/again5" }]);
+      await closed(reopened);
+    }
+  });
+
+  it("finds that a record which is read at a start is gone, or stands as it was before", async () => {
+    const folder = await freshFolder();
+    const store = await openLevelStore(folder, silentTelemetry);
+    await written(store, [{ key: "g/vote", value: Uint8Array.of(1) }]);
+    await written(store, [{ key: "s/grant", value: Uint8Array.of(1) }]);
+    await written(store, [{ key: "s/grant", value: Uint8Array.of(2) }]);
+    await closed(store);
+    for (const damage of [{ key: "g/vote" }, { key: "s/grant" }, { key: "s/grant", value: sealValue("s/grant", Uint8Array.of(1)) }]) {
+      const copy = join(await freshFolder(), "copy");
+      await cp(folder, copy, { recursive: true });
+      const database = new Level<string, Uint8Array>(copy, { keyEncoding: "utf8", valueEncoding: "view" });
+      if (damage.value === undefined) await database.del(damage.key);
+      else await database.put(damage.key, damage.value);
+      await database.close();
+      expect(await openLevelStore(copy, silentTelemetry).catch(errorCode)).to.equal("STORAGE_CORRUPT");
+    }
   });
 
   it("shares one synced batch among the writes that come while another is on its way", async () => {
@@ -164,15 +213,15 @@ async function expectWholeWrites(folder: string, acknowledged: number): Promise<
   await closed(store);
 }
 
-/** Changes one byte of the text where it stands in a table file of the folder. */
-async function flipByteOf(folder: string, text: Buffer): Promise<void> {
+/** Changes one byte of the text where it stands in a table file of the folder, or in another kind. */
+async function flipByteOf(folder: string, text: Buffer, kind = ".ldb"): Promise<void> {
   for (const name of await readdir(folder)) {
-    const at = name.endsWith(".ldb") ? (await readFile(join(folder, name))).indexOf(text) : -1;
+    const at = name.endsWith(kind) ? (await readFile(join(folder, name))).indexOf(text) : -1;
     if (at < 0) continue;
     const file = await open(join(folder, name), "r+");
     await file.write(Buffer.from([(text[0] ?? 0) ^ 1]), 0, 1, at);
     await file.close();
     return;
   }
-  throw new Error("the text is in no table file");
+  throw new Error("the text is in no such file");
 }
