@@ -71,6 +71,8 @@ export type Effect =
       readonly parent: Hash;
       readonly timeAfterUs: number;
       readonly undecided: readonly Proposal[];
+      /** The block may hold no command, and is wanted however far it lies above what is certified (raft, C4). */
+      readonly empty?: true;
     }
   | { readonly type: "decide"; readonly proposal: Proposal; readonly certificate: CommitCertificate }
   /** A peer is behind: send it the decided block of that height if it is still stored. */

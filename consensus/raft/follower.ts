@@ -96,7 +96,7 @@ export class Follower {
     };
     // Above the epoch's end an entry is never executed: there is nothing to validate (rule J3).
     if (height > state.lastHeight) return proposal.batch.length === 0 ? accept() : undefined;
-    if (!namesCertified(proposal)) return;
+    if (!namesCertified(proposal, below)) return;
     const { term } = state;
     this.#validating = true;
     // An older term's entry may be one that everybody refused, its proposer's clock being wrong: a longer log wins elections, no matter what is in it.

@@ -5,7 +5,7 @@ import { newProgress, type Progress } from "./progress.ts";
 import { closingEntry, proposalOf, slotKey } from "./proposals.ts";
 import type { RaftState } from "./state.ts";
 
-/** What a leader does: proposing, replication, commits, handing over. Rules L1, C1 to C4, T1. */
+/** What a leader does: proposing, replication, commits, handing over. Rules L6, C1, C2, C4, J3, T1. */
 export class Leader {
   readonly #state: RaftState;
   readonly #onRound: () => void;
@@ -48,20 +48,26 @@ export class Leader {
     return this.#agreeing(this.#state.log.last.height);
   }
 
-  /** Rule P1: asks for a proposal while fewer than a window of heights is undecided, or when older terms' entries need one on top (C2). */
+  /**
+   * Asks for a proposal while fewer than a window of heights is undecided, or when older terms' entries need one on top (C2). Where those fill more
+   * than a window, terms in a row left one each: the next one is empty, and stands on what a quorum holds (C4).
+   */
   offer(): void {
     const state = this.#state;
     const { log, term, settings } = state;
     if (!state.leads || this.#successor !== undefined) return;
     const { height: below, digest, timeUs, term: lastTerm } = log.last;
-    const needsOwn = log.entries.length > 0 && lastTerm < term;
+    const undecided = log.entries.length;
+    const isOwed = undecided > 0 && lastTerm < term;
+    const isBeyond = undecided > settings.window;
+    if (isOwed ? isBeyond && !state.voters.isQuorum(this.upToDate) : undecided >= settings.window) return undefined;
     const height = below + 1;
-    if (height > state.lastHeight) return needsOwn ? this.#close() : undefined;
-    if (log.entries.length >= settings.window && !needsOwn) return undefined;
+    if (height > state.lastHeight) return isOwed ? this.#close() : undefined;
     const key = slotKey({ height, term, digest });
     if (this.#offered === key) return undefined;
     this.#offered = key;
-    state.emit({ type: "want-proposal", height, view: term, parent: digest, timeAfterUs: timeUs, undecided: [...log.entries] });
+    const slot = { height, view: term, parent: digest, timeAfterUs: timeUs, undecided: [...log.entries] };
+    state.emit({ type: "want-proposal", ...slot, ...(isBeyond ? { empty: true as const } : {}) });
     return undefined;
   }
 
@@ -165,6 +171,7 @@ export class Leader {
     if (wasProbing) progress.next = progress.match + 1;
     this.#checkCommitted();
     this.#sendEntries(progress);
+    this.offer();
     this.#handOver();
   }
 

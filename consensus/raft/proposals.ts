@@ -28,10 +28,14 @@ export function follows(state: RaftState, { header }: Proposal, below: LogPoint)
   return inPlace && chained && header.originView >= below.term && header.originView > 0 && voters.isMember(header.proposer);
 }
 
-/** True when a header names a certified height that is neither too old nor to come. */
-export function namesCertified({ header }: Proposal): boolean {
+/**
+ * True when a header names a certified height that is neither too old nor to come. The first entry of a term may name an older one if it is empty: it
+ * is what decides the entries of older terms below it, however many those are, so no bound may stand against it (rule C4).
+ */
+export function namesCertified({ header, batch }: Proposal, below: LogPoint): boolean {
   const ahead = header.height - header.certified.height;
-  return ahead >= 1 && ahead <= LIMITS.uncertifiedHeightsMax;
+  const decidesOlder = batch.length === 0 && header.originView > below.term;
+  return ahead >= 1 && (ahead <= LIMITS.uncertifiedHeightsMax || decidesOlder);
 }
 
 /** What stands in a slot of the log, for the driver to know which offers it had. */

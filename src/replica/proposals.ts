@@ -63,7 +63,8 @@ export class Proposals {
   draft(slot: ProposalSlot): ProposalDraft {
     const { mempool, hasher, clock, certifier } = this.#options;
     const timeUs = Math.max(slot.timeAfterUs + 1, clock.nowUs());
-    const selected = mempool.select({ underway: this.#underway(slot), issuedUntilUs: timeUs + LIMITS.clockSkewMaxUs });
+    const issuedUntilUs = timeUs + LIMITS.clockSkewMaxUs;
+    const selected = slot.empty === true ? [] : mempool.select({ underway: this.#underway(slot), issuedUntilUs });
     const certified: CertifiedPoint = certifier.certified?.point ?? { height: 0, size: 0, root: toHash(merkleRoot(hasher, [])) };
     return {
       height: slot.height,

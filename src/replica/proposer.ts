@@ -72,7 +72,8 @@ export class Proposer {
     const slot = this.#slot;
     if (slot === undefined || !this.#isRunning()) return;
     const { certifiedHeight } = this.#parts.certifier;
-    if (slot.height - certifiedHeight > LIMITS.uncertifiedHeightsMax) return;
+    // An empty block is wanted to decide what lies below it: nothing could be certified before (docs/protocols/raft.md, C4).
+    if (slot.height - certifiedHeight > LIMITS.uncertifiedHeightsMax && slot.empty !== true) return;
     // The last epoch's end is certified before anything is proposed on top of it.
     if (certifiedHeight < this.#parts.ledger.state.epochFirstHeight() - 1) return;
     this.#slot = undefined;

@@ -1,4 +1,4 @@
-import { type CertifiedPoint, encodeUtf8, type Hash, type Membership, type NodeId, SeededRandom, toHash, ZERO_HASH } from "#base";
+import { type CertifiedPoint, encodeUtf8, type Hash, LIMITS, type Membership, type NodeId, SeededRandom, toHash, ZERO_HASH } from "#base";
 import {
   type ConsensusMessage,
   type Core,
@@ -48,6 +48,8 @@ export interface RaftClusterOptions {
   readonly rules?: RaftRules;
   /** Whether leaders always have something to order; otherwise only `work` blocks, and those that an older term's entries need. */
   readonly busy?: boolean;
+  /** A change of members stands in this height: whoever applied it knows that the epoch ends a window later. */
+  readonly changeAt?: number;
 }
 
 /** Cores with virtual time, a network that can be cut, and disks; it checks agreement and election safety in every step. */
@@ -307,6 +309,8 @@ export class RaftCluster {
     node.tip = { height, digest: proposal.digest, timeUs: proposal.header.timeUs, view, certificate };
     node.blocks.set(height, effect);
     this.feed(node.id, { type: "applied", height });
+    const { changeAt, window = 1 } = this.#options;
+    if (height === changeAt) this.feed(node.id, { type: "last-height", height: height + window, next: { ...this.membership, epoch: 1 } });
   }
 
   #propose(node: RaftNode): void {
@@ -315,10 +319,13 @@ export class RaftCluster {
     const newest = wanted.undecided.at(-1);
     const isOwed = newest !== undefined && newest.header.originView < wanted.view;
     if (!isOwed && this.work === 0 && this.#options.busy !== true) return;
+    const { empty = false } = wanted;
+    // As the replica's driver: what is decided here stands for what is certified, and nothing but empty blocks goes further above it than the bound.
+    if (!empty && wanted.height - node.tip.height > LIMITS.uncertifiedHeightsMax) return;
     this.#wanted.delete(node.id);
     if (!isOwed && this.work > 0) this.work -= 1;
     const text = `block ${this.#drafts++}`;
-    const certified: CertifiedPoint = { height: Math.max(0, wanted.height - 1), size: 0, root: ZERO_HASH };
+    const certified: CertifiedPoint = { height: node.tip.height, size: 0, root: ZERO_HASH };
     const { height, view, timeAfterUs } = wanted;
     const commandsRoot = toHash(hasher.sha256(encodeUtf8(text)));
     const draft = {
@@ -328,7 +335,7 @@ export class RaftCluster {
       commandsRoot,
       certified,
       certifiedProof: new Uint8Array(0),
-      batch: [encodeUtf8(text)],
+      batch: empty ? [] : [encodeUtf8(text)],
     };
     this.feed(node.id, { type: "propose", draft });
   }
