@@ -69,10 +69,7 @@ export interface SimulatedNode {
 }
 
 /** A state that a node took over. */
-export interface Installed extends Pick<BlockEvent, "height" | "digest" | "stateHash"> {
-  /** The height that the node stood at. */
-  readonly fromHeight: number;
-}
+export type Installed = Pick<BlockEvent, "height" | "timeUs" | "digest" | "stateHash">;
 
 /** Watchers of what nodes do. */
 export interface ClusterObserver {
@@ -218,9 +215,9 @@ export class SimulatedCluster {
         ...(rules && { rules: typeof rules === "function" ? rules(time) : rules }),
         events: {
           onBlock: (block) => this.#observer.onBlock(id, block),
-          onInstalled: ({ height, digest }, fromHeight) => {
+          onInstalled: ({ height, timeUs, digest }) => {
             if (node.replica !== undefined)
-              this.#observer.onInstalled(id, { height, digest, fromHeight, stateHash: node.replica.state.stateHash });
+              this.#observer.onInstalled(id, { height, timeUs, digest, stateHash: node.replica.state.stateHash });
           },
           onCertified: (point) => this.#observer.onCertified(id, point),
           onEvidence: (accusation) => this.#observer.onEvidence(id, accusation),

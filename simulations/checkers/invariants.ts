@@ -48,9 +48,8 @@ interface Seen {
 }
 
 interface Answered {
-  /** Who acknowledged it. */
-  readonly node: NodeId;
   readonly hash: Hash;
+  readonly issuedAtUs: number;
   readonly record: OrderedRecord;
 }
 
@@ -72,8 +71,8 @@ export class Checker {
   readonly #epochs: EpochModel;
   readonly #blocks = new Map<number, Seen>();
   readonly #heights = new Map<NodeId, number>();
-  /** Heights above `from` up to `to` that a node did not apply itself. */
-  readonly #skipped = new Map<NodeId, readonly { readonly from: number; readonly to: number }[]>();
+  /** States that a node took over: the newest height of each, and its agreed time. */
+  readonly #installed = new Map<NodeId, readonly { readonly height: number; readonly timeUs: number }[]>();
   readonly #votes = new Map<string, Hash>();
   /** Whom a node voted for in a term of raft. */
   readonly #elected = new Map<string, NodeId>();
@@ -118,13 +117,13 @@ export class Checker {
   }
 
   /** A1, A9 where a node took over a state instead of applying blocks. */
-  onInstalled(node: NodeId, { height, digest, stateHash, fromHeight }: Installed): void {
+  onInstalled(node: NodeId, { height, timeUs, digest, stateHash }: Installed): void {
     if (!this.#options.honest(node)) return;
     const known = this.#blocks.get(height);
     if (known === undefined) this.fail("A3", `${node} took over a state at ${height}, which nobody has applied`);
     else if (known.digest !== digest) this.fail("A1", `${node} took over another block at ${height}`);
     else if (known.stateHash !== stateHash) this.fail("A9", `${node} took over another state at ${height}`);
-    this.#skipped.set(node, [...(this.#skipped.get(node) ?? []), { from: fromHeight, to: height }]);
+    this.#installed.set(node, [...(this.#installed.get(node) ?? []), { height, timeUs }]);
     this.#heights.set(node, Math.max(this.#heights.get(node) ?? 0, height));
   }
 
@@ -234,7 +233,9 @@ export class Checker {
     const replicas = cluster.nodes.flatMap(({ id, replica, halted, platter }) =>
       honest(id) && replica !== undefined && halted === undefined && platter.damaged.size === 0 ? [{ id, replica }] : [],
     );
-    const answered = operations.flatMap(({ node, signed, record }) => (record === undefined ? [] : [{ node, hash: signed.hash, record }]));
+    const answered = operations.flatMap(({ signed: { hash, command }, record }) =>
+      record === undefined ? [] : [{ hash, issuedAtUs: command.issuedAtUs, record }],
+    );
     const hashes = [...new Set(operations.map(({ signed }) => signed.hash))];
     const [first] = replicas;
     if (first !== undefined) this.#checkAuthority(first.replica, hashes);
@@ -275,7 +276,7 @@ export class Checker {
       if (bytes !== undefined && equalStored(bytes, this.#compared.get(record))) continue;
       const stored = replica.find(hash);
       const isSame = stored?.seq === record.seq && stored?.outcome === record.outcome && stored?.height === record.height;
-      if (!isSame && this.#isUnknowable(id, stored, answer)) continue;
+      if (stored === undefined && this.#isUnknowable(id, answer)) continue;
       if (!isSame)
         this.fail(
           "A4",
@@ -286,19 +287,13 @@ export class Checker {
   }
 
   /**
-   * A refusal without an entry has no proof, so who took over a state does not know of it, and keeps a later refusal of the same command as its
-   * first (docs/protocols/state-transfer.md, I5). Of two such refusals the later one may stand only where the height of the earlier one was skipped;
-   * and nobody keeps as a first answer that there was one before.
+   * A refusal without an entry has no proof, so who took over a state does not know of it; nor does it take a later refusal for the first one of a
+   * command that may have been refused in what it skipped (docs/protocols/state-transfer.md, I5).
    */
-  #isUnknowable(id: NodeId, stored: OrderedRecord | undefined, { node, record }: Answered): boolean {
-    if (!isBareRefusal(record)) return false;
-    if (stored === undefined) return this.#hasSkipped(id, record.height);
-    if (!isBareRefusal(stored) || stored.code === "COMMAND_DUPLICATE" || record.code === "COMMAND_DUPLICATE") return false;
-    return stored.height > record.height ? this.#hasSkipped(id, record.height) : this.#hasSkipped(node, stored.height);
-  }
-
-  #hasSkipped(id: NodeId, height: number): boolean {
-    return (this.#skipped.get(id) ?? []).some(({ from, to }) => height > from && height <= to);
+  #isUnknowable(id: NodeId, { issuedAtUs, record }: Answered): boolean {
+    if (record.seq !== undefined || record.outcome !== "refused") return false;
+    const installed = this.#installed.get(id) ?? [];
+    return installed.some(({ height, timeUs }) => record.height <= height || issuedAtUs <= timeUs + LIMITS.clockSkewMaxUs);
   }
 
   /** L1, A3: no block is lost but those that were pruned, and each is proved. */
@@ -335,11 +330,6 @@ export class Checker {
       this.fail("L1", `the log of ${id} does not read: ${cause instanceof Error ? cause.message : String(cause)}`);
     }
   }
-}
-
-/** Whether nothing stands in the log for it. */
-function isBareRefusal({ seq, outcome }: OrderedRecord): boolean {
-  return seq === undefined && outcome === "refused";
 }
 
 /** Where the store keeps a block. */

@@ -13,6 +13,8 @@ export const STORE_KEYS = {
   beforeOf: (height: number): string => `h/${String(height).padStart(16, "0")}/`,
   /** Blocks up to this height are gone. */
   pruned: "m/pruned",
+  /** Agreed time of the newest state that was taken over: of commands that were issued before, refusals may be unknown here. */
+  skippedUntil: "m/skipped",
   handover: (epoch: number): string => `e/${String(epoch).padStart(16, "0")}`,
   walPrefix: "w/",
   walOfEpoch: (epoch: number): string => `w/${String(epoch).padStart(16, "0")}/`,

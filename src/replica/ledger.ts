@@ -2,7 +2,6 @@ import { type AppendedBlock, AuditLog, type AuditLogOptions, type LogPoint, pars
 import {
   type AppliedBlock,
   ByteReader,
-  type CommandResult,
   checkpointIntervalOf,
   clusterIdOf,
   type Genesis,
@@ -44,6 +43,13 @@ export interface AppliedHeight {
   readonly records: readonly OrderedRecord[];
 }
 
+/** A decided block with its commands as they were read. */
+interface DecidedCommands {
+  readonly proposal: Proposal;
+  readonly certificate: CommitCertificate;
+  readonly commands: readonly SignedCommand[];
+}
+
 /** What the ledger is made from. */
 export interface LedgerOptions {
   readonly genesisBytes: Uint8Array;
@@ -71,6 +77,8 @@ export class Ledger {
   readonly #keepsFirstAnswer: boolean;
   #tip: Tip;
   #prunedHeight: number;
+  /** Agreed time of the newest state that was taken over; 0 before the first. */
+  #skippedUntilUs: number;
 
   private constructor(parts: {
     genesis: Genesis;
@@ -88,7 +96,8 @@ export class Ledger {
     this.logOptions = parts.logOptions;
     this.stable = parts.stable;
     this.#interval = checkpointIntervalOf(parts.genesis);
-    this.#prunedHeight = readPruned(parts.store);
+    this.#prunedHeight = readNumber(parts.store, STORE_KEYS.pruned);
+    this.#skippedUntilUs = readNumber(parts.store, STORE_KEYS.skippedUntil);
     this.genesis = parts.genesis;
     this.cluster = parts.cluster;
     this.#store = parts.store;
@@ -161,12 +170,12 @@ export class Ledger {
   }
 
   /** Applies a decided block in memory and says what has to be written before anyone hears of it. */
-  apply(block: { proposal: Proposal; certificate: CommitCertificate; commands: readonly SignedCommand[] }): AppliedHeight {
+  apply(block: DecidedCommands): AppliedHeight {
     const { header, digest, headerBytes, batch } = block.proposal;
     const applied = this.#state.apply({ header, digest, commands: block.commands });
     const { height, timeUs, proposer, originView } = header;
     const appended = this.#log.append({ height, timeUs, proposer, originView, digest, algorithm: this.genesis.engine }, applied.entries);
-    const records = recordsOf(header, applied, appended).flatMap((record) => this.#firstAnswer(record));
+    const records = recordsOf(block, applied, appended).flatMap((result) => this.#firstAnswer(result));
     this.#tip = { height: header.height, digest, timeUs: header.timeUs, view: block.certificate.view, certificate: block.certificate };
     const message = encodeMessage({ type: "block", headerBytes, batch, certificate: block.certificate });
     const operations: WriteOperation[] = [
@@ -227,11 +236,13 @@ export class Ledger {
       { key: STORE_KEYS.block(tip.height), value: block },
       { key: STORE_KEYS.tip, value: encodeTip(tip) },
       prunedOperation(tip.height - 1),
+      { key: STORE_KEYS.skippedUntil, value: u64be(tip.timeUs) },
     );
     this.#state = state;
     this.#log = adoption.log;
     this.#tip = tip;
     this.#prunedHeight = tip.height - 1;
+    this.#skippedUntilUs = tip.timeUs;
     return operations;
   }
 
@@ -289,23 +300,27 @@ export class Ledger {
   }
 
   /**
-   * A command that was ordered twice is refused the second time, but its first answer stays the answer, for who asks later and for who still
-   * waits. That answer may have been a refusal itself: an id that other bytes had spent is refused as often as it is tried.
+   * An entry is a command's answer, and where there is none the first refusal, for who asks later and for who still waits: a command that was ordered
+   * twice is refused the second time. All nodes keep the same, or nothing (docs/protocols/state-transfer.md, I5).
    */
-  #firstAnswer(record: OrderedRecord): OrderedRecord[] {
+  #firstAnswer({ record, issuedAtUs }: ResultRecord): OrderedRecord[] {
     if (record.outcome !== "refused" || !this.#keepsFirstAnswer) return [record];
     const first = this.find(record.command);
-    if (first !== undefined) return [first];
-    // The first answer was given in a block that this node skipped: that there was one is no answer (docs/protocols/state-transfer.md, I5).
-    return record.code === "COMMAND_DUPLICATE" ? [] : [record];
+    const isEntry = record.seq !== undefined;
+    if (first !== undefined && (first.seq !== undefined || !isEntry)) return [first];
+    return isEntry || this.#isFirstRefusal(record, issuedAtUs) ? [record] : [];
+  }
+
+  /** Whether a refusal without an entry is the first for sure, and the last word. */
+  #isFirstRefusal({ code, timeUs }: OrderedRecord, issuedAtUs: number): boolean {
+    // The first answer was given in a block that this node skipped, and that there was one is no answer; or may have been.
+    if (code === "COMMAND_DUPLICATE" || issuedAtUs <= this.#skippedUntilUs + LIMITS.clockSkewMaxUs) return false;
+    // Before its time a command is refused as if it had expired: in its time it may be allowed.
+    return issuedAtUs <= timeUs + LIMITS.clockSkewMaxUs;
   }
 }
 
-function eventOf(
-  block: { proposal: Proposal; certificate: CommitCertificate },
-  applied: AppliedBlock,
-  appended: AppendedBlock,
-): BlockEvent {
+function eventOf(block: DecidedCommands, applied: AppliedBlock, appended: AppendedBlock): BlockEvent {
   const { header, digest } = block.proposal;
   return {
     height: header.height,
@@ -319,21 +334,23 @@ function eventOf(
   };
 }
 
+/** What became of a command in a block, and when it was issued. */
+interface ResultRecord {
+  readonly record: OrderedRecord;
+  readonly issuedAtUs: number;
+}
+
 /** One record for each command: a leader that orders one twice in a block does not replace its first answer by the second. */
-function recordsOf(header: { height: number; timeUs: number }, applied: AppliedBlock, appended: AppendedBlock): OrderedRecord[] {
+function recordsOf(block: DecidedCommands, applied: AppliedBlock, appended: AppendedBlock): ResultRecord[] {
+  const { height, timeUs } = block.proposal.header;
   const seen = new Set<Hash>();
-  const first = applied.results.filter(({ command }) => seen.size < seen.add(command).size);
-  return first.map((result: CommandResult): OrderedRecord => {
-    const seq = result.entry === undefined ? undefined : appended.entries[result.entry]?.seq;
-    return {
-      command: result.command,
-      height: header.height,
-      timeUs: header.timeUs,
-      outcome: result.outcome,
-      code: result.code,
-      answer: result.answer,
-      ...(seq === undefined ? {} : { seq }),
-    };
+  return applied.results.flatMap(({ command, outcome, code, answer, entry }, at) => {
+    const signed = block.commands[at];
+    if (seen.has(command) || signed === undefined) return [];
+    seen.add(command);
+    const seq = entry === undefined ? undefined : appended.entries[entry]?.seq;
+    const record = { command, height, timeUs, outcome, code, answer, ...(seq === undefined ? {} : { seq }) };
+    return [{ record, issuedAtUs: signed.command.issuedAtUs }];
   });
 }
 
@@ -347,7 +364,7 @@ function prunedOperation(height: number): WriteOperation {
   return { key: STORE_KEYS.pruned, value: u64be(height) };
 }
 
-function readPruned(store: KeyValueStore): number {
-  const bytes = store.get(STORE_KEYS.pruned);
+function readNumber(store: KeyValueStore, key: string): number {
+  const bytes = store.get(key);
   return bytes === undefined ? 0 : new ByteReader(bytes).u64();
 }

@@ -38,19 +38,14 @@ describe("replica: the first answer to a command", () => {
     return [at, loaded];
   }
 
-  /** Applies and writes the next block. @param without commands whose records stay away, as where a transferred state took the block's place */
-  async function decide(
-    commands: readonly SignedCommand[],
-    without: readonly SignedCommand[] = [],
-    laterUs: number = SECOND,
-  ): Promise<readonly OrderedRecord[]> {
+  /** Applies and writes the next block. */
+  async function decide(commands: readonly SignedCommand[], laterUs: number = SECOND): Promise<readonly OrderedRecord[]> {
     const { header, digest } = kit.block(commands, laterUs);
     kit.apply(commands, laterUs);
     const proposal = { header, digest, headerBytes: encodeHeader(header), batch: [], certifiedProof: new Uint8Array(0) };
     const certificate = { epoch: 0, height: header.height, view: 0, digest, votes: [] };
     const { operations, records } = ledger.apply({ proposal, certificate, commands });
-    const missing = new Set(without.map(({ hash }) => `r/${hash}`));
-    await write(operations.filter(({ key }) => !missing.has(key)));
+    await write(operations);
     return records;
   }
 
@@ -97,19 +92,61 @@ describe("replica: the first answer to a command", () => {
 
   it("is never that there was one before: a node that skipped it says nothing", async () => {
     const early = kit.authorize("latecomer");
-    await decide([early], [early]);
+    await decide([early]);
+    await transferred();
     expect(await decide([early])).to.deep.equal([]);
     expect(ledger.find(early.hash)).to.equal(undefined);
   });
 
-  it("is a later refusal for a node that skipped the first one, which had no entry", async () => {
-    await decide([kit.register("trader"), kit.grant("trader")]);
+  /** A command whose id another one has spent, so that it is refused without an entry; valid for two minutes. */
+  async function spent(): Promise<SignedCommand> {
     const command = kit.authorize("trader");
     const other = kit.authorize("trader", { scope: "user" }, { id: command.command.id });
-    await decide([command, other], [other]);
-    const [refused] = await decide([other]);
-    expect(refused).to.include({ height: 3, outcome: "refused", code: "COMMAND_REPLAYED" }).and.not.to.have.property("seq");
-    expect(ledger.find(other.hash)).to.deep.equal(refused);
+    await decide([kit.register("trader"), kit.grant("trader"), command]);
+    return other;
+  }
+
+  it("is no refusal without an entry where there may have been an earlier one in a block that this node skipped", async () => {
+    const command = await spent();
+    const [first] = await decide([command]);
+    expect(first).to.include({ height: 2, code: "COMMAND_REPLAYED" }).and.not.to.have.property("seq");
+    await transferred();
+    expect(await decide([command])).to.deep.equal([]);
+    [store, ledger] = await opened(store);
+    expect(await decide([command], 3_600 * SECOND)).to.deep.equal([]);
+    expect(ledger.find(command.hash)).to.equal(undefined);
+  });
+
+  it("is a refusal without an entry again for commands that were issued after what was skipped", async () => {
+    await spent();
+    await transferred();
+    await decide([], LIMITS.clockSkewMaxUs + 1);
+    const first = kit.authorize("trader");
+    const second = kit.authorize("trader", { scope: "user" }, { id: first.command.id });
+    const [, refused] = await decide([first, second]);
+    expect(refused).to.include({ height: 3, code: "COMMAND_REPLAYED" }).and.not.to.have.property("seq");
+    expect(ledger.find(second.hash)).to.deep.equal(refused);
+    expect(await decide([second])).to.deep.equal([refused]);
+  });
+
+  it("is not that a command came before its time: it may be allowed in its time", async () => {
+    await spent();
+    const early = kit.authorize("trader", {}, { issuedAtUs: kit.state.timeUs + LIMITS.clockSkewMaxUs + 60 * SECOND });
+    expect(await decide([early])).to.deep.equal([]);
+    expect(ledger.find(early.hash)).to.equal(undefined);
+    const [answer] = await decide([early], 60 * SECOND);
+    expect(answer).to.include({ height: 3, outcome: "allowed" });
+  });
+
+  it("is what the log says wherever it says anything", async () => {
+    const command = kit.revokeGrant("00".repeat(32), "trader");
+    const other = kit.authorize("trader", {}, { id: command.command.id, expiresAtUs: kit.state.timeUs + 2 * SECOND });
+    await decide([kit.register("trader"), other, command]);
+    expect(ledger.find(command.hash)).to.include({ height: 1, code: "COMMAND_REPLAYED" }).and.not.to.have.property("seq");
+    const [answer] = await decide([command], 10 * SECOND);
+    expect(answer).to.include({ height: 2, outcome: "refused", code: "IDENTITY_ROLE_MISSING" }).and.to.have.property("seq");
+    expect(ledger.find(command.hash)).to.deep.equal(answer);
+    expect(await decide([command])).to.deep.equal([answer]);
   });
 
   it("is the same after a transfer, and when the command is ordered once more there, even where it has expired since", async () => {
@@ -119,7 +156,7 @@ describe("replica: the first answer to a command", () => {
     await transferred();
     expect(ledger.find(command.hash)).to.deep.equal(first);
     expect(await decide([command])).to.deep.equal([first]);
-    expect(await decide([command], [], 3_600 * SECOND)).to.deep.equal([first]);
+    expect(await decide([command], 3_600 * SECOND)).to.deep.equal([first]);
     expect(ledger.find(command.hash)).to.deep.equal(first);
   });
 
@@ -130,6 +167,6 @@ describe("replica: the first answer to a command", () => {
     await transferred(...logOf(command.hash, { reason }));
     expect(ledger.find(command.hash)).to.deep.include({ height: 1, seq: 1, outcome: "allowed" });
     expect(ledger.find(command.hash)?.answer["reason"]).to.equal(reason);
-    expect((await decide([command], [], 3_600 * SECOND))[0]).to.deep.include({ height: 1, seq: 1, outcome: "allowed" });
+    expect((await decide([command], 3_600 * SECOND))[0]).to.deep.include({ height: 1, seq: 1, outcome: "allowed" });
   });
 });
