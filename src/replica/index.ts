@@ -15,6 +15,7 @@ export { probeReplyMessage } from "./rejoin.ts";
 export { Replica } from "./replica.ts";
 export { type ReplicaRules, replicaRules } from "./rules.ts";
 export type { CheckedOffer } from "./transfer/check-offer.ts";
+export { Installer } from "./transfer/installer.ts";
 export { LogAdoption } from "./transfer/log-adoption.ts";
 export { decodeOffer, encodeOffer, type Offer } from "./transfer/offer.ts";
 export { Pace } from "./transfer/pace.ts";

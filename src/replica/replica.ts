@@ -82,7 +82,12 @@ export class Replica {
     const handlers = { peers: this.#peers, proposer: this.#proposer, participation: this.#participation, handovers, reports, supply };
     this.#housekeeping = new Housekeeping(options, parts, handlers);
     this.#epochs = new Epochs(options, parts, handlers);
-    const installer = new Installer(options, parts, { ...handlers, epochs: this.#epochs, halt: (reason) => this.#halt(reason) });
+    const installer = new Installer(options, parts, {
+      ...handlers,
+      epochs: this.#epochs,
+      isOver: () => this.#isOver,
+      halt: (reason) => this.#halt(reason),
+    });
   }
 
   /** Loads a node's ledger and memory from its store. Errors: STORAGE_CORRUPT, GENESIS_INVALID. */
@@ -366,7 +371,8 @@ export class Replica {
   }
 
   #halt(reason: string): void {
-    if (this.#life === "halted") return;
+    // What fails while a node stops, as a read of a store that closes, is no news.
+    if (this.#isOver) return;
     this.#life = "halted";
     this.#haltReason = reason;
     this.#options.telemetry.log("error", "halted", { reason });

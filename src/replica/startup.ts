@@ -19,11 +19,13 @@ export function loadRecords(store: KeyValueStore, epoch: number, done: (error: E
         (value) => guard.push(value),
         (guardError) => {
           if (guardError !== undefined) return done(guardError);
+          let restored: RestoredLog;
           try {
-            return done(undefined, { records, guard: guard.map(decodeGuardRecord) });
+            restored = { records, guard: guard.map(decodeGuardRecord) };
           } catch (cause) {
             return done(cause instanceof Error ? cause : new Error(String(cause)));
           }
+          return done(undefined, restored);
         },
       );
     },

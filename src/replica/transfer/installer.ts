@@ -1,6 +1,7 @@
 import { errorCode, type Hash } from "#base";
 import type { RestoredLog } from "#consensus";
 import type { Parts } from "../assembly.ts";
+import { ownFault } from "../core-driver.ts";
 import type { Epochs } from "../epochs.ts";
 import type { Participation } from "../participation.ts";
 import type { PeerProtocol } from "../peer-protocol.ts";
@@ -15,6 +16,8 @@ export interface InstallerHandlers {
   readonly proposer: Proposer;
   readonly participation: Participation;
   readonly epochs: Epochs;
+  /** True once the node stopped or halted: nothing goes on, and the store may be closed. */
+  isOver(): boolean;
   halt(reason: string): void;
 }
 
@@ -54,12 +57,22 @@ export class Installer {
     const isMemory = guardCurrent || this.#handlers.participation.above !== undefined;
     if (!isMemory) return this.#resume(fetched, fromHeight, NOTHING);
     return loadRecords(this.#options.store, ledger.membership.epoch, (error, restored) => {
+      if (this.#handlers.isOver()) return undefined;
       if (error !== undefined || restored === undefined) return this.#handlers.halt("the disk failed: the core's records cannot be read");
       return this.#resume(fetched, fromHeight, restored);
     });
   }
 
-  #resume({ offer, adoption }: Fetched, fromHeight: number, restored: RestoredLog): void {
+  /** Nobody catches what is thrown in the callback of a read: it is this node's own fault, as in a step of the core. */
+  #resume(fetched: Fetched, fromHeight: number, restored: RestoredLog): void {
+    try {
+      this.#goOn(fetched, fromHeight, restored);
+    } catch (cause) {
+      this.#handlers.halt(ownFault(cause));
+    }
+  }
+
+  #goOn({ offer, adoption }: Fetched, fromHeight: number, restored: RestoredLog): void {
     const { driver, certifier, reads, catchUp, newCore } = this.#parts;
     const { participation, epochs, proposer, peers } = this.#handlers;
     const { height } = offer.tip;

@@ -1,0 +1,105 @@
+import { type Clock, type NodeId, parseNodeId, silentTelemetry, type Telemetry, type TransportEvents } from "#base";
+import { createVerifier, loadSodium, nodeHasher } from "#crypto";
+import { systemTimers } from "#gateway";
+import { assembleGenesis, createNodeIdentity, createServiceKey, nodeSignerOf } from "#identity";
+import { decodeFrame, encodeFrame, type Frame, type GuardAnchor, initializeGuard, Replica } from "#replica";
+import { MemoryStore } from "#storage";
+
+/** A replica alone with its links in the test's hands: frames go in by `hear`, and out into `said`. */
+export interface Alone {
+  readonly replica: Replica;
+  readonly said: { readonly to: NodeId; readonly frame: Frame }[];
+  readonly complaints: string[];
+  readonly store: MemoryStore;
+  /** Why it halted. */
+  readonly halted: string[];
+  hear(from: NodeId, frame: Frame): void;
+  passSeconds(seconds: number): void;
+}
+
+/** Started, with no link up. */
+export async function replicaAlone(): Promise<Alone> {
+  const sodium = await loadSodium();
+  let nowUs = 1_800_000_000_000_000;
+  const identities = [1, 2, 3, 4].map((node) =>
+    createNodeIdentity(sodium, {
+      nodeId: parseNodeId(`node-${node}`),
+      trustDomain: "dev.local",
+      weight: 1,
+      peerAddress: `127.0.0.1:${node}`,
+      httpUrl: `http://127.0.0.1:${node}`,
+      nowMs: nowUs / 1_000,
+      development: true,
+    }),
+  );
+  const [operator, issuer] = [createServiceKey(sodium, "operator-1"), createServiceKey(sodium, "issuer-1")];
+  const genesisBytes = assembleGenesis(sodium, {
+    environment: "development",
+    trustDomain: "dev.local",
+    nodeFiles: identities.map(({ nodeFile }) => nodeFile),
+    operators: [{ id: operator.id, key: operator.publicKey, roles: ["operator"] }],
+    issuers: [{ id: issuer.id, key: issuer.publicKey }],
+    timeUs: nowUs,
+  });
+  const [identity] = identities;
+  if (identity === undefined) throw new Error("no identity");
+  let kept: Uint8Array | undefined;
+  const anchor: GuardAnchor = {
+    read: () => kept,
+    write: (next, done) => {
+      kept = next;
+      setImmediate(done);
+    },
+  };
+  const store = new MemoryStore();
+  await new Promise<void>((resolve) => initializeGuard({ store, anchor }, () => resolve()));
+  const [said, complaints, halted]: [Alone["said"], string[], string[]] = [[], [], []];
+  const clock: Clock = { nowUs: () => nowUs };
+  const telemetry: Telemetry = {
+    ...silentTelemetry,
+    count: (name, _amount, labels) =>
+      void (name === "quorumgate_peer_invalid_total" && complaints.push(`${labels?.["peer"]} ${labels?.["code"]}`)),
+  };
+  let events: TransportEvents | undefined;
+  const replica = await new Promise<Replica>((resolve, reject) =>
+    Replica.open(
+      {
+        self: identity.member.id,
+        genesisBytes,
+        hasher: nodeHasher,
+        signer: nodeSignerOf(sodium, identity),
+        verifier: createVerifier(sodium),
+        store,
+        anchor,
+        transport: {
+          start: (listener, done) => {
+            events = listener;
+            done();
+          },
+          send: (to, frame) => void said.push({ to, frame: decodeFrame(frame) }),
+          setPeers: () => {},
+          connectedPeers: () => [],
+          stop: (done) => done(),
+        },
+        clock,
+        timers: systemTimers,
+        entropy: { bytes: (length) => new Uint8Array(length) },
+        telemetry,
+        events: { onHalted: (reason) => void halted.push(reason) },
+      },
+      (error, made) => (made === undefined ? reject(error ?? new Error("no replica")) : resolve(made)),
+    ),
+  );
+  await new Promise<void>((resolve) => replica.start(() => resolve()));
+  return {
+    replica,
+    said,
+    complaints,
+    store,
+    halted,
+    hear: (from, frame) => events?.onFrame(from, encodeFrame(frame)),
+    passSeconds: (seconds) => {
+      nowUs += seconds * 1_000_000;
+    },
+  };
+}
