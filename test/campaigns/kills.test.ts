@@ -46,13 +46,16 @@ for (const campaign of CAMPAIGNS) {
       await cluster.end();
     });
 
-    /** One to all of the nodes die at once, or one after the other has died; all come back. */
+    /** One to all of the nodes die at once; all come back. One that dies alone loses its disk now and then, and the others stay until it takes part again. */
     const killSome = async (): Promise<number> => {
       const count = random.pick([1, 1, 1, 1, 2, campaign.nodes]);
       const victims = random.shuffle(all).slice(0, count);
       await Promise.all(victims.map((node) => cluster.signal(node, "SIGKILL")));
       await sleep(random.between(0, 800));
+      const losesDisk = victims.length === 1 && random.between(1, 4) === 1;
+      if (losesDisk) for (const node of victims) cluster.loseData(node);
       await Promise.all(victims.map((node) => cluster.start(node)));
+      if (losesDisk) for (const node of victims) await rejoined(cluster, node);
       return victims.length;
     };
 
