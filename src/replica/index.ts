@@ -32,4 +32,5 @@ export {
   type ReplicaTiming,
   type SubmitAnswer,
 } from "./types.ts";
+export { Waiters } from "./waiters.ts";
 export { WriteAhead, type WriteAheadOptions } from "./write-ahead.ts";

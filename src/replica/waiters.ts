@@ -11,7 +11,7 @@ export class Waiters {
   readonly #timers: Timers;
   readonly #byCommand = new Map<Hash, Set<Waiter>>();
   /** Applied here, but not yet covered by a quorum's checkpoint. */
-  readonly #uncertified = new Map<number, OrderedRecord[]>();
+  readonly #uncertified = new Map<number, Map<Hash, OrderedRecord>>();
 
   constructor(timers: Timers) {
     this.#timers = timers;
@@ -34,17 +34,21 @@ export class Waiters {
     return [...this.#byCommand.keys()];
   }
 
-  /** Records of an applied, durable block; those that somebody waits for are answered once certified. */
+  /** Records of an applied, durable block, all or some; those that somebody waits for are answered once certified. */
   onApplied(height: number, records: readonly OrderedRecord[]): void {
     const awaited = records.filter((record) => this.#byCommand.has(record.command));
-    if (awaited.length > 0) this.#uncertified.set(height, awaited);
+    if (awaited.length === 0) return;
+    // A command may be asked for again while others of its block wait too.
+    const waiting = this.#uncertified.get(height) ?? new Map<Hash, OrderedRecord>();
+    for (const record of awaited) waiting.set(record.command, record);
+    this.#uncertified.set(height, waiting);
   }
 
   onCertified(height: number): void {
     for (const [applied, records] of this.#uncertified) {
       if (applied > height) continue;
       this.#uncertified.delete(applied);
-      for (const record of records) this.answer(record.command, { kind: "ordered", record });
+      for (const record of records.values()) this.answer(record.command, { kind: "ordered", record });
     }
   }
 
