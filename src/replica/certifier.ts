@@ -22,6 +22,7 @@ import {
   totalWeight,
   weightOf,
 } from "#base";
+import { forgetUpTo } from "./by-height.ts";
 import { decodeCosignatures, encodeCosignatures } from "./cosignatures.ts";
 import type { FalseRoots } from "./false-roots.ts";
 import type { CosignatureFrame } from "./frames.ts";
@@ -104,7 +105,7 @@ export class Certifier {
   /** This node's log after a height. Cosigned only when this node takes part there. */
   addPoint(height: number, point: LogPoint): void {
     this.#points.set(height, point);
-    this.#points.delete(height - LIMITS.cosignaturesKept);
+    forgetUpTo(this.#points, height - LIMITS.cosignaturesKept);
     this.#newestPoint = Math.max(this.#newestPoint, height);
     this.#check(height);
   }

@@ -9,6 +9,7 @@ import {
   type Prefix,
   type SignatureVerifier,
 } from "#base";
+import { forgetUpTo } from "./by-height.ts";
 
 /** Certified heights whose cosignatures are kept for comparing: a liar's line may come after the quorum's. */
 const HEIGHTS_KEPT = 16;
@@ -56,7 +57,7 @@ export class FalseRoots {
   /** A quorum cosigned the point; `others` are further lines of that height, not verified. */
   onCertified(height: number, certified: CertifiedHeight, others: Iterable<Cosignature>): void {
     this.#certified.set(height, certified);
-    this.#certified.delete(height - HEIGHTS_KEPT);
+    forgetUpTo(this.#certified, height - HEIGHTS_KEPT);
     for (const old of this.#looks.keys()) if (old <= height - HEIGHTS_KEPT) this.#looks.delete(old);
     for (const other of others) this.onCosignature(height, other);
     this.#compareOdd(height, certified);

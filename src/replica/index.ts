@@ -1,4 +1,5 @@
 export { AwaitedHeights } from "./awaited-heights.ts";
+export { Certifier } from "./certifier.ts";
 export { CoreDriver, type CoreDriverPorts } from "./core-driver.ts";
 export { Epochs } from "./epochs.ts";
 export { FalseRoots } from "./false-roots.ts";

@@ -228,6 +228,8 @@ export class Ledger {
     }
     for (const [key] of this.#state.entries()) if (!written.has(key)) operations.push({ key: STORE_KEYS.statePrefix + key });
     for (let height = this.#prunedHeight + 1; height <= this.#tip.height; height++) operations.push({ key: STORE_KEYS.block(height) });
+    for (let height = this.#tip.height; height > this.#tip.height - POINTS_KEPT && height > 0; height--)
+      if (height <= tip.height - POINTS_KEPT) operations.push({ key: STORE_KEYS.point(height) });
     for (const { height, point } of adoption.points) operations.push({ key: STORE_KEYS.point(height), value: encodePoint(point) });
     for (const { epoch, file } of handovers) operations.push({ key: STORE_KEYS.handover(epoch), value: file });
     operations.push(

@@ -113,4 +113,15 @@ describe("false roots of the log", () => {
     for (let i = 0; i < 20; i++) roots.onCosignature(7, line(LIAR, FALSE, { logSignature: new Uint8Array(64).fill(i) }));
     expect(looks).to.be.at.most(3);
   });
+
+  it("are compared at the newest certified heights alone: those that were passed over are forgotten with the rest", () => {
+    certify([]);
+    roots.onCertified(22, { point: POINT, cosignatures: [] }, []);
+    roots.onCosignature(7, line(LIAR, FALSE));
+    expect(found).to.have.length(1);
+    roots.onCertified(40, { point: POINT, cosignatures: [] }, []);
+    roots.onCosignature(7, line(LIAR, OTHER));
+    roots.onCosignature(22, line(NODES[0], FALSE));
+    expect(found).to.have.length(1);
+  });
 });

@@ -54,10 +54,10 @@ describe("replica: the first answer to a command", () => {
   }
 
   /** A node without blocks takes over the state as it is, with the log of the node before or another one. */
-  async function transferred(log: AuditLog = ledger.log, from: Reader = store): Promise<void> {
+  async function transferred(log: AuditLog = ledger.log, from: Reader = store, into: MemoryStore = new MemoryStore()): Promise<void> {
     const { tip, state } = ledger;
     const block = ledger.encodedBlock(tip.height) ?? new Uint8Array(0);
-    [store, ledger] = await opened();
+    [store, ledger] = await opened(into);
     const read = (key: string): Uint8Array | undefined => from.get(key);
     const seq = log.nextSeq - 1;
     const { shard, size, root } = log.point;
@@ -65,9 +65,10 @@ describe("replica: the first answer to a command", () => {
     const trees = new Map([[shard, { size, root: parseHash(root) }]]);
     const offer = { tip, block, seal, trees, stateHash: state.stateHash, stateRoot: state.stateRoot(), handovers: [], claims: [] };
     const adoption = new LogAdoption(ledger.logOptions, store);
-    const entries = Array.from({ length: size }, (_, at) => log.entry(at, read));
+    const first = ledger.log.nextSeq;
+    const entries = Array.from({ length: size - first }, (_, at) => log.entry(first + at, read));
     const objects = entries.flatMap((entry) => objectsOf(entry, read));
-    expect(adoption.next(offer)).to.deep.equal({ seq: 0, last: seq, size });
+    expect(adoption.next(offer)).to.deep.equal({ seq: first, last: seq, size });
     await write(adoption.accept(offer, { entries, objects, proof: [] }).writes);
     await write(ledger.install(offer, { items: [...itemsOf(state)], adoption }));
   }
@@ -158,6 +159,26 @@ describe("replica: the first answer to a command", () => {
     expect(await decide([command])).to.deep.equal([first]);
     expect(await decide([command], 3_600 * SECOND)).to.deep.equal([first]);
     expect(ledger.find(command.hash)).to.deep.equal(first);
+  });
+
+  it("is all that stays of heights that were passed over: their points go from the disk, but for those that proposals may still name", async () => {
+    const command = kit.authorize("trader");
+    await decide([kit.register("trader"), command]);
+    for (let block = 0; block < 9; block++) await decide([]);
+    const behind = store.clone();
+    for (let block = 0; block < 30; block++) await decide([]);
+    await transferred(ledger.log, store, behind);
+    const kept: string[] = [];
+    await new Promise<void>((resolve) =>
+      store.scan(
+        { from: "p/", to: "p0" },
+        (key) => kept.push(key),
+        () => resolve(),
+      ),
+    );
+    expect(kept.map((key) => Number(key.slice(2)))).to.deep.equal(Array.from({ length: 32 }, (_, at) => 9 + at));
+    expect(ledger.recentPoints().map(({ height }) => height)).to.deep.equal(Array.from({ length: 32 }, (_, at) => 9 + at));
+    expect(ledger.find(command.hash)).to.include({ height: 1, outcome: "denied" });
   });
 
   it("is whole after a transfer for a command whose entry had no room for it", async () => {
