@@ -16,8 +16,10 @@ export type { ConsensusMessage, DecidedBlockMessage, FetchProposal, ProposalBody
 export {
   checkPreparedCertificate,
   newViewSignedBody,
+  newViewStatement,
   preparedCertificateClaims,
   viewChangeSignedBody,
+  viewChangeStatement,
 } from "./pbft/certificates.ts";
 export type { NewView, PbftMessage, PreparedCertificate, Propose, ViewChange, Vote } from "./pbft/messages.ts";
 export { createPbftCore, type PbftOptions } from "./pbft/pbft-core.ts";

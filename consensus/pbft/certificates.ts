@@ -1,22 +1,25 @@
 import {
-  concatBytes,
+  encodeNewViewBody,
+  encodeViewChangeBody,
   findMember,
-  fromHex,
   type Hash,
   type Hasher,
   headerDigest,
   isByzantineQuorum,
   leaderOf,
   type Membership,
+  type NewViewStatement,
   parseHeader,
   type SignatureClaim,
   signedBytes,
+  toHash,
   totalWeight,
+  type ViewChangeStatement,
   VOTE_TYPE,
   weightOf,
 } from "#base";
 import { isAscending, type VoteContext, voteClaim, voteKey } from "../certificates.ts";
-import { newViewBody, viewChangeBody } from "./codec.ts";
+import { encodePrepared } from "./codec.ts";
 import type { NewView, PreparedCertificate, ViewChange } from "./messages.ts";
 
 /** The shape of a prepared certificate: the leader of its view and prepares of others, together a minimal quorum. */
@@ -36,14 +39,42 @@ export function preparedCertificateClaims(certificate: PreparedCertificate, cont
   return [proposal, ...prepares].flatMap((vote) => voteClaim(context, vote) ?? []);
 }
 
+/** A view change as it was signed: what it proves, by the hashes of its certificates. */
+export function viewChangeStatement(
+  hasher: Hasher,
+  message: Omit<ViewChange, "signature" | "tip">,
+): Omit<ViewChangeStatement, "signature"> {
+  const { height, view, parent } = message;
+  const prepared = message.prepared.map((certificate) => ({
+    height: certificate.height,
+    view: certificate.view,
+    digest: certificate.digest,
+    certificate: toHash(hasher.sha256(encodePrepared(certificate))),
+  }));
+  return { height, view, parent, prepared };
+}
+
+/** A new-view as it was signed: the view changes that it stands on, by their signatures. */
+export function newViewStatement(message: Omit<NewView, "signature" | "type">): Omit<NewViewStatement, "signature"> {
+  const { height, view } = message;
+  return { height, view, viewChanges: message.viewChanges.map(({ sender, signature }) => ({ node: sender, signature })) };
+}
+
 /** The bytes that a view change signs, without the purpose. */
-export function viewChangeSignedBody(cluster: Hash, message: Omit<ViewChange, "signature" | "tip">): Uint8Array {
-  return concatBytes(fromHex(cluster), viewChangeBody(message));
+export function viewChangeSignedBody(context: SignedContext, message: Omit<ViewChange, "signature" | "tip">): Uint8Array {
+  const { epoch, sender: node } = message;
+  return encodeViewChangeBody({ cluster: context.cluster, epoch, node }, viewChangeStatement(context.hasher, message));
 }
 
 /** The bytes that a new-view signs, without the purpose. */
 export function newViewSignedBody(cluster: Hash, message: Omit<NewView, "signature" | "type">): Uint8Array {
-  return concatBytes(fromHex(cluster), newViewBody(message));
+  return encodeNewViewBody({ cluster, epoch: message.epoch }, newViewStatement(message));
+}
+
+/** What a view change is signed for, and how to hash. */
+export interface SignedContext {
+  readonly cluster: Hash;
+  readonly hasher: Hasher;
 }
 
 /** What view changes and new-views are checked with. */
@@ -65,7 +96,7 @@ export function viewChangeClaims(message: ViewChange, context: ViewContext): Sig
       return undefined;
     below = certificate.height;
   }
-  const body = viewChangeSignedBody(context.cluster, message);
+  const body = viewChangeSignedBody(context, message);
   const own = { publicKey, message: signedBytes("view-change", body), signature: message.signature };
   return [own, ...prepared.flatMap((certificate) => preparedCertificateClaims(certificate, context))];
 }

@@ -40,23 +40,11 @@ export function decodePbftMessage(bytes: Uint8Array): PbftMessage {
   return message;
 }
 
-/** What a view change signs behind the cluster id: everything but its tip and signature. */
-export function viewChangeBody(message: Omit<ViewChange, "signature" | "tip">): Uint8Array {
+/** A view change without its tip and signature. */
+function viewChangeBody(message: Omit<ViewChange, "signature" | "tip">): Uint8Array {
   const writer = new ByteWriter().u64(message.epoch).u64(message.height).u64(message.view).text(message.sender).text(message.parent);
   writer.u8(message.prepared.length);
   for (const certificate of message.prepared) writePrepared(writer, certificate);
-  return writer.finish();
-}
-
-/** What a new-view signs behind the cluster id: its slot and the digests of its view changes, by way of their signatures. */
-export function newViewBody(parts: {
-  readonly epoch: number;
-  readonly height: number;
-  readonly view: number;
-  readonly viewChanges: readonly ViewChange[];
-}): Uint8Array {
-  const writer = new ByteWriter().u64(parts.epoch).u64(parts.height).u64(parts.view).u32(parts.viewChanges.length);
-  for (const { sender, signature } of parts.viewChanges) writer.text(sender).raw(signature);
   return writer.finish();
 }
 

@@ -48,9 +48,9 @@ export class ViewChanger {
     const state = this.#state;
     const { settings, height, view, tip } = state;
     const prepared = state.slots().flatMap((slot) => slot.prepared ?? []);
-    const { cluster, self, membership, hasher } = settings;
+    const { self, membership, hasher } = settings;
     const unsigned = { type: "view-change" as const, epoch: membership.epoch, height, view, sender: self, parent: tip.digest, prepared };
-    const body = viewChangeSignedBody(cluster, unsigned);
+    const body = viewChangeSignedBody(settings, unsigned);
     state.sign({ purpose: "view-change", height, view, phase: 0, digest: toHash(hasher.sha256(body)) }, body, (signature) => {
       if (state.view !== view || !state.changing) return;
       const message: ViewChange = { ...unsigned, signature, ...(tip.certificate && { tip: tip.certificate }) };

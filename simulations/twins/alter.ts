@@ -54,7 +54,7 @@ function withValidRound(
 }
 
 function signedViewChange(message: ViewChange, ports: SigningPorts): ViewChange {
-  const body = viewChangeSignedBody(ports.cluster, message);
+  const body = viewChangeSignedBody(ports, message);
   return { ...message, signature: ports.keys.keyOf(`${ports.node}/vote`).sign(signedBytes("view-change", body)) };
 }
 

@@ -1,22 +1,35 @@
-import { fromBase64Url, fromHex, toBase64Url, toHex } from "./bytes.ts";
-import type { CanonicalObject, CanonicalValue } from "./canonical.ts";
+import { fromBase64Url, fromHex } from "./bytes.ts";
 import { verifyConsistency } from "./consistency.ts";
-import { QuorumgateError } from "./errors.ts";
-import { FieldReader } from "./fields.ts";
 import { portableHasher } from "./hasher.ts";
-import { type Hash, type NodeId, type PublicKey, parseHash, parseNodeId, parsePublicKey } from "./ids.ts";
-import { LIMITS } from "./limits.ts";
+import type { Hash, NodeId, PublicKey } from "./ids.ts";
 import type { SignatureClaim } from "./signed-command.ts";
 import { checkpointText, encodeVoteBody, logSignatureMessage, signedBytes, VOTE_TYPE, type VoteType } from "./signing.ts";
+import {
+  isSameNewView,
+  isSameViewChange,
+  type NewViewStatement,
+  newViewMessage,
+  type ViewChangeStatement,
+  viewChangeMessage,
+} from "./view-statements.ts";
 
 /** Kinds of misbehaviour that signed bytes alone prove (docs/protocols/evidence.md, rule E1). */
-export const ACCUSATION_KINDS = ["double-vote", "double-proposal", "amnesia", "conflicting-checkpoints", "false-endorsement"] as const;
+export const ACCUSATION_KINDS = [
+  "double-vote",
+  "double-proposal",
+  "amnesia",
+  "conflicting-checkpoints",
+  "false-endorsement",
+  "hidden-certificate",
+  "double-view-change",
+  "double-new-view",
+] as const;
 
 /** See ACCUSATION_KINDS. */
 export type AccusationKind = (typeof ACCUSATION_KINDS)[number];
 
 /** Who is accused, and under which key of which epoch it signed. */
-interface Accused {
+export interface Accused {
   readonly epoch: number;
   readonly node: NodeId;
   /** The vote key, or of checkpoints the L key. Whether it is the node's is decided at commit. */
@@ -83,13 +96,32 @@ export interface Prefix {
   readonly path: readonly Uint8Array[];
 }
 
-/** Self-contained evidence against one node, as the ledger records it. */
-export type Accusation = VoteAccusation | CheckpointAccusation | EndorsementAccusation;
+/** A commit vote of pbft, and a view change that hides the prepared certificate which its sender had to hold. */
+export interface HiddenCertificateAccusation extends Accused {
+  readonly kind: "hidden-certificate";
+  readonly first: VoteStatement;
+  readonly second: ViewChangeStatement;
+}
 
-const MAX = Number.MAX_SAFE_INTEGER;
-/** Hashes of a proof of consistency: two for each level of a tree of 2^53 leaves. */
-const PATH_MAX = 106;
-const ORIGIN = /^[a-z0-9._-]{1,255}\/audit\/[0-9a-f]{8}\/[0-9]{4}h[12]$/;
+/** Two view changes of one node for one height and view. */
+export interface ViewChangeAccusation extends Accused {
+  readonly kind: "double-view-change";
+  readonly first: ViewChangeStatement;
+  readonly second: ViewChangeStatement;
+}
+
+/** Two new-views of one leader for one height and view. */
+export interface NewViewAccusation extends Accused {
+  readonly kind: "double-new-view";
+  readonly first: NewViewStatement;
+  readonly second: NewViewStatement;
+}
+
+/** Evidence of a view change of pbft. */
+export type ViewAccusation = HiddenCertificateAccusation | ViewChangeAccusation | NewViewAccusation;
+
+/** Self-contained evidence against one node, as the ledger records it. */
+export type Accusation = VoteAccusation | CheckpointAccusation | EndorsementAccusation | ViewAccusation;
 
 /** The slot of a vote type: a vote and its nil form stand in one. */
 export function phaseOf(type: VoteType): number {
@@ -102,8 +134,11 @@ export function votePurpose(type: VoteType): "proposal" | "vote" {
   return type === VOTE_TYPE.pbftPropose || type === VOTE_TYPE.tendermintPropose ? "proposal" : "vote";
 }
 
-/** True when no honest node makes both statements (rule E1). Signatures, keys and a quorum's weight are checked apart. */
-export function contradicts(accusation: Accusation): boolean {
+/**
+ * True when no honest node makes both statements (rule E1). Signatures, keys and a quorum's weight are checked apart.
+ * @param window heights in flight, by genesis; without it a view change answers for its own height only, which convicts of less
+ */
+export function contradicts(accusation: Accusation, window = 1): boolean {
   switch (accusation.kind) {
     case "double-vote":
       return isDouble(accusation) && votePurpose(accusation.first.type) === "vote";
@@ -117,6 +152,12 @@ export function contradicts(accusation: Accusation): boolean {
       return accusation.prefix === undefined
         ? isOtherRoot(accusation.first, accusation.certified)
         : isOtherPrefix(accusation, accusation.prefix);
+    case "hidden-certificate":
+      return isHidden(accusation, window);
+    case "double-view-change":
+      return isSamePlace(accusation) && !isSameViewChange(accusation.first, accusation.second);
+    case "double-new-view":
+      return isSamePlace(accusation) && !isSameNewView(accusation.first, accusation.second);
   }
 }
 
@@ -146,10 +187,7 @@ export function accusationClaims(cluster: Hash, accusation: Accusation): readonl
     case "double-vote":
     case "double-proposal":
     case "amnesia":
-      return [accusation.first, accusation.second].map(({ signature, ...vote }) => {
-        const body = { ...vote, cluster: fromHex(cluster), epoch: accusation.epoch, digest: fromHex(vote.digest) };
-        return { publicKey, message: signedBytes(votePurpose(vote.type), encodeVoteBody(body)), signature };
-      });
+      return [accusation.first, accusation.second].map((vote) => voteClaim(cluster, accusation, vote));
     case "conflicting-checkpoints":
       return [accusation.first, accusation.second].map((said) => rootClaim(accusation.origin, said, { publicKey, ...said }));
     case "false-endorsement": {
@@ -159,54 +197,16 @@ export function accusationClaims(cluster: Hash, accusation: Accusation): readonl
       );
       return [rootClaim(origin, first, { publicKey, ...first }), ...endorsed];
     }
+    case "hidden-certificate":
+      return [voteClaim(cluster, accusation, accusation.first), viewChangeClaim(cluster, accusation, accusation.second)];
+    case "double-view-change":
+      return [accusation.first, accusation.second].map((said) => viewChangeClaim(cluster, accusation, said));
+    case "double-new-view":
+      return [accusation.first, accusation.second].map((said) => {
+        const message = newViewMessage({ cluster, epoch: accusation.epoch }, said);
+        return { publicKey, message, signature: said.signature };
+      });
   }
-}
-
-/** The canonical form, as it stands in a command's body. */
-export function accusationToCanonical(accusation: Accusation): CanonicalObject {
-  const { kind, epoch, node, key } = accusation;
-  const accused = { v: 1, kind, epoch, node, key };
-  switch (accusation.kind) {
-    case "double-vote":
-    case "double-proposal":
-    case "amnesia":
-      return { ...accused, first: writeVote(accusation.first), second: writeVote(accusation.second) };
-    case "conflicting-checkpoints":
-      return { ...accused, origin: accusation.origin, first: writeRoot(accusation.first), second: writeRoot(accusation.second) };
-    case "false-endorsement": {
-      const { origin, first, certified, prefix } = accusation;
-      const { size, root, endorsers } = certified;
-      const written = endorsers.map((endorser) => ({ ...endorser, signature: toBase64Url(endorser.signature) }));
-      const base = { ...accused, origin, first: writeRoot(first), certified: { size, root, endorsers: written } };
-      return prefix === undefined ? base : { ...base, prefix: { root: prefix.root, path: prefix.path.map(toHex) } };
-    }
-  }
-}
-
-/** Reads hostile bytes: shape and bounds. What they prove is asked of `contradicts` and of the claims. @throws {QuorumgateError} format errors */
-export function readAccusation(value: CanonicalValue): Accusation {
-  const reader = new FieldReader(value, "evidence");
-  reader.integer("v", { min: 1, max: 1 });
-  const kind = oneOf(reader.text("kind", 32), ACCUSATION_KINDS);
-  const accused = {
-    epoch: reader.integer("epoch", { min: 0, max: MAX }),
-    node: parseNodeId(reader.text("node", 63)),
-    key: parsePublicKey(reader.text("key")),
-  };
-  const accusation = readStatements(reader, kind, accused);
-  reader.end();
-  return accusation;
-}
-
-function readStatements(reader: FieldReader, kind: AccusationKind, accused: Accused): Accusation {
-  if (kind === "conflicting-checkpoints") {
-    return { kind, ...accused, origin: readOrigin(reader), first: readRoot(reader, "first"), second: readRoot(reader, "second") };
-  }
-  if (kind === "false-endorsement") {
-    const said = { kind, ...accused, origin: readOrigin(reader), first: readRoot(reader, "first"), certified: readCertified(reader) };
-    return reader.has("prefix") ? { ...said, prefix: readPrefix(reader.object("prefix")) } : said;
-  }
-  return { kind, ...accused, first: readVote(reader, "first"), second: readVote(reader, "second") };
 }
 
 function isDouble({ first, second }: VoteAccusation): boolean {
@@ -221,6 +221,21 @@ function isAmnesia({ first, second }: VoteAccusation): boolean {
   return areVotes && isLater && second.validRound < first.view && first.digest !== second.digest;
 }
 
+/**
+ * A commit vote, and a view change for a higher view at a height at which the voter's certificate was still in flight, that names none of the vote's
+ * view or a higher one. Beyond the window nothing follows: a node that lost its memory may vote there in a view below one that it asked for before.
+ */
+function isHidden({ first, second }: HiddenCertificateAccusation, window: number): boolean {
+  const isInFlight = second.height <= first.height && first.height < second.height + window;
+  if (first.type !== VOTE_TYPE.pbftCommit || first.view >= second.view || !isInFlight) return false;
+  return !second.prepared.some(({ height, view }) => height === first.height && view >= first.view);
+}
+
+/** View changes for one view at two heights are honest: whoever decides while it waits for a view asks again. */
+function isSamePlace({ first, second }: ViewChangeAccusation | NewViewAccusation): boolean {
+  return first.height === second.height && first.view === second.view;
+}
+
 function isOtherRoot(left: { readonly size: number; readonly root: Hash }, right: { readonly size: number; readonly root: Hash }): boolean {
   return left.size === right.size && left.root !== right.root;
 }
@@ -232,92 +247,20 @@ function isOtherPrefix({ first, certified }: EndorsementAccusation, { root, path
   return verifyConsistency(portableHasher, { from, to: { size: certified.size, root: fromHex(certified.root) }, path });
 }
 
+function voteClaim(cluster: Hash, { key, epoch }: Accused, { signature, ...vote }: VoteStatement): SignatureClaim {
+  const body = { ...vote, cluster: fromHex(cluster), epoch, digest: fromHex(vote.digest) };
+  return { publicKey: fromBase64Url(key), message: signedBytes(votePurpose(vote.type), encodeVoteBody(body)), signature };
+}
+
+function viewChangeClaim(cluster: Hash, { key, epoch, node }: Accused, said: ViewChangeStatement): SignatureClaim {
+  const message = viewChangeMessage({ cluster, epoch, node }, said);
+  return { publicKey: fromBase64Url(key), message, signature: said.signature };
+}
+
 function rootClaim(
   origin: string,
   { size, root }: { readonly size: number; readonly root: Hash },
   { publicKey, signature }: { readonly publicKey: Uint8Array; readonly signature: Uint8Array },
 ): SignatureClaim {
   return { publicKey, message: logSignatureMessage(checkpointText({ origin, size, root })), signature };
-}
-
-function writeVote({ type, height, view, digest, validRound, signature }: VoteStatement): CanonicalObject {
-  return { type, height, view, digest, validRound, signature: toBase64Url(signature) };
-}
-
-function writeRoot({ size, root, signature }: RootStatement): CanonicalObject {
-  return { size, root, signature: toBase64Url(signature) };
-}
-
-function readVote(reader: FieldReader, name: string): VoteStatement {
-  const fields = reader.object(name);
-  const number = fields.integer("type", { min: 0, max: 0xff });
-  const type = Object.values(VOTE_TYPE).find((known) => known === number);
-  if (type === undefined) throw shapeError("the type of a vote is not known");
-  const statement: VoteStatement = {
-    type,
-    height: fields.integer("height", { min: 0, max: MAX }),
-    view: fields.integer("view", { min: 0, max: MAX }),
-    digest: parseHash(fields.text("digest", 64)),
-    validRound: fields.integer("validRound", { min: -1, max: MAX }),
-    signature: readSignature(fields),
-  };
-  fields.end();
-  return statement;
-}
-
-function readRoot(reader: FieldReader, name: string): RootStatement {
-  const fields = reader.object(name);
-  const statement = { ...readSizeAndRoot(fields), signature: readSignature(fields) };
-  fields.end();
-  return statement;
-}
-
-function readCertified(reader: FieldReader): EndorsementAccusation["certified"] {
-  const fields = reader.object("certified");
-  const endorsers = fields.list("endorsers", LIMITS.membersMax).map((value) => {
-    const item = new FieldReader(value, "endorser");
-    const endorser = {
-      node: parseNodeId(item.text("node", 63)),
-      key: parsePublicKey(item.text("key")),
-      signature: readSignature(item),
-    };
-    item.end();
-    return endorser;
-  });
-  const certified = { ...readSizeAndRoot(fields), endorsers };
-  fields.end();
-  return certified;
-}
-
-function readPrefix(fields: FieldReader): Prefix {
-  const root = parseHash(fields.text("root", 64));
-  const path = fields.texts("path", { countMax: PATH_MAX, lengthMax: 64 }).map((hash) => fromHex(parseHash(hash)));
-  fields.end();
-  return { root, path };
-}
-
-function readSizeAndRoot(fields: FieldReader): { readonly size: number; readonly root: Hash } {
-  return { size: fields.integer("size", { min: 0, max: MAX }), root: parseHash(fields.text("root", 64)) };
-}
-
-function readOrigin(reader: FieldReader): string {
-  const origin = reader.text("origin", 512);
-  if (!ORIGIN.test(origin)) throw shapeError("the origin is no log's");
-  return origin;
-}
-
-function readSignature(fields: FieldReader): Uint8Array {
-  const signature = fromBase64Url(fields.text("signature", 86));
-  if (signature.length !== 64) throw shapeError("a signature has 64 bytes");
-  return signature;
-}
-
-function oneOf<T extends string>(text: string, allowed: readonly T[]): T {
-  const found = allowed.find((item) => item === text);
-  if (found === undefined) throw shapeError(`the kind is one of ${allowed.join(", ")}`);
-  return found;
-}
-
-function shapeError(reason: string): QuorumgateError {
-  return new QuorumgateError("FORMAT_SHAPE_INVALID", `evidence: ${reason}`);
 }

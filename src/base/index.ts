@@ -5,15 +5,15 @@ export {
   accusationClaims,
   accusationName,
   accusationSeries,
-  accusationToCanonical,
   contradicts,
   type Prefix,
   phaseOf,
-  readAccusation,
+  type ViewAccusation,
   type VoteAccusation,
   type VoteStatement,
   votePurpose,
 } from "./accusation.ts";
+export { accusationToCanonical, readAccusation } from "./accusation-codec.ts";
 export { ByteReader, ByteWriter } from "./byte-codec.ts";
 export { concatBytes, equalBytes, fromBase64, fromBase64Url, fromHex, toBase64, toBase64Url, toHash, toHex, u64be } from "./bytes.ts";
 export {
@@ -144,3 +144,9 @@ export {
   witnessSignatureMessage,
 } from "./signing.ts";
 export { decodePortable, decodeUtf8, encodeUtf8, isWellFormed, utf8Length } from "./utf8.ts";
+export {
+  encodeNewViewBody,
+  encodeViewChangeBody,
+  type NewViewStatement,
+  type ViewChangeStatement,
+} from "./view-statements.ts";

@@ -20,6 +20,7 @@ import { type Certified, Certifier } from "./certifier.ts";
 import { CoreDriver, type CoreDriverPorts } from "./core-driver.ts";
 import { FalseRoots } from "./false-roots.ts";
 import { isGuardCurrent, votesCounted } from "./guard-count.ts";
+import { HeardViews } from "./heard-views.ts";
 import { HeardVotes } from "./heard-votes.ts";
 import { STORE_KEYS } from "./keys.ts";
 import { LeaderRate } from "./leader-rate.ts";
@@ -61,6 +62,7 @@ export interface Parts {
   /** Members that wait for a height before they vote again. */
   readonly awaited: AwaitedHeights;
   readonly heardVotes: HeardVotes;
+  readonly heardViews: HeardViews;
   readonly serving: ServingBudget;
   readonly measures: Measures;
   readonly timing: ReplicaTiming;
@@ -163,7 +165,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
     rate: new LeaderRate(),
     peers,
     awaited: new AwaitedHeights(),
-    heardVotes: makeHeardVotes(options, hooks, { ledger, peers }),
+    ...makeHeard(options, hooks, { ledger, peers }),
     serving,
     measures,
     timing,
@@ -172,15 +174,23 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
   };
 }
 
-function makeHeardVotes(options: ReplicaOptions, hooks: PartHooks, { ledger, peers }: Pick<Parts, "ledger" | "peers">): HeardVotes {
-  return new HeardVotes({
-    cluster: ledger.cluster,
-    verifier: options.verifier,
-    tipHeight: () => ledger.tip.height,
-    membershipOf: (epoch) => ledger.state.epoch(epoch)?.membership,
-    tell: (votes) => peers.broadcast({ kind: "heard", votes }),
-    onAccusation: hooks.accuse,
-  });
+function makeHeard(
+  options: ReplicaOptions,
+  hooks: PartHooks,
+  { ledger, peers }: Pick<Parts, "ledger" | "peers">,
+): Pick<Parts, "heardVotes" | "heardViews"> {
+  const { hasher, verifier } = options;
+  const { cluster, genesis } = ledger;
+  const membershipOf = (epoch: number): Membership | undefined => ledger.state.epoch(epoch)?.membership;
+  const shared = { cluster, verifier, membershipOf, onAccusation: hooks.accuse };
+  return {
+    heardVotes: new HeardVotes({
+      ...shared,
+      tipHeight: () => ledger.tip.height,
+      tell: (votes) => peers.broadcast({ kind: "heard", votes }),
+    }),
+    heardViews: new HeardViews({ ...shared, hasher, window: genesis.window }),
+  };
 }
 
 function makeCatchUp(

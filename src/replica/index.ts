@@ -5,6 +5,7 @@ export { Epochs } from "./epochs.ts";
 export { FalseRoots } from "./false-roots.ts";
 export { decodeFrame, encodeFrame, type Frame } from "./frames.ts";
 export { type GuardPorts, initializeGuard, isGuardCurrent } from "./guard-count.ts";
+export { HeardViews } from "./heard-views.ts";
 export { type HeardVote, HeardVotes } from "./heard-votes.ts";
 export { LeaderRate } from "./leader-rate.ts";
 export { Ledger } from "./ledger.ts";

@@ -142,6 +142,7 @@ export class PeerProtocol {
       this.#parts.peers.noteVote(from, vote);
       this.#parts.heardVotes.note(from, vote);
     }
+    this.#parts.heardViews.note(from, message);
     this.#parts.driver.step({ type: "message", from, message });
   }
 

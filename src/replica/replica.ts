@@ -297,6 +297,7 @@ export class Replica {
       // The state of a later height is about to take this one's place: it says which epoch this is.
       if (!driver.isSuspended) this.#epochs.onApplied();
       this.#parts.heardVotes.onApplied(applied.height);
+      this.#parts.heardViews.onApplied();
       catchUp.onTip();
       this.#transfer.onTip();
     });

@@ -58,7 +58,7 @@ function evidenceFailure({ store, cluster, height }: EvidenceContext, accusation
   if (epoch < present - 1) return "EVIDENCE_STALE";
   const membership = epoch <= present ? nodes.epoch(epoch)?.membership : undefined;
   const keys = membership === undefined ? undefined : findMember(membership, node)?.keys;
-  if (membership === undefined || keys === undefined || !rules.convicts(accusation)) return "EVIDENCE_INVALID";
+  if (membership === undefined || keys === undefined || !rules.convicts(accusation, genesis.window)) return "EVIDENCE_INVALID";
   const isTheirs = !rules.checksAccusedKey || key === ("origin" in accusation ? keys.log : keys.vote);
   if (!("origin" in accusation)) return isTheirs ? "OK" : "EVIDENCE_INVALID";
   if (!isTheirs || !accusation.origin.startsWith(`${genesis.trustDomain}/audit/${cluster.slice(0, 8)}/`)) return "EVIDENCE_INVALID";

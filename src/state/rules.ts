@@ -10,8 +10,8 @@ export interface StateRules {
   readonly checksMembers: boolean;
   /** Whether an id or key that was ever somebody's is refused to a new node (L7). */
   readonly retiresIds: boolean;
-  /** Whether the statements of evidence convict whom it names (docs/protocols/evidence.md, E1). */
-  convicts(accusation: Accusation): boolean;
+  /** Whether the statements of evidence convict whom it names, with genesis's window (docs/protocols/evidence.md, E1). */
+  convicts(accusation: Accusation, window: number): boolean;
   /** Whether the key under which they are signed has to be the accused's (E5). */
   readonly checksAccusedKey: boolean;
   /** The time by which a command's expiry is judged, by the time that the block names; microseconds since 1970. */

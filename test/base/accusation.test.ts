@@ -11,11 +11,15 @@ import {
   contradicts,
   decodeUtf8,
   encodeCanonical,
+  encodeNewViewBody,
   encodeUtf8,
+  encodeViewChangeBody,
   encodeVoteBody,
   fromHex,
   type Hash,
   hashNode,
+  LIMITS,
+  type NewViewStatement,
   parseCanonical,
   parseHash,
   parseNodeId,
@@ -25,6 +29,7 @@ import {
   signedBytes,
   toBase64Url,
   toHash,
+  type ViewChangeStatement,
   VOTE_TYPE,
   type VoteStatement,
 } from "#base";
@@ -44,6 +49,21 @@ function root(size: number, digit: string): { size: number; root: Hash; signatur
   return { size, root: hash(digit), signature: new Uint8Array(64).fill(5) };
 }
 
+function viewChange(change: Partial<ViewChangeStatement> = {}): ViewChangeStatement {
+  return { height: 9, view: 6, parent: hash("9"), prepared: [], signature: new Uint8Array(64).fill(6), ...change };
+}
+
+/** A prepared certificate that a view change names. */
+function named(height: number, view: number, digit = "a"): ViewChangeStatement["prepared"][number] {
+  return { height, view, digest: hash(digit), certificate: hash("e") };
+}
+
+function newView(...senders: readonly number[]): NewViewStatement {
+  const viewChanges = senders.map((n) => ({ node: parseNodeId(`node-${n}`), signature: new Uint8Array(64).fill(n) }));
+  return { height: 9, view: 6, viewChanges, signature: new Uint8Array(64).fill(7) };
+}
+
+const COMMIT = VOTE_TYPE.pbftCommit;
 const PREVOTE = VOTE_TYPE.tendermintPrevote;
 const PRECOMMIT = VOTE_TYPE.tendermintPrecommit;
 
@@ -74,6 +94,9 @@ const SOUND: readonly Accusation[] = [
       endorsers: [1, 2, 4].map((n) => ({ node: parseNodeId(`node-${n}`), key: key(n), signature: new Uint8Array(64) })),
     },
   },
+  { kind: "hidden-certificate", ...accused, first: vote({ type: COMMIT }), second: viewChange({ prepared: [named(9, 3)] }) },
+  { kind: "double-view-change", ...accused, first: viewChange(), second: viewChange({ prepared: [named(9, 3), named(10, 5)] }) },
+  { kind: "double-new-view", ...accused, first: newView(1, 2, 4), second: newView(1, 2, 3) },
 ];
 
 /** A longer log that had another root where it had the size that the accused signed. */
@@ -123,6 +146,11 @@ describe("evidence as bytes", () => {
       digest: new Uint8Array(32).fill(0xbb),
       validRound: -1,
     };
+    const [hidden, again, leads] = SOUND.slice(5).map((accusation) => accusationClaims(CLUSTER, accusation)[1]?.message);
+    const speaker = { cluster: CLUSTER, epoch: 2, node: accused.node };
+    expect(hidden).to.deep.equal(signedBytes("view-change", encodeViewChangeBody(speaker, viewChange({ prepared: [named(9, 3)] }))));
+    expect(again).to.not.deep.equal(hidden);
+    expect(leads).to.deep.equal(signedBytes("new-view", encodeNewViewBody(speaker, newView(1, 2, 3))));
     expect(votes).to.deep.equal(signedBytes("vote", encodeVoteBody({ ...body, type: VOTE_TYPE.pbftPrepare })));
     expect(roots).to.deep.equal(encodeUtf8(checkpointText({ origin: ORIGIN, size: 7, root: hash("2") })));
   });
@@ -162,6 +190,41 @@ describe("evidence as bytes", () => {
     const roots = { kind: "conflicting-checkpoints", ...accused, origin: ORIGIN, first: root(7, "1") } as const;
     expect(contradicts({ ...roots, second: root(7, "1") })).to.equal(false);
     expect(contradicts({ ...roots, second: root(8, "2") })).to.equal(false);
+  });
+
+  it("convicts who hides a certificate that it committed, and no view change that an honest node may sign", () => {
+    const hides = (commit: Partial<VoteStatement>, said: Partial<ViewChangeStatement>, window = 4): boolean => {
+      const pair = { first: vote({ type: COMMIT, ...commit }), second: viewChange(said) };
+      return contradicts({ kind: "hidden-certificate", ...accused, ...pair }, window);
+    };
+    expect(hides({}, {})).to.equal(true);
+    expect(hides({}, { prepared: [named(9, 3)] }), "an older one than it committed").to.equal(true);
+    expect(hides({}, { prepared: [named(8, 5), named(10, 5)] }), "of other heights").to.equal(true);
+    expect(hides({}, { height: 6 }), "in flight").to.equal(true);
+    expect(hides({}, { prepared: [named(9, 4)] }), "the one that it committed").to.equal(false);
+    expect(hides({}, { prepared: [named(9, 5, "b")] }), "one of a later view, for whatever value").to.equal(false);
+    expect(hides({}, { height: 10 }), "the height is decided").to.equal(false);
+    expect(hides({}, { height: 5 }), "beyond the window: a lost memory may be between them").to.equal(false);
+    expect(hides({}, { height: 8 }, 1), "one height in flight").to.equal(false);
+    for (const view of [3, 4]) expect(hides({}, { view }), "the vote may have come later").to.equal(false);
+    for (const type of [VOTE_TYPE.pbftPrepare, VOTE_TYPE.pbftPropose, PRECOMMIT])
+      expect(hides({ type }, {}), "only who commits holds a certificate").to.equal(false);
+  });
+
+  it("convicts of two view changes or new-views only of one height and view, that say different things", () => {
+    const views = (first: ViewChangeStatement, second: ViewChangeStatement): boolean =>
+      contradicts({ kind: "double-view-change", ...accused, first, second });
+    const resigned = new Uint8Array(64).fill(9);
+    expect(views(viewChange(), viewChange({ parent: hash("8") }))).to.equal(true);
+    expect(views(viewChange({ prepared: [named(9, 3)] }), viewChange({ prepared: [named(9, 3, "b")] }))).to.equal(true);
+    expect(views(viewChange(), viewChange({ signature: resigned }))).to.equal(false);
+    for (const change of [{ height: 10 }, { view: 7 }])
+      expect(views(viewChange(), viewChange({ parent: hash("8"), ...change }))).to.equal(false);
+    const leads = (second: NewViewStatement): boolean =>
+      contradicts({ kind: "double-new-view", ...accused, first: newView(1, 2, 4), second });
+    expect(leads(newView(1, 2, 3, 4))).to.equal(true);
+    expect(leads({ ...newView(1, 2, 4), signature: resigned })).to.equal(false);
+    for (const change of [{ height: 10 }, { view: 7 }]) expect(leads({ ...newView(1, 2, 3), ...change })).to.equal(false);
   });
 
   it("counts a vote and its nil form as one slot", () => {
@@ -211,6 +274,21 @@ describe("hostile bytes of evidence", () => {
       expect(() => readAccusation({ ...roots, origin } as CanonicalObject), origin).to.throw();
     const certified = endorsed?.["certified"] as { readonly endorsers: readonly CanonicalObject[] };
     const [endorser] = certified.endorsers;
+    const [, , , , , hidden, , leads] = written;
+    const said = hidden?.["second"] as { readonly prepared: readonly CanonicalObject[] } & CanonicalObject;
+    for (const change of [
+      { prepared: Array.from({ length: LIMITS.windowMax + 1 }, () => said.prepared[0]) },
+      { prepared: [{ ...said.prepared[0], more: 1 }] },
+      { prepared: [{ ...said.prepared[0], digest: "a" }] },
+      { prepared: [{}] },
+      { parent: "" },
+      { view: -1 },
+      { signature: "AAAA" },
+    ])
+      expect(() => readAccusation({ ...hidden, second: { ...said, ...change } } as CanonicalObject), JSON.stringify(change)).to.throw();
+    const lead = leads?.["second"] as { readonly viewChanges: readonly CanonicalObject[] } & CanonicalObject;
+    for (const viewChanges of [Array.from({ length: LIMITS.membersMax + 1 }, () => lead.viewChanges[0]), [{ node: "node-1" }], [1]])
+      expect(() => readAccusation({ ...leads, second: { ...lead, viewChanges } } as CanonicalObject)).to.throw();
     const crowd = Array.from({ length: 32 }, () => endorser);
     expect(() => readAccusation({ ...endorsed, certified: { ...certified, endorsers: crowd } } as unknown as CanonicalObject)).to.throw();
   });

@@ -12,7 +12,7 @@ import {
   VOTE_TYPE,
   ZERO_HASH,
 } from "#base";
-import { type ConsensusMessage, encodeMessage, type NewView, type Polka, type ViewChange } from "#consensus";
+import { type ConsensusMessage, type NewView, type Polka, type ViewChange, viewChangeSignedBody } from "#consensus";
 import { CLUSTER, hasher, nodeId, Room, sign } from "./core-kit.ts";
 import { RaftCluster } from "./raft-kit.ts";
 
@@ -33,10 +33,7 @@ function prepared(): Room {
 /** What a liar made of its view change, under its own good signature. */
 function resigned(message: ViewChange, change: Partial<ViewChange>): ViewChange {
   const lie = { ...message, ...change };
-  // On the wire: u8 type, u32 length of what is signed, and that.
-  const bytes = encodeMessage(lie);
-  const length = new DataView(bytes.buffer, bytes.byteOffset + 1, 4).getUint32(0);
-  const body = concatBytes(fromHex(CLUSTER), bytes.slice(5, 5 + length));
+  const body = viewChangeSignedBody({ cluster: CLUSTER, hasher }, lie);
   return { ...lie, signature: sign(lie.sender, signedBytes("view-change", body)) };
 }
 

@@ -128,6 +128,26 @@ describe("recorded evidence", () => {
     expect(kit.state.evidence()[0]).to.include({ kind: "false-endorsement", about: 9 });
   });
 
+  it("holds a view change to the heights that genesis lets be in flight", () => {
+    const signature = new Uint8Array(64);
+    const hidden = (height: number): Accusation => ({
+      kind: "hidden-certificate",
+      epoch: 0,
+      node: LIAR,
+      key: keyOf("node-3 vote"),
+      first: { type: VOTE_TYPE.pbftCommit, height, view: 0, digest: parseHash("a".repeat(64)), validRound: -1, signature },
+      second: { height: 5, view: 1, parent: parseHash("b".repeat(64)), prepared: [], signature },
+    });
+    const kit = new LedgerKit();
+    const { window } = kit.genesis;
+    expect(codes(kit.apply([hidden(5 + window), hidden(4 + window)].map((accusation) => report(kit, accusation))))).to.deep.equal([
+      "EVIDENCE_INVALID",
+      "OK",
+    ]);
+    expect(kit.state.evidence()[0]).to.include({ kind: "hidden-certificate", node: LIAR, about: 4 + window });
+    expect(kit.state.proposedRemovals().map(({ node }) => node)).to.deep.equal([LIAR]);
+  });
+
   it("stops at so many pieces of a kind, so that a liar does not fill the log", () => {
     const kit = new LedgerKit();
     const heights = Array.from({ length: LIMITS.evidencePerSeriesMax + 2 }, (_, index) => 10 + index);
