@@ -172,19 +172,19 @@ export class Replica {
    * when its bytes are wrong, or with `unavailable`, after which the outcome is unknown until the command expires.
    */
   submit(signed: SignedCommand, timeoutMs: number, onAnswer: (answer: SubmitAnswer) => void): void {
-    const { measures } = this.#parts;
+    const { measures, ledger, mempool } = this.#parts;
     const done = measures.until("quorumgate_submit_seconds", { done: onAnswer, isAnswer: ({ kind }) => kind === "ordered" });
     if (this.#isOver) return done(this.#unavailable("QUORUM_STOPPED"));
-    const record = this.#parts.ledger.isNew(signed) ? undefined : this.find(signed.hash);
+    const record = ledger.isNew(signed) ? undefined : ledger.find(signed.hash);
     if (record !== undefined && record.height <= this.#parts.certifier.certifiedHeight) return done({ kind: "ordered", record });
     const wait = { timeoutMs, onTimeout: () => this.#unavailable("QUORUM_UNAVAILABLE"), done };
     if (record !== undefined) {
       this.#parts.waiters.add(signed.hash, wait);
       return this.#parts.waiters.onApplied(record.height, [record]);
     }
-    if (this.isWaiting(signed.hash)) return this.#parts.waiters.add(signed.hash, wait);
+    if (mempool.has(signed.hash)) return this.#parts.waiters.add(signed.hash, wait);
     // It was refused without an entry, in a block that this node skipped: others know its answer, and nobody would order it again.
-    if (this.#parts.ledger.wasOrdered(signed)) return done(this.#unavailable("QUORUM_UNAVAILABLE"));
+    if (ledger.wasOrdered(signed)) return done(this.#unavailable("QUORUM_UNAVAILABLE"));
     return this.#parts.admission.admit(signed, (refusal) => {
       if (refusal?.code === "QUORUM_BUSY") return done(this.#unavailable("QUORUM_BUSY"));
       if (refusal !== undefined) return done({ kind: "rejected", ...refusal });
@@ -203,14 +203,16 @@ export class Replica {
     return this.#parts.reads.begin(timeoutMs, look, done);
   }
 
-  /** What became of a command, if it was ordered and applied here. */
+  /** What became of a command, if it was ordered and applied here, and is durable: before that it is told to nobody. */
   find(command: Hash): OrderedRecord | undefined {
-    return this.#parts.ledger.find(command);
+    const record = this.#parts.ledger.find(command);
+    return record !== undefined && record.height <= this.#parts.certifier.newestHeight ? record : undefined;
   }
 
-  /** True while the command waits to be ordered. */
+  /** True while the command waits to be ordered, or its block to be durable. */
   isWaiting(command: Hash): boolean {
-    return this.#parts.mempool.has(command);
+    const { mempool, ledger } = this.#parts;
+    return mempool.has(command) || (ledger.find(command) !== undefined && this.find(command) === undefined);
   }
 
   status(): ReplicaStatus {
