@@ -63,7 +63,7 @@ export function isAlive(pid: number): boolean {
 }
 
 /** Waits until something holds. */
-export async function eventually(what: string, holds: () => boolean | Promise<boolean>, waitMs: number = 10_000): Promise<void> {
+export async function eventually(what: string, holds: () => boolean | Promise<boolean>, waitMs: number = 30_000): Promise<void> {
   const deadline = performance.now() + waitMs;
   while (!(await holds())) {
     if (performance.now() > deadline) throw new Error(`not within ${waitMs} ms: ${what}`);

@@ -20,7 +20,7 @@ interface Started {
 
 /** One cluster of four processes for the whole file: the tests follow each other as a visitor's steps do. */
 describe("a development cluster", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const { folder, remove } = temporaryFolder();
   const data = join(folder, "dev");
   let orchestrator: ChildProcess;

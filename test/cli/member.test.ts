@@ -6,7 +6,7 @@ import { basePort, eventually, quorumgate, type Ran, startCommand, temporaryFold
 
 /** A cluster of one node, which decides as every other does, with three operators of whom two have to approve. */
 describe("the member commands", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const { folder, remove } = temporaryFolder();
   const at = (...parts: string[]): string => join(folder, ...parts);
   const port = basePort(4);

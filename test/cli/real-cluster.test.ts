@@ -8,7 +8,7 @@ const NODES = ["bank-a", "bank-b", "exchange", "clearing"];
 
 /** Each institution makes its own keys; what they share is public. */
 describe("a cluster of four institutions", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const { folder, remove } = temporaryFolder();
   const at = (...parts: string[]): string => join(folder, ...parts);
   const port = basePort(2);
