@@ -25,6 +25,19 @@ export function encodeEntry(body: Body): Uint8Array {
   return writeBody(new ByteWriter(), body).finish();
 }
 
+/** The name of a node's memory as it is kept: u64. */
+export function encodeMemory(incarnation: number): Uint8Array {
+  return new ByteWriter().u64(incarnation).finish();
+}
+
+/** Reads the name of a node's memory. @throws {QuorumgateError} format errors */
+export function decodeMemory(bytes: Uint8Array): number {
+  const reader = new ByteReader(bytes);
+  const incarnation = reader.u64();
+  reader.end();
+  return incarnation;
+}
+
 /** Reads an entry of the log. @throws {QuorumgateError} format errors */
 export function decodeEntry(bytes: Uint8Array): Body {
   const reader = new ByteReader(bytes);

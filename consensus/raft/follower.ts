@@ -154,9 +154,9 @@ export class Follower {
     const state = this.#state;
     const { accepted, point } = answer;
     const { height, term: heightTerm } = point;
-    const { participates: counts, settings } = state;
+    const { participates: counts, incarnation } = state;
     const { round } = message;
-    state.send(from, { type: "append-reply", accepted, height, heightTerm, round, counts, incarnation: settings.seed });
+    state.send(from, { type: "append-reply", accepted, height, heightTerm, round, counts, incarnation });
   }
 
   #contradict(): void {

@@ -5,12 +5,17 @@ import { newProgress, type Progress } from "./progress.ts";
 import { closingEntry, proposalOf, slotKey } from "./proposals.ts";
 import type { RaftState } from "./state.ts";
 
+/** Names of lost memories kept for each node: each cost a start with nothing, and late copies of messages are not that old. */
+const MEMORIES_MAX = 16;
+
 /** What a leader does: proposing, replication, commits, handing over. Rules L6, C1, C2, C4, J3, T1. */
 export class Leader {
   readonly #state: RaftState;
   readonly #onRound: () => void;
   readonly #onDecided: () => void;
   readonly #followers = new Map<NodeId, Progress>();
+  /** Under which names each node asked what it may have forgotten, in any role of this node; the last one counts. */
+  readonly #asked = new Map<NodeId, readonly number[]>();
   #offered = "";
   #successor: NodeId | undefined;
   #round = 0;
@@ -96,11 +101,12 @@ export class Leader {
     this.#onRound();
   }
 
-  /** A follower lost its memory: what it acknowledged before counts no more (rule M2). */
+  /** A node lost its memory: what it acknowledged before counts no more (rule M2). Who asked before another asked under its name is of an earlier life (M3). */
   onRecall(from: NodeId, incarnation: number): void {
-    const progress = this.#followers.get(from);
-    if (progress === undefined || progress.incarnation === incarnation) return;
-    this.#followers.set(from, { ...newProgress(from, this.#state.log.last.height + 1), incarnation });
+    const asked = this.#asked.get(from) ?? [];
+    if (asked.includes(incarnation)) return;
+    this.#asked.set(from, [...asked, incarnation].slice(-MEMORIES_MAX));
+    if (this.#followers.delete(from)) this.#meet();
   }
 
   /** Repeats what may have been lost, and says that this leader is there. */
@@ -158,7 +164,9 @@ export class Leader {
   /** Knows everybody who counts; whom it meets first is sent the end of the log. */
   #meet(): void {
     for (const node of this.#state.others()) {
-      if (!this.#followers.has(node)) this.#followers.set(node, newProgress(node, this.#state.log.last.height + 1));
+      if (this.#followers.has(node)) continue;
+      const next = this.#state.log.last.height + 1;
+      this.#followers.set(node, newProgress(node, { next, incarnation: this.#asked.get(node)?.at(-1) }));
     }
   }
 

@@ -46,7 +46,7 @@ export interface AppendReply extends Termed {
   readonly round: number;
   /** False while the sender's memory is in question: it follows, and counts for nothing. */
   readonly counts: boolean;
-  /** Different at each start of the sender. */
+  /** Names the sender's memory (rule M3). */
   readonly incarnation: number;
 }
 

@@ -19,12 +19,12 @@ export interface Progress {
   active: boolean;
   /** The newest round that it answered. */
   round: number;
-  /** Start of the follower that counts; undefined while none was named. */
-  incarnation: number | undefined;
+  /** Name of the follower's memory that counts; undefined while none was named. */
+  readonly incarnation: number | undefined;
 }
 
 /** A follower of whom nothing is known yet. */
-export function newProgress(node: NodeId, next: number): Progress {
+export function newProgress(node: NodeId, { next, incarnation }: Pick<Progress, "next" | "incarnation">): Progress {
   return {
     node,
     match: 0,
@@ -35,6 +35,6 @@ export function newProgress(node: NodeId, next: number): Progress {
     matchAtHeartbeat: 0,
     active: true,
     round: 0,
-    incarnation: undefined,
+    incarnation,
   };
 }

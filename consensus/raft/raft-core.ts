@@ -88,6 +88,7 @@ class RaftCore implements Core {
     const state = this.#state;
     switch (input.type) {
       case "start":
+        this.#recall.begin();
         return this.#election.begin();
       case "message":
         return this.#onMessage(input.from, input.message);
@@ -162,7 +163,7 @@ class RaftCore implements Core {
     if (message.type === "vote-request") return state.send(from, { type: "vote-reply", pre: message.pre, granted: false });
     if (message.type !== "append") return undefined;
     const { round } = message;
-    const incarnation = state.settings.seed;
+    const { incarnation } = state;
     return state.send(from, { type: "append-reply", accepted: false, height, heightTerm, round, counts: false, incarnation });
   }
 
@@ -202,7 +203,7 @@ class RaftCore implements Core {
     // Without a floor everything that this node promised is in its log; nothing was promised yet where an epoch begins (rule M2).
     const isNew = tip.height > 0 && tip.certificate?.epoch !== state.epoch && above <= tip.height;
     if (above === 0 || isNew || !rules.recallsBeforeVoting) state.settled = true;
-    this.#recall.ask();
+    this.#recall.onParticipate();
     this.#election.onParticipate();
   }
 

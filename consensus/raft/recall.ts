@@ -7,6 +7,7 @@ export class Recall {
   readonly #state: RaftState;
   readonly #onSettled: () => void;
   readonly #answers = new Map<NodeId, RecallReply>();
+  #asked = false;
 
   /** @param onSettled runs when this node's word counts again */
   constructor(state: RaftState, onSettled: () => void) {
@@ -16,22 +17,40 @@ export class Recall {
 
   /** True while this node's word does not count for want of answers. */
   get isAsking(): boolean {
-    return !this.#state.settled && this.#state.participatesAbove !== undefined;
+    return this.#asked && !this.#state.settled;
   }
 
-  /** Who has not answered. */
+  /** Which members have not answered: nobody else led in this epoch, or asked for a vote. */
   get missing(): readonly NodeId[] {
-    return this.#state.others().filter((node) => !this.#answers.has(node));
+    const { voters } = this.#state;
+    return this.#state.others().filter((node) => voters.isMember(node) && !this.#answers.has(node));
+  }
+
+  /** Asks soon: whoever has forgotten nothing, or begins with the epoch, hears so before. */
+  begin(): void {
+    if (!this.#state.settled) this.#askAgain();
+  }
+
+  /** The floor is known. The records of a folder that was an old copy were deleted for it, and what this core had written since among them. */
+  onParticipate(): void {
+    this.#asked = false;
+    this.ask();
   }
 
   /** Asks everybody who has not answered, and again until they did. */
   ask(): void {
-    if (!this.isAsking) return;
     const state = this.#state;
+    if (state.settled) return;
+    if (!this.#asked) state.keepAll();
+    this.#asked = true;
     const { missing } = this;
-    for (const node of missing) state.send(node, { type: "recall-request", incarnation: state.settings.seed });
-    if (missing.length > 0) state.setTimer("retransmit", state.settings.timing.electionTimeoutMs);
+    for (const node of missing) state.send(node, { type: "recall-request", incarnation: state.incarnation });
+    if (missing.length > 0) this.#askAgain();
     this.check();
+  }
+
+  #askAgain(): void {
+    this.#state.setTimer("retransmit", this.#state.settings.timing.electionTimeoutMs);
   }
 
   /** Any voter answers: the term that it has, and how far its log goes. */
@@ -41,7 +60,7 @@ export class Recall {
 
   onReply(from: NodeId, message: RecallReply): void {
     const state = this.#state;
-    if (state.settled || message.incarnation !== state.settings.seed || !state.others().includes(from)) return;
+    if (state.settled || message.incarnation !== state.incarnation || !state.others().includes(from)) return;
     this.#answers.set(from, message);
     this.check();
   }

@@ -12,12 +12,15 @@ export interface HardState {
 /** Where the hard state is kept. */
 export const HARD_STATE_KEY = "hard-state";
 
+/** Where the name of this node's memory is kept. */
+export const MEMORY_KEY = "memory";
+
 /** An entry of the log: a later entry of the same height takes its place. */
 export function entryKey(height: number): string {
   return `entry/${height}`;
 }
 
-/** The height of an entry's key; undefined for the hard state. */
+/** The height of an entry's key; undefined for other records. */
 export function readEntryKey(key: string): number | undefined {
   const [kind, height = ""] = key.split("/");
   return kind === "entry" ? Number(height) : undefined;

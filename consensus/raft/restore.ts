@@ -2,9 +2,9 @@ import { parseNodeId, QuorumgateError } from "#base";
 import type { Proposal } from "../block.ts";
 import type { RestoredLog } from "../core.ts";
 import { readProposal } from "../proposing.ts";
-import { decodeEntry, decodeHardState } from "./codec.ts";
+import { decodeEntry, decodeHardState, decodeMemory } from "./codec.ts";
 import { follows } from "./proposals.ts";
-import { HARD_STATE_KEY, readEntryKey } from "./records.ts";
+import { HARD_STATE_KEY, MEMORY_KEY, readEntryKey } from "./records.ts";
 import type { RaftState } from "./state.ts";
 
 /**
@@ -18,6 +18,7 @@ export function restoreRecords(state: RaftState, restored: RestoredLog): void {
     state.records.add(key);
     const height = readEntryKey(key);
     if (key === HARD_STATE_KEY) restoreHardState(state, bytes);
+    else if (key === MEMORY_KEY) state.incarnation = decodeMemory(bytes);
     else if (height === undefined) throw corrupt();
     else entries.set(height, readEntry(state, height, bytes));
   }

@@ -3,10 +3,10 @@ import type { Proposal } from "../block.ts";
 import type { CoreOptions, TimerName } from "../core.ts";
 import { CoreState } from "../core-state.ts";
 import { Patience } from "../patience.ts";
-import { encodeEntry, encodeHardState } from "./codec.ts";
+import { encodeEntry, encodeHardState, encodeMemory } from "./codec.ts";
 import { RaftLog } from "./log.ts";
 import type { RaftMessage } from "./messages.ts";
-import { entryKey, HARD_STATE_KEY, readEntryKey } from "./records.ts";
+import { entryKey, HARD_STATE_KEY, MEMORY_KEY, readEntryKey } from "./records.ts";
 import type { LogEnd, RaftRules, RaftTiming } from "./rules.ts";
 import { Voters } from "./voters.ts";
 
@@ -39,6 +39,8 @@ export class RaftState extends CoreState {
   applied: number;
   /** False while votes and acknowledgements of an earlier life may be forgotten (rule M2). */
   settled: boolean = true;
+  /** Names this node's memory to leaders: another one once votes and acknowledgements may be forgotten, and else the same over restarts (rule M3). */
+  incarnation: number;
 
   constructor(settings: RaftSettings) {
     const { tip, membership, rules, seed } = settings;
@@ -47,6 +49,7 @@ export class RaftState extends CoreState {
     this.log = new RaftLog(tip, membership.epoch);
     this.voters = new Voters(membership, rules);
     this.random = new SeededRandom(seed, "raft");
+    this.incarnation = seed;
     this.term = this.log.tip.term;
     this.commit = tip.height;
     this.applied = tip.height;
@@ -102,6 +105,13 @@ export class RaftState extends CoreState {
   keepPromise(): void {
     const { term, vote, settled } = this;
     this.append(HARD_STATE_KEY, encodeHardState({ term, vote, settled }), { promise: true });
+  }
+
+  /** Writes what this core holds in memory, once more or for the first time: whoever asks under a name keeps it (rule M3). */
+  keepAll(): void {
+    this.append(MEMORY_KEY, encodeMemory(this.incarnation));
+    this.keepPromise();
+    for (const proposal of this.log.entries) this.append(entryKey(proposal.header.height), encodeEntry(proposal), { promise: true });
   }
 
   /** Appends an entry to log and write-ahead log: an acknowledgement is a promise like a vote. */

@@ -100,7 +100,10 @@ export class RaftCluster {
       held: [],
       slowDisk: false,
     }));
-    for (const node of this.nodes) this.#begin(node);
+    for (const { id } of this.nodes) {
+      this.feed(id, { type: "start" });
+      this.participate(id);
+    }
   }
 
   node(id: NodeId): RaftNode {
@@ -139,7 +142,7 @@ export class RaftCluster {
   }
 
   /** Starts a crashed node from its disk; without memory it takes part above the floor only. */
-  restart(id: NodeId, options: { readonly forgetsAll?: boolean } = {}): void {
+  restart(id: NodeId, options: { readonly forgetsAll?: boolean; readonly waitsForFloor?: boolean } = {}): void {
     const node = this.node(id);
     if (options.forgetsAll === true) {
       node.disk = new Map();
@@ -149,7 +152,13 @@ export class RaftCluster {
     node.up = true;
     node.slowDisk = false;
     node.core = this.#newCore({ ...node, seed: node.starts * 1_000 + this.nodes.indexOf(node) });
-    this.#begin(node);
+    this.feed(id, { type: "start" });
+    if (options.waitsForFloor !== true) this.participate(id);
+  }
+
+  /** Tells a node its floor. */
+  participate(id: NodeId): void {
+    this.feed(id, { type: "participate", above: this.node(id).above });
   }
 
   /** Lets virtual time pass, or until the condition holds. */
@@ -210,11 +219,6 @@ export class RaftCluster {
     const fixed = { cluster: CLUSTER, membership: this.membership, protocol: 1, window, hasher };
     const own = { self: node.id, tip: node.tip, restored: { records, guard: [] }, seed: seed * 100_000 + node.seed };
     return createRaftCore({ ...fixed, ...own, ...(rules && { rules }) });
-  }
-
-  #begin(node: RaftNode): void {
-    this.feed(node.id, { type: "start" });
-    this.feed(node.id, { type: "participate", above: node.above });
   }
 
   #notice(term: number, id: NodeId): void {

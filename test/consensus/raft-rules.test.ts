@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
-import { LIMITS, type NodeId, parseHeader } from "#base";
+import type { NodeId } from "#base";
 import { raftRules } from "#consensus";
 import { membershipOf, nodeId } from "./core-kit.ts";
 import { RaftCluster, type RaftNode } from "./raft-kit.ts";
@@ -12,19 +12,6 @@ function othersOf(cluster: RaftCluster, ...ids: readonly NodeId[]): RaftNode[] {
 function expectAgreement(cluster: RaftCluster): void {
   expect(cluster.violations.join("; ")).to.equal("");
   expect(cluster.halts.join("; ")).to.equal("");
-}
-
-/** Loses each answer to an entry of the leader's own term, and none to those below: nothing is decided, and every log grows term by term. */
-function losesAnswersToOwnTerms(cluster: RaftCluster): ReadonlyMap<number, number> {
-  const ownFrom = new Map<number, number>();
-  cluster.passes = (_from, _to, message) => {
-    if (message.type === "append" && message.entry !== undefined) {
-      const { height, originView } = parseHeader(message.entry.headerBytes);
-      if (originView === message.term && !ownFrom.has(message.term)) ownFrom.set(message.term, height);
-    }
-    return message.type !== "append-reply" || !message.accepted || message.height < (ownFrom.get(message.term) ?? Number.POSITIVE_INFINITY);
-  };
-  return ownFrom;
 }
 
 describe("raft replication", () => {
@@ -190,37 +177,6 @@ describe("the log of raft", () => {
     expectAgreement(cluster);
   });
 
-  for (const window of [1, 8]) {
-    it(`decides after ever so many terms that each left an entry undecided (window ${window})`, () => {
-      const cluster = new RaftCluster({ weights: [1, 1, 1], window });
-      cluster.order(1);
-      const ownFrom = losesAnswersToOwnTerms(cluster);
-      cluster.run(120_000, () => ownFrom.size > 2 * LIMITS.uncertifiedHeightsMax);
-      expect(cluster.decided.size).to.equal(0);
-      cluster.passes = () => true;
-      cluster.run(10_000);
-      const heights = cluster.nodes.map(({ tip }) => tip.height);
-      expect(Math.min(...heights)).to.be.greaterThan(2 * LIMITS.uncertifiedHeightsMax);
-      // What lies further up than the end of an epoch could is empty: a change in the first height would end it with that many.
-      const full = [...(cluster.nodes[0]?.blocks.values() ?? [])].filter(({ proposal }) => proposal.batch.length > 0);
-      expect(Math.max(...full.map(({ proposal }) => proposal.header.height))).to.be.at.most(window + 1);
-      expectAgreement(cluster);
-    });
-  }
-
-  it("grows by no entry beyond the window that stands on what no quorum holds", () => {
-    const cluster = new RaftCluster({ weights: [1, 1, 1], window: 2, busy: true });
-    cluster.passes = (_from, _to, message) => message.type !== "append-reply" || !message.accepted || message.height === 0;
-    cluster.run(60_000);
-    expect(cluster.leaders.size).to.be.greaterThan(9);
-    const kept = cluster.nodes.map(({ disk }) => [...disk.keys()].filter((key) => key.startsWith("entry/")).length);
-    expect(Math.max(...kept)).to.be.at.most(3);
-    cluster.passes = () => true;
-    cluster.run(5_000);
-    expect(Math.min(...cluster.nodes.map(({ tip }) => tip.height))).to.be.greaterThan(3);
-    expectAgreement(cluster);
-  });
-
   it("acknowledges nothing that a crash could still take back", () => {
     const cluster = new RaftCluster({ weights: [1, 1, 1] });
     const leader = cluster.elect();
@@ -316,32 +272,6 @@ describe("reads of raft", () => {
   });
 });
 
-describe("a node of raft without memory", () => {
-  it("gives no vote before everybody told it how far they are, and then in later terms only", () => {
-    const cluster = new RaftCluster({ weights: [1, 1, 1] });
-    const leader = cluster.elect();
-    const [lost, other] = othersOf(cluster, leader.id);
-    if (lost === undefined || other === undefined) throw new Error("three nodes");
-    cluster.order(4);
-    cluster.run(1_000);
-    cluster.crash(lost.id);
-    cluster.crash(other.id);
-    cluster.restart(lost.id, { forgetsAll: true });
-    cluster.run(3_000);
-    // With one node away for good it stays out: nobody else can lead without it either.
-    expect(lost.core.snapshot()).to.include({ phase: "following", participates: false });
-    expect(lost.core.snapshot().waitingFor, "whose answer is missing").to.deep.equal([other.id]);
-    cluster.restart(other.id);
-    for (let round = 0; round < 10; round++) {
-      cluster.order(1);
-      cluster.run(600);
-    }
-    expect(lost.core.snapshot()).to.include({ phase: "idle", participates: true });
-    expect(lost.tip.height).to.equal(leader.tip.height);
-    expectAgreement(cluster);
-  });
-});
-
 describe("the end of an epoch in raft", () => {
   it("needs a majority of both memberships, and decides nothing above the last height", () => {
     const cluster = new RaftCluster({ weights: [1, 1, 1], window: 2 });
@@ -377,23 +307,4 @@ describe("the end of an epoch in raft", () => {
     expect(othersOf(cluster, old.id).map(({ tip }) => tip.height)).to.deep.equal([1, 1]);
     expectAgreement(cluster);
   });
-
-  for (const window of [1, 3]) {
-    it(`is reached by leaders that do not know of it, though entries of many terms lie above it (window ${window})`, () => {
-      const cluster = new RaftCluster({ weights: [1, 1, 1, 1, 1], window, changeAt: 1 });
-      cluster.order(1);
-      const ownFrom = losesAnswersToOwnTerms(cluster);
-      cluster.run(60_000, () => ownFrom.size > window + 6);
-      cluster.passes = () => true;
-      // Two nodes know that height 1 is decided, and with it where the epoch ends; the third of their quorum does not, and may lead.
-      cluster.run(10_000, () => cluster.nodes.filter(({ tip }) => tip.height > 0).length > 1);
-      const ignorant = cluster.nodes.find(({ tip }) => tip.height === 0);
-      for (const { id, tip } of cluster.nodes) if (tip.height === 0 && id !== ignorant?.id) cluster.crash(id);
-      cluster.run(20_000);
-      for (const { id, up } of cluster.nodes) if (!up) cluster.restart(id);
-      cluster.run(20_000);
-      expect(cluster.nodes.map(({ tip }) => tip.height)).to.deep.equal([1, 1, 1, 1, 1].map((height) => height + window));
-      expectAgreement(cluster);
-    });
-  }
 });

@@ -1,0 +1,126 @@
+import { expect } from "chai";
+import { describe, it } from "mocha";
+import type { NodeId } from "#base";
+import type { ConsensusMessage } from "#consensus";
+import { RaftCluster, type RaftNode } from "./raft-kit.ts";
+
+function othersOf(cluster: RaftCluster, ...ids: readonly NodeId[]): RaftNode[] {
+  return cluster.nodes.filter(({ id }) => !ids.includes(id));
+}
+
+function expectAgreement(cluster: RaftCluster): void {
+  expect(cluster.violations.join("; ")).to.equal("");
+  expect(cluster.halts.join("; ")).to.equal("");
+}
+
+describe("a node of raft without memory", () => {
+  it("gives no vote before everybody told it how far they are, and then in later terms only", () => {
+    const cluster = new RaftCluster({ weights: [1, 1, 1] });
+    const leader = cluster.elect();
+    const [lost, other] = othersOf(cluster, leader.id);
+    if (lost === undefined || other === undefined) throw new Error("three nodes");
+    cluster.order(4);
+    cluster.run(1_000);
+    cluster.crash(lost.id);
+    cluster.crash(other.id);
+    cluster.restart(lost.id, { forgetsAll: true });
+    cluster.run(3_000);
+    // With one node away for good it stays out: nobody else can lead without it either.
+    expect(lost.core.snapshot()).to.include({ phase: "following", participates: false });
+    expect(lost.core.snapshot().waitingFor, "whose answer is missing").to.deep.equal([other.id]);
+    cluster.restart(other.id);
+    for (let round = 0; round < 10; round++) {
+      cluster.order(1);
+      cluster.run(600);
+    }
+    expect(lost.core.snapshot()).to.include({ phase: "idle", participates: true });
+    expect(lost.tip.height).to.equal(leader.tip.height);
+    expectAgreement(cluster);
+  });
+});
+
+/** Three nodes of which one lost its disk while the others went on. */
+function withLostDisk(options: { readonly waitsForFloor: boolean }): {
+  cluster: RaftCluster;
+  leader: RaftNode;
+  lost: RaftNode;
+  other: RaftNode;
+} {
+  const cluster = new RaftCluster({ weights: [1, 1, 1] });
+  const leader = cluster.elect();
+  const [lost, other] = othersOf(cluster, leader.id);
+  if (lost === undefined || other === undefined) throw new Error("three nodes");
+  cluster.order(2);
+  cluster.run(500);
+  cluster.crash(lost.id);
+  cluster.restart(lost.id, { forgetsAll: true, ...options });
+  cluster.order(6);
+  cluster.run(3_000);
+  expect(lost.tip.height).to.be.at.least(lost.above);
+  return { cluster, leader, lost, other };
+}
+
+describe("the name of a raft node's memory", () => {
+  it("is asked under before the floor is known: whoever answered may fail afterwards", () => {
+    const { cluster, lost, other } = withLostDisk({ waitsForFloor: true });
+    expect(lost.core.snapshot().participates).to.equal(false);
+    cluster.crash(other.id);
+    cluster.participate(lost.id);
+    expect(lost.core.snapshot().participates).to.equal(true);
+    const { height } = lost.tip;
+    cluster.order(1);
+    cluster.run(4_000);
+    expect(lost.tip.height).to.be.greaterThan(height);
+    expectAgreement(cluster);
+  });
+
+  it("stays over restarts that forget nothing: the leader goes on counting the node", () => {
+    const { cluster, leader, lost, other } = withLostDisk({ waitsForFloor: false });
+    const { view } = leader.core.snapshot();
+    cluster.crash(lost.id);
+    cluster.restart(lost.id);
+    cluster.run(300);
+    cluster.crash(other.id);
+    const { height } = leader.tip;
+    cluster.order(1);
+    cluster.run(2_000);
+    expect(leader.tip.height).to.equal(height + 1);
+    expect(leader.core.snapshot()).to.include({ view, leader: leader.id });
+    expectAgreement(cluster);
+  });
+
+  it("is void once the node asked under another one: late copies of what was said under it count for nothing", () => {
+    const cluster = new RaftCluster({ weights: [1, 1, 1] });
+    const leader = cluster.elect();
+    const [lost] = othersOf(cluster, leader.id);
+    if (lost === undefined) throw new Error("three nodes");
+    cluster.run(300);
+    cluster.cut([leader.id]);
+    cluster.order(1);
+    const { view: term, height } = leader.core.snapshot();
+    const say = (message: ConsensusMessage): void => cluster.feed(leader.id, { type: "message", from: lost.id, message });
+    for (const incarnation of [101, 102, 101]) say({ type: "recall-request", epoch: 0, term, incarnation });
+    const reply = { type: "append-reply", epoch: 0, term, accepted: true, height, heightTerm: term, round: 0, counts: true } as const;
+    say({ ...reply, incarnation: 101 });
+    expect(leader.tip.height).to.equal(height - 1);
+    say({ ...reply, incarnation: 102 });
+    expect(leader.tip.height).to.equal(height);
+  });
+
+  it("is written again with all that the core holds when the floor was taken on: an old copy's records are deleted then", () => {
+    const cluster = new RaftCluster({ weights: [1, 1, 1] });
+    const leader = cluster.elect();
+    const [lost] = othersOf(cluster, leader.id);
+    if (lost === undefined) throw new Error("three nodes");
+    cluster.crash(lost.id);
+    cluster.restart(lost.id, { forgetsAll: true, waitsForFloor: true });
+    cluster.passes = (_from, _to, message) => message.type !== "append-reply" || message.height === 0;
+    cluster.order(1);
+    cluster.run(200);
+    const before = [...lost.disk.keys()].sort();
+    expect(before).to.include("entry/1");
+    lost.disk.clear();
+    cluster.participate(lost.id);
+    expect([...lost.disk.keys()].sort()).to.deep.equal(["entry/1", "hard-state", "memory"]);
+  });
+});
