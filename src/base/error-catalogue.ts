@@ -216,7 +216,7 @@ export const ERROR_ROWS = {
   DEV_COMMAND_FAILED: [
     400,
     "The development cluster refused the command",
-    "Start one with `quorumgate dev`, and see `quorumgate dev --help`.",
+    "See `quorumgate status` and `quorumgate dev --help`; where none runs, start one with `quorumgate dev`.",
   ],
   CRYPTO_ALGORITHM_UNKNOWN: [400, "The algorithm is not known here", "Use one that HashingUtils lists; HMAC is not defined over SHAKE."],
   CRYPTO_LENGTH_INVALID: [400, "A key, nonce, salt or output has a wrong length", "Use the length that the function documents."],

@@ -12,7 +12,7 @@ import { UsageError } from "./failure.ts";
 import type { Output } from "./output.ts";
 
 /** A node on the same machine or network says so much sooner. */
-const LIVE_MS = 700;
+const HEALTH_MS = 700;
 
 /** Options of every command that talks to a cluster. */
 export interface ConnectionOptions {
@@ -137,19 +137,20 @@ export function connectAs(
   });
 }
 
-/** The same addresses with the first that answers in front: nobody at a prompt waits for a node that is stopped. */
+/** The same addresses with one in front that sees a quorum, or at least answers: nobody at a prompt waits for a node that is stopped or cut off. */
 async function answeringFirst(urls: readonly string[]): Promise<readonly string[]> {
-  const first = await Promise.any(urls.map(isLive)).catch(() => undefined);
+  const anyOf = (health: "ready" | "live"): Promise<string> => Promise.any(urls.map((url) => answersWell(url, health)));
+  const first = await anyOf("ready").catch(() => anyOf("live").catch(() => undefined));
   return first === undefined ? urls : [first, ...urls.filter((url) => url !== first)];
 }
 
-/** Gives the address back when a node lives there. Anything else, such as a certificate that only the gateway can judge, leaves the order as it is. */
-function isLive(url: string): Promise<string> {
+/** Gives the address back when the node there says that it is well. Anything else, such as a certificate that only the gateway can judge, leaves the order as it is. */
+function answersWell(url: string, health: "ready" | "live"): Promise<string> {
   return new Promise((settle, refuse) => {
-    const call = request(`${url}/health/live`, { timeout: LIVE_MS, agent: false }, (response) => {
+    const call = request(`${url}/health/${health}`, { timeout: HEALTH_MS, agent: false }, (response) => {
       response.resume();
       if (response.statusCode === 200) settle(url);
-      else refuse(new Error("not live"));
+      else refuse(new Error(`not ${health}`));
     });
     call.on("timeout", () => call.destroy(new Error("too slow")));
     call.on("error", refuse);

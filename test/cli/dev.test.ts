@@ -116,6 +116,13 @@ describe("a development cluster", function () {
     expect(JSON.parse(stdout)).to.include({ decisionId: started.decision.id, outcome: "allowed" });
   });
 
+  it("keeps `last` for the newest decision", async () => {
+    await authorize("--capability", "data:delete");
+    const { stdout } = await run("explain", "last", "--json");
+    expect(JSON.parse(stdout)).to.include({ outcome: "denied", reason: "AUTHZ_NO_GRANT" });
+    expect((await run("verify", "last")).code).to.equal(0);
+  });
+
   it("goes on without one node, says for whom it waits without two, and goes on when they are back", async () => {
     await run("dev", "kill", "1");
     expect(await allowed()).to.equal(true);
@@ -155,7 +162,9 @@ describe("a development cluster", function () {
   it("answers while a node is paused", async () => {
     await run("dev", "pause", "2");
     expect(await allowed()).to.equal(true);
+    expect((await run("dev", "pause", "2")).stderr).to.include("node-2 is paused already");
     expect((await run("dev", "resume", "2")).code).to.equal(0);
+    expect((await run("dev", "resume", "2")).stderr).to.include("node-2 is not paused");
   });
 
   it("goes on beside a node that lies, until it is honest again", async () => {
@@ -173,10 +182,14 @@ describe("a development cluster", function () {
 
   it("has the lie on record, and proposes to remove the liar, which is for operators to do", async () => {
     await run("dev", "lie", "3", "equivocate");
-    await eventually("evidence is on record", async () => {
-      expect(await allowed()).to.equal(true);
-      return /^evidence: double-(vote|proposal) by node-3, .*, entry \d+$/m.test((await run("status")).stdout);
-    });
+    await eventually(
+      "evidence is on record",
+      async () => {
+        expect(await allowed()).to.equal(true);
+        return /^evidence: double-(vote|proposal) by node-3, .*, entry \d+$/m.test((await run("status")).stdout);
+      },
+      30_000,
+    );
     expect((await run("dev", "lie", "3", "honest")).code).to.equal(0);
     const file = join(folder, "removal.json");
     const [list, doctor, proposed, nobody] = await Promise.all([
@@ -204,12 +217,13 @@ describe("a development cluster", function () {
     expect(String(refusal)).to.include("cannot lie");
   });
 
-  it("refuses what cannot be done, and a second cluster from the same folder", async () => {
+  it("refuses what cannot be done, and a second process from its folder, which leaves it alone", async () => {
     expect((await run("dev", "kill", "9")).stderr).to.include("DEV_COMMAND_FAILED");
     expect((await run("dev", "start", "2")).stderr).to.include("running already");
     const second = await quorumgate(["dev", "--once", "--data", data, "--base-port", String(basePort(1))]);
     expect(second.code).to.equal(1);
     expect(second.stderr).to.include("running from this folder already");
+    expect(await allowed()).to.equal(true);
   });
 
   it("takes its nodes with it when it is killed, and starts again with its data", async () => {

@@ -51,6 +51,7 @@ describe("the command line", function () {
       ["simulate", "--replay", "failure.json", "--format", "png"],
       ["simulate", "--replay", "failure.json", "--from", "20", "--to", "10"],
     ];
+    expect((await quorumgate(["dev", "stop"])).stderr).to.include("unknown command 'dev stop'; there are kill, start, pause");
     const ran = await Promise.all(wrong.map((words) => quorumgate(words)));
     for (const [at, { code, stdout, stderr }] of ran.entries()) {
       expect({ words: wrong[at], code, stdout }).to.deep.equal({ words: wrong[at], code: 2, stdout: "" });

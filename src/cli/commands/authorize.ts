@@ -1,9 +1,11 @@
 import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import type { CanonicalValue, JsonValue } from "#base";
+import type { AuthorizationResponse } from "#gateway";
 import { addCapabilityOptions, type CapabilityOptions, readCapabilityOptions, readPairs } from "../capability-options.ts";
 import { addCommand, gather, perform } from "../command.ts";
 import { addConnectionOptions, type ConnectionOptions, withConnection } from "../connection.ts";
+import { devPaths } from "../dev/folder.ts";
 import { formatExplanation } from "../explanation.ts";
 import { EXIT, UsageError } from "../failure.ts";
 import { type Output, printable } from "../output.ts";
@@ -35,15 +37,18 @@ export function addAuthorizeCommand(program: Command): void {
 function authorize(options: AuthorizeOptions, output: Output): Promise<number> {
   const capability = readCapabilityOptions(options);
   const context = readPairs(options.context, "--context");
-  return withConnection(options, { output, usual: options.service }, async ({ gateway, self }) => {
+  return withConnection(options, { output, usual: options.service }, async ({ gateway, self, dev }) => {
     if (self.id !== options.service) throw new UsageError(`the identity is that of ${self.id}; a service asks with its own key`);
     const question = { serviceId: options.service, capability, ...(Object.keys(context).length === 0 ? {} : { context }) };
     const response = await gateway.authorizeOperation(question);
     const { receipt, outcome, reason, explanation } = response;
-    if (options.receipt !== undefined && receipt !== undefined) writeFileSync(options.receipt, receipt);
+    if (receipt !== undefined) {
+      if (options.receipt !== undefined) writeFileSync(options.receipt, receipt);
+      if (dev !== undefined) writeFileSync(devPaths(dev.folder).receipt, receipt); // what `explain last` and `verify last` are about
+    }
     output.result(response as unknown as JsonValue, () => {
       const place = response.seq === undefined ? "" : ` · entry #${response.seq} · height ${response.height}`;
-      const waiting = response.waitingFor === undefined ? [] : [printable(`waiting for ${response.waitingFor.join(", ")}`)];
+      const waiting = waitingLines(response);
       const plain = `${outcome.toUpperCase()}   ${reason}`;
       const verdict =
         options.explain === true ? formatExplanation({ outcome, reason, explanation: explanation as CanonicalValue }, output) : plain;
@@ -51,4 +56,9 @@ function authorize(options: AuthorizeOptions, output: Output): Promise<number> {
     });
     return response.authorized ? EXIT.done : EXIT.refused;
   });
+}
+
+/** For whom the node waits; a cluster of which no node answers names nobody. */
+function waitingLines({ waitingFor = [] }: AuthorizationResponse): readonly string[] {
+  return waitingFor.length === 0 ? [] : [printable(`waiting for ${waitingFor.join(", ")}`)];
 }

@@ -6,7 +6,7 @@ import { clusterIdOf, type EngineName, LIMITS, type Operator, type OperatorRole,
 import { type Ed25519, loadSodium, nodeHasher } from "#crypto";
 import { assembleGenesis, createServiceKey, readNodeFile, readPublicIdentity, saveServiceKey } from "#identity";
 import { addCommand, addGroup, engineOption, gather, perform } from "../command.ts";
-import { openDevFolder, writeNodeConfig } from "../dev/create.ts";
+import { configFileOf, openDevFolder, writeAddresses } from "../dev/create.ts";
 import { devPaths, readDevFolder } from "../dev/folder.ts";
 import { EXIT, parseWhole, UsageError } from "../failure.ts";
 import type { Output } from "../output.ts";
@@ -122,7 +122,8 @@ function addInit(cluster: Command): void {
             basePort,
             ...(options.engine === undefined ? {} : { engine: options.engine }),
           });
-          const configs = made.nodes.map((node) => writeNodeConfig(made, node));
+          writeAddresses(made);
+          const configs = made.nodes.map(configFileOf);
           const { genesis, policy, identities } = devPaths(made.folder);
           output.result({ cluster: made.cluster, genesis, policy, identities, configs }, () =>
             [

@@ -38,8 +38,12 @@ export function addDevCommand(program: Command): void {
     .option("--base-port <port>", "node i serves HTTP on this + i, and peers on this + 100 + i", "7400")
     .option("--ephemeral", "keep nothing: the data are in a temporary folder")
     .option("--once", "stop after the first decision")
+    .allowExcessArguments()
     .action((options: DevCommandOptions) =>
       perform(options, async (output) => {
+        const [unknown] = dev.args;
+        if (unknown !== undefined)
+          throw new UsageError(`unknown command 'dev ${unknown}'; there are ${dev.commands.map((command) => command.name()).join(", ")}`);
         const { runDevCluster } = await import("../dev/run.ts");
         const basePort = parseWhole(options.basePort, { name: "--base-port", min: 1_024, max: BASE_PORT_MAX });
         const nodes = parseWhole(options.nodes, { name: "--nodes", min: 1, max: NODES_MAX });

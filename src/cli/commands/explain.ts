@@ -18,7 +18,8 @@ const PAGE = 500;
 /** `explain`: what a code means, or why a decision was made. */
 export function addExplainCommand(program: Command): void {
   const text = {
-    summary: "explain a decision by its id, its beginning or `last`, or an error by its code",
+    summary:
+      "explain a decision by its id, its beginning or `last` (the newest of `authorize` in the development cluster), or an error by its code",
     examples: ["explain AUTHZ_NO_GRANT", "explain last", "explain 7f3a91c2"],
   };
   const command = addCommand(program, "explain <what>", text);
@@ -82,10 +83,11 @@ async function findDecision(what: string, connection: Connection): Promise<strin
   throw new QuorumgateError("COMMAND_UNKNOWN", `none of the newest ${SEARCHED} entries is of a decision that begins with ${what}`);
 }
 
-/** The first decision of the running development cluster, whose receipt is kept. */
+/** The newest decision that `dev` or `authorize` had of the development cluster: its receipt is kept. */
 function lastDecision({ dev }: Connection): string {
   const file = dev === undefined ? undefined : devPaths(dev.folder).receipt;
-  if (file === undefined || !existsSync(file)) throw new UsageError("`last` is the decision that `quorumgate dev` showed");
+  if (file === undefined || !existsSync(file))
+    throw new UsageError("`last` is the newest decision of `quorumgate authorize` in a development cluster");
   return commandOf(parseReceipt(readFileSync(file, "utf8")).entry);
 }
 

@@ -75,12 +75,17 @@ function transferOf({ transfer }: NodeStatus): string {
   return `; fetches the state after ${height} from ${from}: ${stateKeys} keys, ${entries} of ${entriesWanted} entries`;
 }
 
+/** Where in the history a node contradicted itself: checkpoints have no height of their own. */
+function placeOfEvidence(kind: string, about: number): string {
+  return kind === "conflicting-checkpoints" || kind === "false-endorsement" ? `log of ${about} entries` : `height ${about}`;
+}
+
 /** What the ledger holds against nodes, and what the cluster proposes about it. */
 function evidenceLines({ evidence, proposedRemovals }: NodeStatus): readonly string[] {
   return [
     ...evidence.map(
       ({ kind, node, epoch, about, by, entry }) =>
-        `evidence: ${kind} by ${node}, epoch ${epoch}, about ${about}, reported by ${by}${entry === undefined ? "" : `, entry ${entry}`}`,
+        `evidence: ${kind} by ${node}, epoch ${epoch}, ${placeOfEvidence(kind, about)}, reported by ${by}${entry === undefined ? "" : `, entry ${entry}`}`,
     ),
     ...proposedRemovals.map(
       ({ node, code }) => `proposed: remove ${node}${code === "OK" ? "" : ` (${code})`}; operators decide: member list, member propose`,

@@ -105,7 +105,7 @@ function verifyFolder(
   });
 }
 
-/** The receipt that `quorumgate dev` showed. Evidence and policy come from one place, which an auditor would not accept. */
+/** The newest receipt that `dev` or `authorize` had of the development cluster. Evidence and policy come from one place, which an auditor would not accept. */
 function lastReceipt(options: VerifyCommandOptions, output: Output): { readonly path: string; readonly policy: string } {
   const dev = readDevFolder(options.data);
   if (dev === undefined) throw new UsageError(`there is no development cluster in ${options.data}`);

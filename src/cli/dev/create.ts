@@ -32,7 +32,7 @@ export interface DevOptions {
 const NODE_FILES = { config: "config.json", data: "data", anchor: "vote-guard", socket: "node.sock" } as const;
 
 /**
- * The cluster in the folder, or a new one. An old one keeps its members; its ports follow the options.
+ * The cluster in the folder, or a new one. An old one keeps its members; its ports follow the options, once `writeAddresses` has written them.
  * @throws {QuorumgateError} CONFIG_INVALID for another number of nodes, or another engine, than the folder's cluster has
  */
 export async function openDevFolder(options: DevOptions): Promise<{ readonly cluster: DevFolder; readonly isNew: boolean }> {
@@ -53,9 +53,7 @@ export async function openDevFolder(options: DevOptions): Promise<{ readonly clu
     const text = `the cluster in the folder runs ${engineOf(found)}, not ${options.engine}; use another --data, or remove the folder`;
     throw new QuorumgateError("CONFIG_INVALID", text, { data: { folder } });
   }
-  const cluster = { ...found, basePort, nodes: devNodes({ folder, count, basePort }) };
-  if (found.basePort !== basePort) writeMarker(cluster);
-  return { cluster, isNew: false };
+  return { cluster: { ...found, basePort, nodes: devNodes({ folder, count, basePort }) }, isNew: false };
 }
 
 /** The engine that the folder's genesis names. */
@@ -89,9 +87,18 @@ async function createDevFolder({ folder, count, basePort, engine = "pbft" }: Dev
   return made;
 }
 
-/** Writes the configuration with which a node is started; ports may have changed since genesis. */
-export function writeNodeConfig(cluster: DevFolder, node: DevNode): string {
-  const file = join(node.folder, NODE_FILES.config);
+/** Writes where the cluster listens, for its nodes and for who looks for them: ports may have changed. Not while another process runs it. */
+export function writeAddresses(cluster: DevFolder): void {
+  writeMarker(cluster);
+  for (const node of cluster.nodes) writeNodeConfig(cluster, node);
+}
+
+/** The configuration with which a node is started. */
+export function configFileOf(node: DevNode): string {
+  return join(node.folder, NODE_FILES.config);
+}
+
+function writeNodeConfig(cluster: DevFolder, node: DevNode): void {
   const config = {
     node: node.id,
     genesis: devPaths(cluster.folder).genesis,
@@ -103,8 +110,7 @@ export function writeNodeConfig(cluster: DevFolder, node: DevNode): string {
     logLevel: "info",
     controlSocket: nodeSocket(node),
   };
-  writeFileSync(file, `${JSON.stringify(config, undefined, 2)}\n`);
-  return file;
+  writeFileSync(configFileOf(node), `${JSON.stringify(config, undefined, 2)}\n`);
 }
 
 /** The socket through which a node's links are cut and mended. */

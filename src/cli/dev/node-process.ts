@@ -84,14 +84,19 @@ export class NodeProcess {
     clearTimeout(timer);
   }
 
-  /** SIGSTOP: the process stays, and answers nobody. */
+  /** SIGSTOP: the process stays, and answers nobody. @throws {QuorumgateError} DEV_COMMAND_FAILED for one that is paused or stopped */
   pause(): void {
-    this.#running().kill("SIGSTOP");
+    const child = this.#running();
+    if (this.#state === "paused") throw new QuorumgateError("DEV_COMMAND_FAILED", `${this.node.id} is paused already`);
+    child.kill("SIGSTOP");
     this.#state = "paused";
   }
 
+  /** SIGCONT. @throws {QuorumgateError} DEV_COMMAND_FAILED for one that is not paused */
   resume(): void {
-    this.#running().kill("SIGCONT");
+    const child = this.#running();
+    if (this.#state !== "paused") throw new QuorumgateError("DEV_COMMAND_FAILED", `${this.node.id} is not paused`);
+    child.kill("SIGCONT");
     this.#state = "running";
   }
 

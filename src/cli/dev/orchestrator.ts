@@ -2,7 +2,7 @@ import { rmSync } from "node:fs";
 import type { Server } from "node:net";
 import { type JsonValue, QuorumgateError } from "#base";
 import { type ControlRequest, listenForCommands, sendCommand } from "./control.ts";
-import { checkPorts, checkSocketPaths, nodeSocket, writeNodeConfig } from "./create.ts";
+import { checkPorts, checkSocketPaths, configFileOf, nodeSocket, writeAddresses } from "./create.ts";
 import { type DevFolder, type DevNode, devPaths, socketPath } from "./folder.ts";
 import { NodeProcess } from "./node-process.ts";
 
@@ -23,17 +23,18 @@ export class Orchestrator {
     this.cluster = cluster;
     this.#happening = happening;
     this.processes = cluster.nodes.map(
-      (node) => new NodeProcess(node, { configFile: writeNodeConfig(cluster, node), onExit: (gone, how) => this.#onExit(gone, how) }),
+      (node) => new NodeProcess(node, { configFile: configFileOf(node), onExit: (gone, how) => this.#onExit(gone, how) }),
     );
     // Whatever ends this process, no node outlives it. (When this process is killed, the nodes notice that their channel is gone.)
     process.once("exit", this.#killAll);
   }
 
-  /** Opens the control socket: it also keeps a second cluster from the same folder. */
+  /** Opens the control socket, which also keeps a second process from the same folder, and only then writes there. */
   async open(): Promise<void> {
     checkSocketPaths(this.cluster);
     this.#control = await listenForCommands(this.#socket, (request) => this.#perform(request));
     await checkPorts(this.cluster.nodes);
+    writeAddresses(this.cluster);
   }
 
   /**

@@ -192,12 +192,9 @@ function welcome({ cluster }: Orchestrator, { output, receipt }: { readonly outp
   const { style } = output;
   const survives = tolerated === 0 ? "survives no faulty node" : `survives ${tolerated} faulty ${tolerated === 1 ? "node" : "nodes"}`;
   const data = cluster.folder.endsWith(DEV_FOLDER) ? "" : ` --data ${cluster.folder}`;
-  const tries = [
-    `status${data}`,
-    `dev kill 3${data}`,
-    `authorize --service trading-service-001 --capability compute:execute --resource orders/hedge --explain${data}`,
-    `verify last${data}`,
-  ];
+  const { serviceId, capability } = firstRequestOf(engineOf(cluster));
+  const question = `--service ${serviceId} --capability ${capability.domain}:${capability.operation} --resource ${capability.resources.join()}`;
+  const tries = [`status${data}`, `dev kill 3${data}`, `authorize ${question} --explain${data}`, `verify last${data}`];
   return [
     `${style.good("Fault tolerance:")} ${survives}   ready in ${(performance.now() / 1_000).toFixed(1)} s`,
     `HTTP API  ${first?.http}/v1   OpenAPI  ${first?.http}/v1/openapi.json   metrics  ${first?.http}/metrics`,
