@@ -18,6 +18,7 @@ export { transcriptOf } from "./diagrams/transcript.ts";
 export { inWindow, type TimeWindow } from "./diagrams/window.ts";
 export { FAULT_CATALOGUE, FAULT_KINDS, type FaultDraw, type FaultKind, faultsOf, parseFaults } from "./faults/catalogue.ts";
 export type { Fault, FaultDefinition } from "./faults/fault.ts";
+export { type SceneDraw, sceneOf } from "./faults/scenes.ts";
 export { ed25519Keys, type KeyMill, type SimulatedKey, standInKeys } from "./keys.ts";
 export { checkHistory } from "./linearizability/checker.ts";
 export type { HistoryOperation, SequentialModel, Verdict } from "./linearizability/history.ts";

@@ -4,8 +4,9 @@ import { Checker } from "./checkers/invariants.ts";
 import { activationDelayOf, type ClusterOptions, SimulatedCluster, type SimulatedNode } from "./cluster.ts";
 import type { RunPhase } from "./diagrams/events.ts";
 import { RunRecorder } from "./diagrams/recorder.ts";
-import { FAULT_KINDS, faultRow, faultsOf, SAFETY_MS, spentNodes } from "./faults/catalogue.ts";
+import { faultRow, faultsOf, SAFETY_MS, spentNodes, USUAL_KINDS } from "./faults/catalogue.ts";
 import type { Fault, Laboratory } from "./faults/fault.ts";
+import { sceneOf } from "./faults/scenes.ts";
 import { FrameReader } from "./frame-reader.ts";
 import type { SimulatedKey } from "./keys.ts";
 import { describeNodes, drawCore, isDrained, type LivenessReport, livenessBounds, waitedFor } from "./liveness.ts";
@@ -35,10 +36,15 @@ export function runSchedule(options: RunOptions): RunResult {
   return new Run(options).run();
 }
 
-/** The faults that a seed draws for its cluster. */
-export function drawFaults(options: Pick<RunOptions, "seed" | "engine" | "kinds" | "planted">, weights: readonly number[]): Fault[] {
-  const { seed, engine = "pbft", kinds, planted } = options;
-  return faultsOf({ seed, weights, kinds: kinds ?? planted?.kinds ?? FAULT_KINDS, model: faultModelOf(engine) });
+/** The faults that a seed draws for its cluster: of the kinds that are asked for, or the usual ones and now and then a scene. */
+export function drawFaults(
+  options: Pick<RunOptions, "seed" | "engine" | "kinds" | "planted" | "retention">,
+  weights: readonly number[],
+): Fault[] {
+  const { seed, engine = "pbft", planted, kinds = planted?.kinds, retention = retentionOf({ seed }) } = options;
+  const cluster = { seed, weights, model: faultModelOf(engine) };
+  const faults = faultsOf({ ...cluster, kinds: kinds ?? USUAL_KINDS });
+  return kinds === undefined ? [...faults, ...sceneOf({ ...cluster, retention })] : faults;
 }
 
 class Run {

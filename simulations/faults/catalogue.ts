@@ -25,6 +25,9 @@ export type FaultKind = string;
 /** Kinds of faults, for `--faults` and for the counts. */
 export const FAULT_KINDS: readonly FaultKind[] = FAULT_CATALOGUE.map(({ kind }) => kind);
 
+/** Kinds that any schedule may draw. */
+export const USUAL_KINDS: readonly FaultKind[] = FAULT_CATALOGUE.filter(({ isStaged }) => isStaged !== true).map(({ kind }) => kind);
+
 const ROWS = new Map(FAULT_CATALOGUE.map((row) => [row.kind, row]));
 
 /** Parameters that a fault of a kind may lack. */
@@ -66,7 +69,7 @@ export function faultsOf({ seed, weights, model = "byzantine", ...drawn }: Fault
   if (kinds.length === 0) return [];
   const random = new SeededRandom(seed, "faults");
   const nodes = weights.length;
-  const victims = victimsOf(random, weights, model);
+  const victims = pickVictims(random, { weights, model });
   const faults: Fault[] = [];
   const count = random.between(0, FAULTS_MAX);
   for (let i = 0; i < count; i++) {
@@ -84,8 +87,16 @@ export function faultsOf({ seed, weights, model = "byzantine", ...drawn }: Fault
   return faults;
 }
 
+/** Nodes that a seed's faults may spend. */
+export function victimsOf({ seed, ...cluster }: Pick<FaultDraw, "seed" | "weights"> & { readonly model: FaultModel }): readonly number[] {
+  return pickVictims(new SeededRandom(seed, "faults"), cluster);
+}
+
 /** Nodes that may be spent, by weight: all of them together leave the rest a quorum. */
-function victimsOf(random: SeededRandom, weights: readonly number[], model: FaultModel): readonly number[] {
+function pickVictims(
+  random: SeededRandom,
+  { weights, model }: { readonly weights: readonly number[]; readonly model: FaultModel },
+): readonly number[] {
   const tolerable = tolerableWeight(
     weights.reduce((sum, weight) => sum + weight, 0),
     model,

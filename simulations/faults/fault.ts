@@ -97,6 +97,8 @@ export interface FaultDefinition {
   prepare?(lab: Laboratory, fault: Fault): void;
   /** It says itself when it took effect; else that is when it is injected. */
   readonly countsItself?: boolean;
+  /** It is drawn where what it needs is there too, or where it is asked for (`scenes.ts`); any schedule may have the others. */
+  readonly isStaged?: boolean;
 }
 
 /** A row whose functions see exactly the parameters that it names. */
@@ -111,6 +113,7 @@ export interface FaultRow<Key extends keyof FaultParameters> {
   inject(lab: Laboratory, fault: Fault & Pick<FaultParameters, Key>): void;
   prepare?(lab: Laboratory, fault: Fault & Pick<FaultParameters, Key>): void;
   readonly countsItself?: boolean;
+  readonly isStaged?: boolean;
 }
 
 /** Makes a row of the catalogue. Faults are checked against their parameters when they are read, so the functions may rely on them. */

@@ -1,4 +1,6 @@
+import type { NodeId } from "#base";
 import type { Survival } from "../disk.ts";
+import type { Mend } from "../network.ts";
 import { ForgottenVote } from "../targeted-election.ts";
 import { type FaultDefinition, type FaultParameters, type FaultRow, type Laboratory, rowOf } from "./fault.ts";
 import { leaderNow } from "./network-faults.ts";
@@ -10,6 +12,23 @@ function process<Key extends keyof FaultParameters>(row: FaultRow<Key>): FaultDe
 function crashAll(lab: Laboratory, downMs: number, survival: Survival): void {
   const ids = lab.cluster.nodes.map((node) => node.id);
   lab.down(downMs, ids, (node) => lab.cluster.crash(node, survival));
+}
+
+/** How often it is looked whether the others have pruned. */
+const LOOK_MS = 100;
+
+/** Whether every node that runs lacks the block of a height, and one does. */
+function hasPruned({ cluster }: Laboratory, height: number): boolean {
+  const from = cluster.nodes.flatMap(({ replica }) => replica?.status().blocksFrom ?? []);
+  return from.length > 0 && from.every((first) => first > height);
+}
+
+/** Cuts both directions. */
+function cutLink({ network }: Laboratory, left: NodeId, right: NodeId): Mend {
+  const mends = [network.cut(left, right), network.cut(right, left)];
+  return () => {
+    for (const mend of mends) mend();
+  };
 }
 
 /** Faults of processes: kill −9 at any moment, stops, slowness. */
@@ -48,6 +67,37 @@ export const PROCESS_FAULTS: readonly FaultDefinition[] = [
         if (store !== undefined) store.syncUs = syncMs * 1_000;
       }),
     inject: (lab, { node, downMs }) => lab.down(downMs, [lab.id(node)], (id) => lab.cluster.crash(id, "none")),
+  }),
+  process({
+    kind: "long-absence",
+    countsItself: true,
+    isStaged: true,
+    about: "a node is down until the others have pruned blocks that it lacks, and for a while hears one of them alone",
+    where: "one process of a cluster that prunes, and its links",
+    must: "it takes over a state, from another if this one lies (C7)",
+    parameters: ["atMs", "node", "to", "forMs", "delayMs"],
+    draw: ({ random, node, nodes, victim }) => ({
+      atMs: random.between(500, 2_000),
+      node,
+      to: victim ?? random.below(nodes),
+      forMs: random.between(4_000, 6_000),
+      delayMs: random.between(100, 1_500),
+    }),
+    inject: (lab, { kind, node, to, forMs, delayMs }) => {
+      const { cluster } = lab;
+      const id = lab.id(node);
+      const height = cluster.node(id).replica?.status().tip.height;
+      if (height === undefined) return;
+      cluster.crash(id);
+      const look = (leftMs: number): void => {
+        const isNeeded = hasPruned(lab, height + 1);
+        if (!isNeeded && leftMs > 0) return lab.later(LOOK_MS, () => look(leftMs - LOOK_MS));
+        if (isNeeded) lab.hit(kind);
+        for (const peer of cluster.nodes) if (peer.id !== id && peer.id !== lab.id(to)) lab.mendAfter(delayMs, cutLink(lab, id, peer.id));
+        return cluster.start(id);
+      };
+      look(forMs);
+    },
   }),
   process({
     kind: "crash-loop",

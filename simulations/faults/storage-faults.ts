@@ -1,5 +1,6 @@
 import type { SeededRandom } from "#base";
 import { misdirect, type Platter, rot, type WriteTrap } from "../disk.ts";
+import { LostWitness } from "../targeted-witness.ts";
 import { type Fault, type FaultDefinition, type FaultParameters, type FaultRow, type Laboratory, rowOf } from "./fault.ts";
 
 function storage<Key extends keyof FaultParameters>(row: FaultRow<Key>): FaultDefinition {
@@ -22,6 +23,9 @@ function crashAtWrite(
     },
   };
 }
+
+/** A proposal is with its witness after this time, and no vote of the next height yet. */
+const WITNESSED_MS = 20;
 
 type DiskFault = Fault & { readonly node: number; readonly downMs: number };
 
@@ -65,6 +69,43 @@ export const STORAGE_FAULTS: readonly FaultDefinition[] = [
     prepare: (lab, fault) => lab.later(fault.copyAtMs, () => copies.set(fault, new Map(lab.at(fault.node).platter.durable))),
     inject: (lab, fault) =>
       lab.down(fault.downMs, [lab.id(fault.node)], (id) => lab.cluster.restoreCopy(id, copies.get(fault) ?? new Map())),
+  }),
+  storage({
+    kind: "lost-witness",
+    countsItself: true,
+    isStaged: true,
+    about: "a leader's data folder goes back to before its last proposal, and the only node that heard it is cut off",
+    where: "one disk, and the links of two nodes",
+    must: "the anchor shows it: nobody else can (A5)",
+    cost: "memory",
+    parameters: ["atMs", "node", "to", "forMs", "downMs"],
+    draw: ({ random, forMs, nodes, victim }) => {
+      if (victim === undefined) return undefined;
+      const to = (victim + random.between(1, Math.max(1, nodes - 1))) % nodes;
+      return to === victim
+        ? undefined
+        : { atMs: random.between(500, 4_000), node: victim, to, forMs: 2_000 + forMs, downMs: random.between(20, 200) };
+    },
+    inject: (lab, { kind, node, to, forMs, downMs }) => {
+      const { cluster, frames, network } = lab;
+      const copy = new Map(lab.at(node).platter.durable);
+      const loss = new LostWitness({
+        forgets: lab.id(node),
+        witness: lab.id(to),
+        onProposed: () => {
+          lab.hit(kind);
+          // In a later turn: the witness hears it first.
+          lab.later(WITNESSED_MS, () => {
+            loss.onForgotten();
+            lab.down(downMs, [lab.id(node)], (id) => cluster.restoreCopy(id, copy));
+          });
+        },
+      });
+      lab.mendAfter(
+        forMs,
+        network.addLoss((from, peer, frame) => loss.drops(from, peer, frames.messageOf(frame))),
+      );
+    },
   }),
   storage({
     kind: "lost-anchor",

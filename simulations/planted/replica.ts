@@ -22,7 +22,7 @@ export const REPLICA_BUGS: readonly PlantedBug[] = [
       name: "guard-unchecked",
       about: "an old copy of the data folder is taken for the newest",
       breaks: ["A5", "A1"],
-      kinds: ["old-copy", "lost-tail", "slow-links"],
+      kinds: ["lost-witness", "old-copy"],
     },
     { checksGuard: false },
   ),
@@ -52,6 +52,16 @@ export const REPLICA_BUGS: readonly PlantedBug[] = [
       kinds: ["smuggle", "slow-links"],
     },
     { verifiesCommands: false },
+  ),
+  bug(
+    {
+      name: "commands-go-round",
+      known: "Aardvark: one client's command keeps everybody busy",
+      about: "a command that a peer tells of is told on, also when it is known already",
+      breaks: ["S1"],
+      kinds: ["stalled-disk", "slow-links"],
+    },
+    { relaysOnce: false },
   ),
   bug(
     {

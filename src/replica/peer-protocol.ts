@@ -6,6 +6,7 @@ import { type CosignatureFrame, decodeFrame, type Frame } from "./frames.ts";
 import type { Handovers } from "./handovers.ts";
 import { leafKey } from "./mempool.ts";
 import type { Participation } from "./participation.ts";
+import { type ReplicaRules, replicaRules } from "./rules.ts";
 import type { Supply } from "./transfer/supply.ts";
 import type { Transfer } from "./transfer/transfer.ts";
 import type { ReplicaOptions } from "./types.ts";
@@ -19,6 +20,7 @@ export class PeerProtocol {
   readonly #supply: Supply;
   readonly #transfer: Transfer;
   readonly #onWork: () => void;
+  readonly #rules: ReplicaRules;
   #relay: Uint8Array[] = [];
 
   /** @param handlers.onWork runs when a peer's command went into the pool */
@@ -34,6 +36,7 @@ export class PeerProtocol {
     },
   ) {
     this.#options = options;
+    this.#rules = options.rules?.replica ?? replicaRules;
     this.#parts = parts;
     this.#participation = handlers.participation;
     this.#handovers = handlers.handovers;
@@ -190,7 +193,9 @@ export class PeerProtocol {
     for (const encoded of commands) {
       // Most relayed commands are here already: a hash tells sooner than a parser.
       const leaf = hashLeaf(this.#options.hasher, encoded);
-      if (mempool.byLeaf(leafKey(leaf)) !== undefined) continue;
+      const isKnown = mempool.byLeaf(leafKey(leaf)) !== undefined;
+      if (isKnown && !this.#rules.relaysOnce) peers.broadcast({ kind: "commands", commands: [encoded] });
+      if (isKnown) continue;
       try {
         const signed = decodeSignedCommand(this.#options.hasher, encoded);
         if (mempool.has(signed.hash) || ledger.wasOrdered(signed)) continue;

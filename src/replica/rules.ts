@@ -12,6 +12,8 @@ export interface ReplicaRules {
   readonly keepsFirstAnswer: boolean;
   /** Whether a refused write ends the node: what it was for may be gone, though the next one succeeds. */
   readonly stopsAtFailedWrite: boolean;
+  /** Whether a command that is known already goes no further when a peer tells of it: else it would go round for ever. */
+  readonly relaysOnce: boolean;
   /** Whether the signatures of a proposal's commands are verified before the vote. */
   readonly verifiesCommands: boolean;
   /** Whether a first proposal may name a time so far from this node's clock, in microseconds. */
@@ -31,6 +33,7 @@ export const replicaRules: ReplicaRules = {
   floorAbove: (window) => 2 * window + 1,
   keepsFirstAnswer: true,
   stopsAtFailedWrite: true,
+  relaysOnce: true,
   verifiesCommands: true,
   isTimely: (distanceUs) => distanceUs <= LIMITS.proposalSkewMaxMs * 1_000,
   cosignsWrittenOnly: true,

@@ -1,5 +1,16 @@
 import { expect } from "chai";
-import { PLANTED_BUGS, parseFaults, replayTranscript, runCampaign, runCampaigns, seekPlanted, shrinkFaults } from "#simulations";
+import { nodeHasher } from "#crypto";
+import {
+  PLANTED_BUGS,
+  parseFaults,
+  replayTranscript,
+  runCampaign,
+  runCampaigns,
+  runSchedule,
+  seekPlanted,
+  shrinkFaults,
+  standInKeys,
+} from "#simulations";
 import { expectAsyncRangeError } from "./range-error.ts";
 
 describe("simulated schedules", function () {
@@ -57,6 +68,31 @@ describe("simulated schedules", function () {
   it("refuse an empty range and an unknown bug", async () => {
     await expectAsyncRangeError(runCampaign({ engine: "pbft", nodes: 4, seeds: { from: 2, to: 1 } }));
     await expectAsyncRangeError(runCampaign({ engine: "pbft", nodes: 4, seeds: { from: 1, to: 1 }, planted: "none-of-these" }));
+  });
+});
+
+describe("a schedule in which messages breed messages", function () {
+  this.timeout(60_000);
+  const [storm] = PLANTED_BUGS.filter(({ name }) => name === "commands-go-round");
+  // While two disks stall nothing is decided: a command waits so long that it is relayed again.
+  const faults = parseFaults([
+    { kind: "stalled-disk", atMs: 2_000, node: 0, forMs: 4_000 },
+    { kind: "stalled-disk", atMs: 2_000, node: 1, forMs: 4_000 },
+  ]);
+  const cluster = { seed: 6, nodes: 4, weights: [1, 1, 1, 1], window: 1, faults, hasher: nodeHasher, keys: standInKeys(nodeHasher) };
+
+  it("ends at its bound of events, and breaks S1", () => {
+    if (storm === undefined) throw new Error("there is no such bug");
+    const { events, violations, virtualMs } = runSchedule({ ...cluster, planted: storm });
+    expect(violations).to.deep.equal([{ invariant: "S1", detail: "80000 events were not enough" }]);
+    expect(events).to.equal(80_000);
+    expect(virtualMs).to.be.below(8_000);
+  });
+
+  it("stays far below the bound when none do", () => {
+    const { events, violations } = runSchedule(cluster);
+    expect(violations).to.deep.equal([]);
+    expect(events).to.be.below(80_000 / 10);
   });
 });
 

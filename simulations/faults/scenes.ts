@@ -1,0 +1,46 @@
+import { type FaultModel, SeededRandom } from "#base";
+import type { Retention } from "../shape.ts";
+import { type FaultKind, faultRow, SAFETY_MS, victimsOf } from "./catalogue.ts";
+import type { Fault } from "./fault.ts";
+
+/** One schedule in so many has a scene. */
+const SCENE_CHANCE = 1 / 8;
+/** Of those whose cluster prunes, so many are about a state that is taken over. */
+const TRANSFER_CHANCE = 3 / 4;
+
+/** What a seed's scene is drawn for. */
+export interface SceneDraw {
+  readonly seed: number;
+  /** One weight for each node. */
+  readonly weights: readonly number[];
+  readonly model: FaultModel;
+  readonly retention: Retention;
+}
+
+/**
+ * Faults that bite only together, or only where the cluster is of the right shape: chance alone would hardly bring them together. They are drawn
+ * from a stream of their own beside a schedule's other faults, and spend the same nodes.
+ */
+export function sceneOf({ seed, weights, model, retention }: SceneDraw): Fault[] {
+  const random = new SeededRandom(seed, "scene");
+  const victims = victimsOf({ seed, weights, model });
+  if (!random.chance(SCENE_CHANCE) || weights.length === 1) return [];
+  const victim = victims.length === 0 ? undefined : random.pick(victims);
+  const isTransfer = retention.blocksKept !== undefined && random.chance(TRANSFER_CHANCE);
+  const draw = (kind: FaultKind, node: number): Fault[] => {
+    const about = {
+      random,
+      nodes: weights.length,
+      victim,
+      node,
+      atMs: random.between(500, SAFETY_MS - 100),
+      forMs: random.between(200, 4_000),
+    };
+    const parameters = faultRow(kind).draw(about);
+    return parameters === undefined ? [] : [{ kind, ...parameters }];
+  };
+  if (!isTransfer) return model === "byzantine" ? draw("lost-witness", 0) : [];
+  // Whoever is away was honest and forgets nothing, so the node that lies to it has the whole budget.
+  const away = random.pick(weights.flatMap((_, node) => (victims.includes(node) ? [] : [node])));
+  return [...(model === "byzantine" ? draw("lie-state", away) : []), ...draw("long-absence", away)];
+}
