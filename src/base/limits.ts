@@ -52,10 +52,22 @@ export const LIMITS = {
   transferBytesPerSecondMin: 65_536,
   /** And for how long it may be slower than that, so that lost frames and a short transfer count for nothing. */
   transferPatienceMs: 30_000,
+  /** Parts of a state that stay in memory when an attempt to fetch it fails: what is beyond is fetched again. */
+  transferKeptBytesMax: 268_435_456,
+  /** For how long a peer that sent something wrong is asked for no state: to look at another lie costs as much as at the truth. */
+  transferDistrustMs: 5_000,
   /** Snapshots that a node holds for others at one time. */
   snapshotsMax: 2,
   /** A snapshot that nobody asked about for so long is dropped. */
   snapshotIdleMs: 30_000,
+  /** For how long after a question it is kept for whoever asked, though another peer wants a newer one: longer than a request is tried. */
+  snapshotInUseMs: 5_000,
+  /** And for how long in all: who holds on to it by questions gives way then. */
+  snapshotHeldMs: 600_000,
+  /** How many times as long as it took to take one passes before the next: a tenth of a node's time at most. */
+  snapshotRestFactor: 9,
+  /** The longest such rest. */
+  snapshotRestMaxMs: 60_000,
   /** Own cosignatures kept for sending again. */
   cosignaturesKept: 1_024,
   /** An idle leader proposes a heartbeat block, so that agreed time does not stand still. */

@@ -107,6 +107,8 @@ const KINDS = [
 const NONCE_BYTES = 32;
 /** Characters of a key of the state: a bucket, and names of bounded length. */
 const STATE_KEY_MAX = 512;
+/** Keys in one part of a state: no key of it with its value is shorter than this. */
+const STATE_PART_KEYS_MAX = LIMITS.statePartBytesMax / 16;
 /** Statements in one frame: a vote and the proposal that it does not fit. */
 const HEARD_MAX = 2;
 
@@ -266,7 +268,7 @@ function readPart(reader: ByteReader): { part?: StatePart } {
   if (kind === 0) return {};
   if (kind === 2) return { part: { kind: "branch", present: reader.u16(), hashes: readHashes(reader, 16) } };
   if (kind !== 1) throw new QuorumgateError("TRANSPORT_FRAME_INVALID", "unknown kind of part");
-  const count = reader.count(LIMITS.frameBytesMax / 8);
+  const count = reader.count(STATE_PART_KEYS_MAX);
   const items = Array.from({ length: count }, () => ({ key: reader.text(STATE_KEY_MAX), value: reader.bytes(LIMITS.frameBytesMax) }));
   return { part: { kind: "leaves", items } };
 }

@@ -1,6 +1,7 @@
 export { AwaitedHeights } from "./awaited-heights.ts";
 export { Certifier } from "./certifier.ts";
 export { CoreDriver, type CoreDriverPorts } from "./core-driver.ts";
+export { encodeCosignatures } from "./cosignatures.ts";
 export { Epochs } from "./epochs.ts";
 export { FalseRoots } from "./false-roots.ts";
 export { decodeFrame, encodeFrame, type Frame } from "./frames.ts";
@@ -22,6 +23,7 @@ export { LogAdoption } from "./transfer/log-adoption.ts";
 export { decodeOffer, encodeOffer, type Offer } from "./transfer/offer.ts";
 export { Pace } from "./transfer/pace.ts";
 export { Supply } from "./transfer/supply.ts";
+export { Transfer } from "./transfer/transfer.ts";
 export {
   type BlockEvent,
   DEFAULT_TIMING,

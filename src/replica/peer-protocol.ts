@@ -241,7 +241,7 @@ export class PeerProtocol {
 
   #onSyncRequest(from: NodeId, fromHeight: number): void {
     if (!this.#maySpend(from)) return;
-    const offer = fromHeight < this.#parts.ledger.blocksFrom ? this.#supply.offerFrom(fromHeight) : undefined;
+    const offer = fromHeight < this.#parts.ledger.blocksFrom ? this.#supply.offerFor(from, fromHeight) : undefined;
     if (offer !== undefined) {
       this.#parts.serving.spend(from, offer.length);
       this.#parts.writeAhead.output(() => this.#parts.peers.send(from, { kind: "state-offer", fromHeight, offer }));

@@ -66,7 +66,10 @@ export class Replica {
     this.#proposer = new Proposer(options, parts, () => !this.#isOver);
     const handovers = new Handovers(options, parts);
     const supply = new Supply(options, parts);
-    this.#transfer = new Transfer(options, parts, (fetched) => installer.install(fetched));
+    this.#transfer = new Transfer(options, parts, {
+      onFetched: (fetched) => installer.install(fetched),
+      halt: (reason) => this.#halt(reason),
+    });
     this.#peers = new PeerProtocol(options, parts, {
       participation: this.#participation,
       handovers,

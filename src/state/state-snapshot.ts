@@ -1,13 +1,9 @@
-import { encodeCanonical, equalBytes, fromHex, type Hash, type Hasher, invariant, QuorumgateError, type StateChange } from "#base";
+import { encodeCanonical, equalBytes, fromHex, type Hash, type Hasher, invariant, QuorumgateError, toHash } from "#base";
 import { type LedgerOptions, LedgerState } from "./ledger-state.ts";
 import { isInTree, STATE_HASH_KEY } from "./meta.ts";
+import { ProvedParts } from "./proved-parts.ts";
+import type { StateItem, StatePart } from "./state-part.ts";
 import { type BranchHashes, hashBranch, hashSubtree, nibbleAt, STATE_PATH_MAX, StateTree, stateKeyHash } from "./state-tree.ts";
-
-/** One stored key with its canonical bytes. */
-export type StateItem = Required<StateChange>;
-
-/** What stands at a path: all below it, or the hashes of the branch. */
-export type StatePart = { readonly kind: "leaves"; readonly items: readonly StateItem[] } | ({ readonly kind: "branch" } & BranchHashes);
 
 /** What a state's tree stands over: every stored key but the state hash. */
 export function* itemsOf(state: LedgerState): IterableIterator<StateItem> {
@@ -18,14 +14,6 @@ export function* itemsOf(state: LedgerState): IterableIterator<StateItem> {
 export function stateOf(options: LedgerOptions, snapshot: { readonly items: readonly StateItem[]; readonly stateHash: Hash }): LedgerState {
   const items = snapshot.items.map(({ key, value }) => [key, value] as const);
   return LedgerState.restore(options, [...items, [STATE_HASH_KEY, encodeCanonical(snapshot.stateHash)]]);
-}
-
-const HASH_BYTES = 32;
-
-/** What a part comes to in bytes: keys and values, or hashes. */
-export function partBytes(part: StatePart): number {
-  if (part.kind === "branch") return part.hashes.length * HASH_BYTES;
-  return part.items.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
 }
 
 interface Leaf extends StateItem {
@@ -93,10 +81,14 @@ export class StateAssembly {
   /** Paths whose parts are wanted, with the hash of what stands there; the last is asked for next, so that few wait. */
   readonly #wanted: { readonly path: Uint8Array; readonly hash: Uint8Array }[];
   readonly #items: StateItem[] = [];
+  readonly #proved: ProvedParts;
 
-  constructor(hasher: Hasher, root: Hash) {
+  /** @param proved parts of earlier attempts, at this state or others: those that stand in this one too are not asked for; what is proved goes there */
+  constructor(hasher: Hasher, root: Hash, proved: ProvedParts = new ProvedParts()) {
     this.#hasher = hasher;
+    this.#proved = proved;
     this.#wanted = [{ path: new Uint8Array(0), hash: fromHex(root) }];
+    this.#takeProved();
   }
 
   /** The path to ask for; undefined once everything is here. */
@@ -119,11 +111,30 @@ export class StateAssembly {
   accept(part: StatePart): void {
     const wanted = this.#wanted.at(-1);
     if (wanted === undefined) throw invalid("nothing is wanted");
-    if (part.kind === "leaves") this.#acceptLeaves(wanted, part.items);
-    else this.#acceptBranch(wanted, part);
+    if (part.kind === "leaves") this.#checkLeaves(wanted, part.items);
+    else this.#checkBranch(wanted, part);
+    this.#proved.add(toHash(wanted.hash), part);
+    this.#take(wanted.path, part);
+    this.#takeProved();
   }
 
-  #acceptLeaves({ path, hash }: { readonly path: Uint8Array; readonly hash: Uint8Array }, items: readonly StateItem[]): void {
+  /** A hash has one preimage: what was proved against it before is what stands there. */
+  #takeProved(): void {
+    for (let wanted = this.#wanted.at(-1); wanted !== undefined; wanted = this.#wanted.at(-1)) {
+      const part = this.#proved.get(toHash(wanted.hash));
+      if (part === undefined) return;
+      this.#take(wanted.path, part);
+    }
+  }
+
+  /** Takes a part that was proved in the place of the path that was asked for last. */
+  #take(path: Uint8Array, part: StatePart): void {
+    this.#wanted.pop();
+    if (part.kind === "leaves") for (const item of part.items) this.#items.push(item);
+    else this.#wantChildren(path, part);
+  }
+
+  #checkLeaves({ path, hash }: { readonly path: Uint8Array; readonly hash: Uint8Array }, items: readonly StateItem[]): void {
     if (items.length === 0) throw invalid("nothing stands there");
     const leaves = items.map(({ key, value }) => ({ keyHash: stateKeyHash(this.#hasher, key), value }));
     leaves.forEach(({ keyHash }, index) => {
@@ -132,14 +143,14 @@ export class StateAssembly {
       if (comparePrefix(keyHash, path) !== 0) throw invalid("a key stands elsewhere");
     });
     if (!equalBytes(hashSubtree(this.#hasher, path.length, leaves), hash)) throw invalid("its keys and values have another hash");
-    this.#wanted.pop();
-    for (const item of items) this.#items.push(item);
   }
 
-  #acceptBranch({ path, hash }: { readonly path: Uint8Array; readonly hash: Uint8Array }, branch: BranchHashes): void {
+  #checkBranch({ path, hash }: { readonly path: Uint8Array; readonly hash: Uint8Array }, branch: BranchHashes): void {
     if (path.length >= STATE_PATH_MAX || countOf(branch.present) !== branch.hashes.length) throw invalid("not a branch");
     if (!equalBytes(hashBranch(this.#hasher, branch), hash)) throw invalid("the branch has another hash");
-    this.#wanted.pop();
+  }
+
+  #wantChildren(path: Uint8Array, branch: BranchHashes): void {
     let at = branch.hashes.length;
     for (let nibble = 15; nibble >= 0; nibble--) {
       const child = (branch.present >> nibble) % 2 === 1 ? branch.hashes[--at] : undefined;

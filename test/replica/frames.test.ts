@@ -85,4 +85,17 @@ describe("frames between replicas", () => {
       { numRuns: 2_000 },
     );
   });
+
+  it("name no more keys in a part of a state than one can hold, however few bytes each takes", () => {
+    const item = { key: "", value: new Uint8Array(0) };
+    const partOf = (count: number): Uint8Array =>
+      encodeFrame({
+        kind: "state-part",
+        height: 1,
+        path: new Uint8Array(0),
+        part: { kind: "leaves", items: Array.from({ length: count }, () => item) },
+      });
+    expect(decodeFrame(partOf(65_536)).kind).to.equal("state-part");
+    expect(() => decodeFrame(partOf(65_537))).to.throw(QuorumgateError);
+  });
 });

@@ -34,7 +34,7 @@ function supplyOf(keys: number, valueBytes: number): { readonly supply: Supply; 
     peers: { send: (_to: unknown, frame: Frame) => said.push(frame) },
   };
   const supply = new Supply(options as unknown as Options, parts as unknown as Parts);
-  supply.offerFrom(1);
+  supply.offerFor(PEER, 1);
   return { supply, said, charged };
 }
 

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { equalBytes } from "#base";
-import { StateAssembly, type StateItem, type StatePart, StateSnapshot, StateTree } from "#state";
+import { ProvedParts, StateAssembly, type StateItem, type StatePart, StateSnapshot, StateTree } from "#state";
 import { expectCode } from "../refusals.ts";
 import { hasher } from "./ledger-kit.ts";
 
@@ -139,5 +139,49 @@ describe("state: a snapshot", () => {
       .find((path) => path.join() !== assembly.next?.join() && snapshot.part(path, 1_000));
     expectCode("SYNC_PART_INVALID", () => assembly.accept(snapshot.part(elsewhere ?? new Uint8Array(0), 1_000) as StatePart));
     expect(snapshot.part(Uint8Array.of(0, 1, 2, 3, 4, 5, 6, 7, 8), 1_000)).to.equal(undefined);
+  });
+
+  it("is put together from parts of earlier attempts too, at this state or another: only what differs is asked for", () => {
+    fc.assert(
+      fc.property(items, items, fc.integer({ min: 0, max: 400 }), fc.nat(60), (before, changed, bytesMax, upTo) => {
+        const proved = new ProvedParts();
+        const earlier = new StateSnapshot(hasher, before);
+        const attempt = new StateAssembly(hasher, earlier.root, proved);
+        for (let at = 0, path = attempt.next; path !== undefined && at < upTo; path = attempt.next, at++)
+          attempt.accept(earlier.part(path, bytesMax) as StatePart);
+        const known = proved.size;
+        const after = [...new Map([...before, ...changed.slice(0, 3)].map((item) => [item.key, item] as const)).values()];
+        for (const [all, snapshot] of [
+          [before, earlier],
+          [after, new StateSnapshot(hasher, after)],
+        ] as const) {
+          const assembly = new StateAssembly(hasher, snapshot.root, proved);
+          let asked = 0;
+          for (let path = assembly.next; path !== undefined; path = assembly.next, asked++)
+            assembly.accept(snapshot.part(path, bytesMax) as StatePart);
+          expect([...assembly.items].sort(byKey)).to.deep.equal([...all].sort(byKey));
+          if (snapshot === earlier) expect(asked + known).to.be.at.most(proved.size);
+        }
+        expect(new StateAssembly(hasher, earlier.root, proved).next).to.equal(undefined);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("keeps no more of earlier attempts than its bound, and of that what was of use last", () => {
+    const all = Array.from({ length: 200 }, (_, n) => ({ key: `bucket/${n}`, value: new Uint8Array(300) }));
+    const snapshot = new StateSnapshot(hasher, all);
+    const proved = new ProvedParts(20_000);
+    const assembly = new StateAssembly(hasher, snapshot.root, proved);
+    const useful = snapshot.part(new Uint8Array(0), 2_000) as StatePart;
+    for (let path = assembly.next; path !== undefined; path = assembly.next) {
+      assembly.accept(snapshot.part(path, 2_000) as StatePart);
+      expect(proved.get(snapshot.root)).to.deep.equal(useful);
+      expect(proved.size).to.be.at.most(60);
+    }
+    expect(assembly.items).to.have.length(200);
+    expect(proved.size).to.be.within(3, 59);
+    proved.clear();
+    expect(proved.size).to.equal(0);
   });
 });

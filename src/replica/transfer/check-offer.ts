@@ -21,9 +21,11 @@ import {
   hashLeaf,
   isQuorum,
   type Membership,
+  merkleRoot,
   parseHash,
   QuorumgateError,
   type SignatureClaim,
+  toHash,
   totalWeight,
   verifyInclusion,
   weightOf,
@@ -55,8 +57,8 @@ export interface CheckedOffer {
   /** The last tree, or for the newest shard the certified one, of each shard from this node's on. */
   readonly trees: ReadonlyMap<string, { readonly size: number; readonly root: Hash }>;
   readonly handovers: readonly { readonly epoch: number; readonly file: Uint8Array }[];
-  /** The signatures that all of it stands on: every one has to be good. */
-  readonly claims: readonly SignatureClaim[];
+  /** The signatures that all of it stands on, each group on the ones before: every one has to be good. */
+  readonly claims: readonly (readonly SignatureClaim[])[];
 }
 
 /**
@@ -89,7 +91,7 @@ function check(offer: Offer, context: OfferContext): CheckedOffer {
     stateRoot: hashIn(seal, "stateRoot"),
     trees,
     handovers: succession.handovers,
-    claims: [...succession.claims, ...certified.claims, ...block.claims],
+    claims: [...succession.claims, certified.claims, block.claims],
   };
 }
 
@@ -100,18 +102,18 @@ function followHandovers(
 ): {
   readonly memberships: readonly Membership[];
   readonly handovers: CheckedOffer["handovers"];
-  readonly claims: readonly SignatureClaim[];
+  readonly claims: CheckedOffer["claims"];
 } {
   const memberships = [membership];
   const handovers: { epoch: number; file: Uint8Array }[] = [];
-  const claims: SignatureClaim[] = [];
+  const claims: (readonly SignatureClaim[])[] = [];
   let current = membership;
   for (const file of files) {
     const from = policyOf({ genesis, cluster, membership: current });
     const { next } = parseHandover(file, from);
     const signatures = handoverClaims(file, { from, next }, hasher);
     if (signatures === undefined || next.epoch !== current.epoch + 1) throw invalid("a handover does not follow the one before");
-    claims.push(...signatures);
+    claims.push(signatures);
     handovers.push({ epoch: next.epoch, file });
     memberships.push(next);
     current = next;
@@ -175,10 +177,12 @@ function checkBlock(
   if (message.type !== "block") throw invalid("its block is another message");
   const { certificate, headerBytes, batch } = message;
   const proposal = readProposal(hasher, { headerBytes, batch, certifiedProof: new Uint8Array(0) });
+  const leaves = batch.map((command) => hashLeaf(hasher, command));
   const { digest } = seal.block;
   const { height } = offer;
   if (proposal?.digest !== digest || certificate.digest !== digest || certificate.height !== height)
     throw invalid("its block is not the sealed one");
+  if (toHash(merkleRoot(hasher, leaves)) !== proposal.header.commandsRoot) throw invalid("its block has other commands");
   const membership = memberships.find(({ epoch }) => epoch === proposal.header.epoch);
   const { engine } = genesis;
   if (membership === undefined || !checkCommitCertificate(certificate, { membership, engine }))

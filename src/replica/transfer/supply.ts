@@ -13,14 +13,22 @@ interface Held {
   readonly sealSeq: number;
   readonly block: Uint8Array;
   readonly snapshot: StateSnapshot;
+  readonly takenUs: number;
   usedUs: number;
+  /** When each peer last asked about it. */
+  readonly users: Map<NodeId, number>;
 }
+
+/** What a frame holds beside its offer. */
+const FRAME_REST_BYTES = 16;
 
 /** Gives out state and log to those who are too far behind for blocks (docs/protocols/state-transfer.md). */
 export class Supply {
   readonly #options: ReplicaOptions;
   readonly #parts: Parts;
   readonly #held = new Map<number, Held>();
+  /** No other snapshot is taken until then. */
+  #restUntilUs = 0;
 
   constructor(options: ReplicaOptions, parts: Parts) {
     this.#options = options;
@@ -28,15 +36,21 @@ export class Supply {
   }
 
   /** An offer for a peer that asked for blocks from this height on; undefined while there is none to make. */
-  offerFrom(fromHeight: number): Uint8Array | undefined {
-    const held = this.#heldAbove(fromHeight);
+  offerFor(peer: NodeId, fromHeight: number): Uint8Array | undefined {
+    const held = this.#heldAbove(peer, fromHeight);
     const offer = held === undefined ? undefined : this.#offer(held, fromHeight);
-    return offer === undefined ? undefined : encodeOffer(offer);
+    if (held === undefined || offer === undefined) return undefined;
+    this.#use(held, peer);
+    const bytes = encodeOffer(offer);
+    if (bytes.length <= LIMITS.frameBytesMax - FRAME_REST_BYTES) return bytes;
+    // Whoever needs so many handovers is set up anew with a newer genesis.
+    this.#options.telemetry.log("warn", "no frame holds an offer", { peer, bytes: bytes.length });
+    return undefined;
   }
 
   onStateRequest(from: NodeId, { height, path }: { readonly height: number; readonly path: Uint8Array }): void {
     const held = this.#held.get(height);
-    if (held !== undefined) held.usedUs = this.#options.clock.nowUs();
+    if (held !== undefined) this.#use(held, from);
     const part = held?.snapshot.part(path, LIMITS.statePartBytesMax);
     const { serving, peers } = this.#parts;
     if (part !== undefined) serving.spend(from, partBytes(part));
@@ -75,30 +89,51 @@ export class Supply {
     }
   }
 
-  /** A snapshot is dear to make: one that is held serves as long as it helps whoever asks. */
-  #heldAbove(fromHeight: number): Held | undefined {
-    const known = [...this.#held.values()].findLast(({ height }) => height >= fromHeight);
-    return known ?? this.#take(fromHeight);
+  #use(held: Held, peer: NodeId): void {
+    const nowUs = this.#options.clock.nowUs();
+    held.usedUs = nowUs;
+    held.users.set(peer, nowUs);
   }
 
-  #take(fromHeight: number): Held | undefined {
+  /** A snapshot is dear to make: one that is held serves as long as it helps whoever asks. */
+  #heldAbove(peer: NodeId, fromHeight: number): Held | undefined {
+    const known = [...this.#held.values()].findLast(({ height }) => height >= fromHeight);
+    return known ?? this.#take(peer, fromHeight);
+  }
+
+  #take(peer: NodeId, fromHeight: number): Held | undefined {
     const { ledger, certifier } = this.#parts;
     const { hasher, store, clock, telemetry } = this.#options;
     const newest = ledger.stable.stableAt(certifier.certifiedHeight);
     if (newest === undefined || newest.height < fromHeight || newest.height > certifier.certifiedHeight) return undefined;
     const block = store.get(STORE_KEYS.block(newest.height));
-    if (block === undefined) return undefined;
+    const beganUs = clock.nowUs();
+    if (block === undefined || this.#isResting(beganUs) || !this.#makeRoom(peer, beganUs)) return undefined;
     const snapshot = ledger.stable.snapshot(newest.height, ledger.state, hasher);
+    const nowUs = clock.nowUs();
+    this.#restUntilUs = nowUs + Math.max(0, nowUs - beganUs) * LIMITS.snapshotRestFactor;
     telemetry.log("info", "state held for others", { height: newest.height });
-    if (this.#held.size >= LIMITS.snapshotsMax) this.#dropOldest();
-    const held = { height: newest.height, sealSeq: newest.seq, block, snapshot, usedUs: clock.nowUs() };
+    const held = { height: newest.height, sealSeq: newest.seq, block, snapshot, takenUs: nowUs, usedUs: nowUs, users: new Map() };
     this.#held.set(newest.height, held);
     return held;
   }
 
-  #dropOldest(): void {
-    const [oldest] = [...this.#held.values()].sort((left, right) => left.usedUs - right.usedUs);
-    if (oldest !== undefined) this.#held.delete(oldest.height);
+  /** Taking a snapshot stops this node: whoever asks for the newest each time gets a small part of its time. A clock that jumped stops it not for long. */
+  #isResting(nowUs: number): boolean {
+    const restUs = this.#restUntilUs - nowUs;
+    return restUs > 0 && restUs <= LIMITS.snapshotRestMaxMs * 1_000;
+  }
+
+  /** Drops what nobody else is fetching, or what was held for long: one peer that wants the newest each time takes nothing from under another. */
+  #makeRoom(peer: NodeId, nowUs: number): boolean {
+    if (this.#held.size < LIMITS.snapshotsMax) return true;
+    const free = [...this.#held.values()].filter(
+      ({ takenUs, users }) =>
+        Math.abs(nowUs - takenUs) > LIMITS.snapshotHeldMs * 1_000 ||
+        [...users].every(([user, usedUs]) => user === peer || Math.abs(nowUs - usedUs) > LIMITS.snapshotInUseMs * 1_000),
+    );
+    const [oldest] = free.sort((left, right) => left.usedUs - right.usedUs);
+    return oldest !== undefined && this.#held.delete(oldest.height);
   }
 
   #offer({ height, sealSeq, block }: Held, fromHeight: number): Offer | undefined {

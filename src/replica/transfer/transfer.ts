@@ -1,6 +1,7 @@
-import { errorCode, type NodeId, type TimerHandle } from "#base";
-import { partBytes, StateAssembly, type StateItem } from "#state";
+import { errorCode, InvariantError, LIMITS, type NodeId, type TimerHandle } from "#base";
+import { ProvedParts, partBytes, StateAssembly, type StateItem } from "#state";
 import type { Parts } from "../assembly.ts";
+import { ownFault } from "../core-driver.ts";
 import type { Frame, LogPartFrame, StatePartFrame } from "../frames.ts";
 import type { ReplicaOptions, TransferProgress } from "../types.ts";
 import { type CheckedOffer, checkOffer } from "./check-offer.ts";
@@ -22,6 +23,13 @@ interface Underway {
   readonly pace: Pace;
 }
 
+/** What becomes of a transfer. */
+export interface TransferHandlers {
+  onFetched(fetched: Fetched): void;
+  /** This node's own disk or program failed. */
+  halt(reason: string): void;
+}
+
 /** How often a part is asked for before another peer is. */
 const ATTEMPTS = 3;
 
@@ -32,17 +40,23 @@ const ATTEMPTS = 3;
 export class Transfer {
   readonly #options: ReplicaOptions;
   readonly #parts: Parts;
-  readonly #onFetched: (fetched: Fetched) => void;
+  readonly #handlers: TransferHandlers;
   #underway: Underway | undefined;
+  /** Counts the attempts: what an earlier one asked for does not answer a later one. */
+  #attempt = 0;
+  /** Parts of states stay too, for what later ones have in common with them. */
+  readonly #proved = new ProvedParts();
+  /** When a peer last sent something wrong. */
+  readonly #wrongSinceUs = new Map<NodeId, number>();
   /** Proved entries stay when an attempt fails: they belong to every later offer too. */
   #adoption: LogAdoption | undefined;
   #timer: TimerHandle | undefined;
   #stopped = false;
 
-  constructor(options: ReplicaOptions, parts: Parts, onFetched: (fetched: Fetched) => void) {
+  constructor(options: ReplicaOptions, parts: Parts, handlers: TransferHandlers) {
     this.#options = options;
     this.#parts = parts;
-    this.#onFetched = onFetched;
+    this.#handlers = handlers;
   }
 
   /** Undefined when none is under way. */
@@ -55,25 +69,45 @@ export class Transfer {
 
   /** An offer from a peer that was asked for blocks. */
   begin(peer: NodeId, bytes: Uint8Array): void {
-    const { hasher, verifier, clock } = this.#options;
+    const { hasher } = this.#options;
     const { ledger, catchUp } = this.#parts;
+    this.#attempt += 1;
+    // As if it had said nothing.
+    if (this.#isDistrusted(peer)) return this.#wait(peer, () => this.#abandon());
     let offer: CheckedOffer;
     try {
       const { genesis, cluster, membership, tip, log } = ledger;
-      offer = checkOffer(decodeOffer(bytes), { genesis, cluster, hasher, membership, tipHeight: tip.height, shard: log.point.shard });
+      const decoded = decodeOffer(bytes);
+      // Blocks came meanwhile.
+      if (decoded.height <= tip.height) return catchUp.resume();
+      offer = checkOffer(decoded, { genesis, cluster, hasher, membership, tipHeight: tip.height, shard: log.point.shard });
     } catch (error) {
       return this.#fail(peer, error);
     }
     this.#wait(peer);
-    verifier.verify(offer.claims, (verdicts) => {
-      if (this.#stopped || this.#timer === undefined) return;
-      this.#rest();
+    return this.#verify(peer, offer, this.#attempt);
+  }
+
+  /** One after the other, in the order in which they stand on each other: an offer that is made up costs as much as its first step. */
+  #verify(peer: NodeId, offer: CheckedOffer, attempt: number, step = 0): void {
+    const claims = offer.claims[step];
+    if (claims === undefined) return this.#start(peer, offer);
+    return this.#options.verifier.verify(claims, (verdicts) => {
+      if (this.#stopped || this.#attempt !== attempt) return undefined;
       if (!verdicts.every(Boolean)) return this.#fail(peer, undefined, "SYNC_OFFER_INVALID");
-      if (offer.tip.height <= ledger.tip.height) return catchUp.resume();
-      this.#options.telemetry.log("info", "state transfer", { height: offer.tip.height, entries: offer.seal.seq + 1, peer });
-      this.#underway = { peer, offer, state: new StateAssembly(hasher, offer.stateRoot), pace: new Pace(clock.nowUs()) };
-      this.#next();
+      return this.#verify(peer, offer, attempt, step + 1);
     });
+  }
+
+  #start(peer: NodeId, offer: CheckedOffer): void {
+    const { hasher, telemetry, clock } = this.#options;
+    const { ledger, catchUp } = this.#parts;
+    this.#rest();
+    if (offer.tip.height <= ledger.tip.height) return catchUp.resume();
+    telemetry.log("info", "state transfer", { height: offer.tip.height, entries: offer.seal.seq + 1, peer });
+    const state = new StateAssembly(hasher, offer.stateRoot, this.#proved);
+    this.#underway = { peer, offer, state, pace: new Pace(clock.nowUs()) };
+    return this.#next();
   }
 
   onStatePart(from: NodeId, { height, path, part }: StatePartFrame): void {
@@ -113,6 +147,7 @@ export class Transfer {
     const { tip } = this.#parts.ledger;
     if (this.#underway !== undefined && this.#underway.offer.tip.height <= tip.height) this.#abandon();
     if (this.#adoption !== undefined && this.#adoption.nextSeq <= this.#parts.ledger.log.nextSeq) this.#adoption = undefined;
+    if (this.#underway === undefined) this.#proved.clear();
   }
 
   stop(): void {
@@ -148,7 +183,8 @@ export class Transfer {
     const adoption = this.#adoption;
     this.#underway = undefined;
     this.#adoption = undefined;
-    return this.#onFetched({ offer, items: state.items, adoption });
+    this.#proved.clear();
+    return this.#handlers.onFetched({ offer, items: state.items, adoption });
   }
 
   /** A frame may be lost, and a peer may be sparing with its answers: it is asked again before another one is. */
@@ -175,15 +211,24 @@ export class Transfer {
     this.#timer = undefined;
   }
 
-  /** What a peer sent is wrong, or this node's disk failed; the first is counted against it, the second ends this node. */
+  /** What a peer sent is wrong, which is counted against it, or this node's disk or program failed, which ends this node. */
   #fail(peer: NodeId, error: unknown, code: string = errorCode(error)): void {
-    if (code.startsWith("STORAGE_")) throw error;
+    if (code.startsWith("STORAGE_") || error instanceof InvariantError) return this.#handlers.halt(ownFault(error));
+    this.#wrongSinceUs.set(peer, this.#options.clock.nowUs());
     this.#parts.peers.misbehaved(peer, code);
-    this.#abandon();
+    return this.#abandon();
+  }
+
+  /** A clock that was set back trusts at once. */
+  #isDistrusted(peer: NodeId): boolean {
+    const sinceUs = this.#wrongSinceUs.get(peer);
+    const passedUs = sinceUs === undefined ? undefined : this.#options.clock.nowUs() - sinceUs;
+    return passedUs !== undefined && passedUs >= 0 && passedUs < LIMITS.transferDistrustMs * 1_000;
   }
 
   #abandon(): void {
     this.#rest();
+    this.#attempt += 1;
     this.#underway = undefined;
     this.#parts.catchUp.resume();
   }
