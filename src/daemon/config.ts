@@ -63,7 +63,7 @@ export function readConfig(file: string): NodeConfig {
     throw new QuorumgateError("CONFIG_INVALID", `the configuration file cannot be read as JSON: ${file}`, { cause });
   }
   const parsed = CONFIG.safeParse(value);
-  if (!parsed.success) throw new QuorumgateError("CONFIG_INVALID", z.prettifyError(parsed.error));
+  if (!parsed.success) throw new QuorumgateError("CONFIG_INVALID", `${file}: ${describeIssues(parsed.error)}`);
   const at = (relative: string): string => resolve(dirname(file), relative);
   const { data } = parsed;
   if (at(data.anchor).startsWith(`${at(data.data)}/`)) {
@@ -78,6 +78,10 @@ export function readConfig(file: string): NodeConfig {
     ...(data.contacts === undefined ? {} : { contacts: at(data.contacts) }),
     ...(data.controlSocket === undefined ? {} : { controlSocket: at(data.controlSocket) }),
   };
+}
+
+function describeIssues({ issues }: z.ZodError): string {
+  return issues.map(({ path: keys, message }) => [...(keys.length === 0 ? [] : [keys.join(".")]), message].join(" ")).join("; ");
 }
 
 /** `host:port` in its parts. */

@@ -60,7 +60,7 @@ function checkNodeFile(file: NodeFile, nowMs: number): void {
   try {
     identifyPeer({ certificateDer: file.certificateDer, membership: alone, trustDomain, nowMs });
   } catch (cause) {
-    throw invalid("its certificate is not one that peers would accept", cause);
+    throw invalid(`the certificate of ${member.id} is not one that peers would accept at ${new Date(nowMs).toISOString()}`, cause);
   }
   const authorityKey = toBase64Url(parseCertificate(fromBase64Url(member.tlsAuthority)).publicKey);
   if (authorityKey === member.keys.tls) throw invalid("its authority and its TLS key are one key");

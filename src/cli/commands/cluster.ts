@@ -44,12 +44,12 @@ function addGenesis(cluster: Command): void {
     .option("--auditor <file>", "an auditor's identity.json; may be given several times", gather)
     .requiredOption("--issuer <file>", "identity.json of who may vouch for services; may be given several times", gather)
     .addOption(engineOption())
-    .option("--window <number>", "heights in flight (default: 1, raft 8)")
+    .option("--window <number>", "heights in flight of pbft or raft (default: 1, raft 8)")
     .option(
       "--checkpoint-interval <number>",
       "heights between stable checkpoints, from which a node can take over the state (default: 128)",
     )
-    .option("--time <instant>", "agreed time of genesis, such as 2026-01-31T12:00:00Z (default: now)")
+    .option("--time <instant>", "agreed time of genesis, such as 2026-01-31T12:00:00Z, after all node files were made (default: now)")
     .requiredOption("--out <file>", "where to write genesis; the policy for auditors is written beside it")
     .action((options: GenesisOptions) => perform(options, async (output) => writeGenesis(await loadSodium(), options, output)));
 }
@@ -65,7 +65,7 @@ function writeGenesis(ed25519: Ed25519, options: GenesisOptions, output: Output)
     environment: trustDomain.startsWith("dev.") ? "development" : "production",
     trustDomain,
     ...(options.engine === undefined ? {} : { engine: options.engine }),
-    ...(options.window === undefined ? {} : { window: parseWhole(options.window, { name: "--window", min: 1, max: LIMITS.windowMax }) }),
+    ...readWindow(options),
     ...(options.checkpointInterval === undefined
       ? {}
       : {
@@ -93,6 +93,13 @@ function writeGenesis(ed25519: Ed25519, options: GenesisOptions, output: Output)
     ].join("\n"),
   );
   return EXIT.done;
+}
+
+function readWindow({ window, engine }: GenesisOptions): { readonly window?: number } {
+  if (window === undefined) return {};
+  // More would only make a member without memory wait longer, and epochs end later.
+  const max = engine === "tendermint" ? 1 : LIMITS.windowMax;
+  return { window: parseWhole(window, { name: engine === "tendermint" ? "--window of tendermint" : "--window", min: 1, max }) };
 }
 
 function addInit(cluster: Command): void {
