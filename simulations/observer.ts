@@ -1,4 +1,4 @@
-import { parseHeader, type Telemetry } from "#base";
+import { type AccusationKind, parseHeader, type Telemetry } from "#base";
 import type { BlockEvent, ReplicaStatus, SubmitAnswer } from "#replica";
 import type { ReadFrame } from "./frame-reader.ts";
 import type { Coverage } from "./marks.ts";
@@ -10,6 +10,12 @@ const RESULT_MARKS: Readonly<Record<string, string>> = {
   COMMAND_EXPIRED: "command-expired",
   EVIDENCE_KNOWN: "evidence-known",
   EVIDENCE_INVALID: "evidence-refused",
+};
+
+const EVIDENCE_MARKS: Readonly<Partial<Record<AccusationKind, string>>> = {
+  "hidden-certificate": "certificate-hidden",
+  "double-view-change": "two-view-changes",
+  "double-new-view": "two-new-views",
 };
 
 const MESSAGE_MARKS: ReadonlySet<string> = new Set(["view-change", "new-view", "fetch-proposal", "proposal-body"]);
@@ -63,6 +69,12 @@ export class Observer {
       default:
         return;
     }
+  }
+
+  /** A node proved a lie. */
+  onEvidence(kind: AccusationKind): void {
+    const mark = EVIDENCE_MARKS[kind];
+    if (mark !== undefined) this.#coverage.sometimes(mark);
   }
 
   onBlock({ height, view, results, entries }: BlockEvent): void {

@@ -193,6 +193,7 @@ class Run {
         const offender = accusation.node;
         this.#trace.text(`${node} has evidence against ${offender}`);
         this.#recorder?.note({ type: "evidence", node, offender });
+        this.#observer.onEvidence(accusation.kind);
         this.#checker.onEvidence(node, accusation);
       },
       onForgot: (node) => this.#checker.onForgot(node),

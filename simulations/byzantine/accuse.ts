@@ -17,6 +17,7 @@ import {
 import { type SeenVote, seenVoteOf } from "#consensus";
 import { encodeFrame } from "#replica";
 import { evidenceRecordBody } from "#state";
+import { ViewsHeard } from "./accuse-views.ts";
 import type { Actor, ActorPorts } from "./actor.ts";
 import { signVote } from "./votes.ts";
 
@@ -30,15 +31,26 @@ interface Heard {
   readonly vote: SeenVote;
 }
 
-/** Accuses honest nodes: by true votes that contradict nothing, by votes of its own under their names, by words put into their mouths. */
+/** Accuses honest nodes: by true votes and view changes that contradict nothing, by votes of its own under their names, by words put into their mouths. */
 export const accusing: Actor = (ports) => {
   const { random } = ports;
   const heard: Heard[] = [];
+  const views = new ViewsHeard(ports);
   let reports = 0;
+  let viewReports = 0;
   return {
     incoming: (from, frame) => {
       const message = ports.frames.messageOf(frame);
       const vote = message === undefined ? undefined : seenVoteOf(message, ports.hasher);
+      if (message !== undefined) views.note(from, message);
+      if (message?.type === "view-change" && viewReports < REPORTS_MAX && random.chance(0.5)) {
+        const accusation = views.accusation();
+        if (accusation !== undefined) {
+          viewReports += 1;
+          ports.deviates();
+          submit(ports, accusation);
+        }
+      }
       if (vote === undefined) return [frame];
       heard.push({ node: from, vote });
       if (heard.length > KEPT) heard.shift();
@@ -73,9 +85,12 @@ function accuse(ports: ActorPorts, heard: readonly Heard[]): void {
     // Sound but for one thing: the key is not the accused's.
     accusationOf({ node: one.node, key: ownKey }, [signed(one.vote), signed(invented)], false),
   ]);
-  const command = report(ports, accusation);
-  const frame = encodeFrame({ kind: "commands", commands: [command] });
-  for (const peer of peers) ports.send(peer, frame);
+  submit(ports, accusation);
+}
+
+function submit(ports: ActorPorts, accusation: Accusation): void {
+  const frame = encodeFrame({ kind: "commands", commands: [report(ports, accusation)] });
+  for (const peer of ports.peers) ports.send(peer, frame);
 }
 
 function accusationOf(

@@ -7,6 +7,7 @@ import { censoring, selective, silent, slow, withholding } from "./mute.ts";
 import { equivocating, mistiming, smuggling, stuffing } from "./proposals.ts";
 import { flooding, mutating, replaying } from "./repeat.ts";
 import { falseNewViews, falsePolkas } from "./successions.ts";
+import { hiding, twoFacedViews } from "./views.ts";
 
 /** What a Byzantine node does, and what must hold all the same. */
 export interface ActorRow {
@@ -58,6 +59,18 @@ export const ACTORS: readonly ActorRow[] = [
     actor: falsePolkas,
     about: "as the proposer of a later round, claims a polka for a value of its own",
     must: "nobody votes for it without the polka (C1, A1)",
+  },
+  {
+    kind: "hide-certificate",
+    actor: hiding,
+    about: "asks for a view as if it had never committed, of everybody or of the new leader alone",
+    must: "nothing decided is lost; evidence (A1, A8)",
+  },
+  {
+    kind: "two-faced-views",
+    actor: twoFacedViews,
+    about: "tells others of another view change, and as a leader of another new-view",
+    must: "each counts once, and no view demands two things; evidence (A1, A8)",
   },
   { kind: "forge", actor: forging, about: "votes and cosigns under broken signatures", must: "nothing counts before it is verified (C5)" },
   {

@@ -1,5 +1,14 @@
 import { encodeVoteBody, fromHex, type Hash, signedBytes } from "#base";
-import { type ConsensusMessage, type SeenVote, seenVoteOf, votePurpose } from "#consensus";
+import {
+  type ConsensusMessage,
+  type NewView,
+  newViewSignedBody,
+  type SeenVote,
+  seenVoteOf,
+  type ViewChange,
+  viewChangeSignedBody,
+  votePurpose,
+} from "#consensus";
 import type { ActorPorts } from "./actor.ts";
 
 /** What signing needs: whose key it is, and which cluster it speaks of. */
@@ -24,6 +33,18 @@ export function resign(ports: SigningPorts, message: ConsensusMessage, change: V
     else fields[name] = name === "digest" ? changed.digest : changed.view;
   }
   return fields as unknown as ConsensusMessage;
+}
+
+/** A view change under the node's own good signature. */
+export function signedViewChange(said: Omit<ViewChange, "signature">, ports: SigningPorts): ViewChange {
+  const body = viewChangeSignedBody(ports, said);
+  return { ...said, signature: ports.keys.keyOf(`${ports.node}/vote`).sign(signedBytes("view-change", body)) };
+}
+
+/** A new-view under the node's own good signature. */
+export function signedNewView(said: Omit<NewView, "signature">, ports: SigningPorts): NewView {
+  const body = newViewSignedBody(ports.cluster, said);
+  return { ...said, signature: ports.keys.keyOf(`${ports.node}/vote`).sign(signedBytes("new-view", body)) };
 }
 
 /** A vote's signature by the node's own key. */

@@ -1,9 +1,19 @@
-import type { Clock } from "#base";
+import { type Accusation, type Clock, contradicts } from "#base";
 import { type StateRules, stateRules } from "#state";
 import type { PlantedBug } from "./bug.ts";
 
 function bug(room: "membership" | "state", about: Omit<PlantedBug, "room" | "overrides">, override: Partial<StateRules>): PlantedBug {
   return { ...about, room, overrides: { rules: { state: { ...stateRules, ...override } } } };
+}
+
+function withoutCover(accusation: Accusation): Accusation {
+  return accusation.kind === "hidden-certificate" ? { ...accusation, second: { ...accusation.second, prepared: [] } } : accusation;
+}
+
+function atOneHeight(accusation: Accusation): Accusation {
+  if (accusation.kind !== "double-view-change") return accusation;
+  const { first, second } = accusation;
+  return { ...accusation, second: { ...second, height: first.height } };
 }
 
 /** Bugs in the rules by which members change (docs/protocols/membership.md). */
@@ -59,6 +69,26 @@ export const STATE_BUGS: readonly PlantedBug[] = [
       kinds: ["accuse"],
     },
     { convicts: () => true },
+  ),
+  bug(
+    "state",
+    {
+      name: "covered-certificates-convict",
+      about: "a commit and a later view change convict, also where the view change names the certificate",
+      breaks: ["A8"],
+      kinds: ["accuse", "targeted-loss"],
+    },
+    { convicts: (accusation, window) => contradicts(withoutCover(accusation), window) },
+  ),
+  bug(
+    "state",
+    {
+      name: "heights-confused",
+      about: "two view changes for one view convict, also where their heights differ: who decided in between asked again",
+      breaks: ["A8"],
+      kinds: ["accuse", "targeted-loss", "loss"],
+    },
+    { convicts: (accusation, window) => contradicts(atOneHeight(accusation), window) },
   ),
   bug(
     "state",

@@ -1,6 +1,6 @@
-import { encodeHeader, type Hash, parseHeader, signedBytes } from "#base";
-import { type ConsensusMessage, type NewView, newViewSignedBody, type ViewChange, viewChangeSignedBody } from "#consensus";
-import { resign, type SigningPorts, type VoteChange } from "../byzantine/votes.ts";
+import { encodeHeader, type Hash, parseHeader } from "#base";
+import type { ConsensusMessage } from "#consensus";
+import { resign, type SigningPorts, signedNewView, signedViewChange, type VoteChange } from "../byzantine/votes.ts";
 
 /** One message of a Byzantine node, made wrong in a small way and signed with its own key. Source: Winter et al., ByzzFuzz, OOPSLA 2023. */
 type Alteration = (message: ConsensusMessage, ports: SigningPorts, older: Hash | undefined) => ConsensusMessage | undefined;
@@ -51,14 +51,4 @@ function withValidRound(
 ): ConsensusMessage | undefined {
   const validRound = message.validRound < 0 ? 0 : -1;
   return validRound < message.view ? resign(ports, { ...message, validRound }, {}) : undefined;
-}
-
-function signedViewChange(message: ViewChange, ports: SigningPorts): ViewChange {
-  const body = viewChangeSignedBody(ports, message);
-  return { ...message, signature: ports.keys.keyOf(`${ports.node}/vote`).sign(signedBytes("view-change", body)) };
-}
-
-function signedNewView(message: NewView, ports: SigningPorts): NewView {
-  const body = newViewSignedBody(ports.cluster, message);
-  return { ...message, signature: ports.keys.keyOf(`${ports.node}/vote`).sign(signedBytes("new-view", body)) };
 }
