@@ -97,9 +97,14 @@ describe("a campaign", function () {
       await runCampaign({ ...base, seeds: { from: 0, to: 24 }, kinds: ["lie-catch-up", "crash"] }),
       await runCampaign({ ...base, seeds: { from: 0, to: 19 }, kinds: ["expired-commands", "clock-back", "conflicting-ids"] }),
       await runCampaign({ ...base, seeds: { from: 0, to: 9 }, kinds: ["command-flood", "reweight", "crash"] }),
-      await runCampaign({ ...base, seeds: { from: 0, to: 9 }, kinds: ["reads", "revocations", "leader-crash"] }),
+      await runCampaign({ ...base, seeds: { from: 0, to: 9 }, kinds: ["reads", "revocations", "leader-crash", "pause"] }),
       await runCampaign({ ...base, seeds: { from: 0, to: 11 }, kinds: ["equivocate", "accuse", "false-checkpoint"] }),
       await runCampaign({ ...base, seeds: { from: 0, to: 9 }, kinds: ["lost-witness"] }),
+      await runCampaign({
+        ...base,
+        seeds: { from: 0, to: 24 },
+        kinds: ["two-faced-views", "hide-certificate", "targeted-loss", "leader-crash"],
+      }),
       await runCampaign({ ...base, seeds: { from: 0, to: 9 }, kinds: ["barrier-crash", "renew-keys"] }),
     ];
     const hit = (kind: string): number => [whole, ...sought].reduce((sum, { faultKinds }) => sum + (faultKinds[kind] ?? 0), 0);
