@@ -36,6 +36,9 @@ const consistency = {
   description: "local: what this node has applied. linearizable: everything acknowledged to anybody before; 503 without a quorum.",
   schema: { type: "string", enum: ["local", "linearizable"], default: "local" },
 } as const;
+const inQuery = (name: string, description: string): object => ({ name, in: "query", description, schema: { type: "string" } });
+const page = [inQuery("after", "Id after which the page begins."), inQuery("limit", "At most 200; 50 when absent.")];
+const range = [inQuery("from", "First sequence number; 0 when absent."), inQuery("to", "The one after the last; at most 500 are given.")];
 const write = (summary: string): object => ({
   post: {
     summary,
@@ -55,7 +58,7 @@ export const OPENAPI: object = {
   paths: {
     "/v1/services": {
       ...write("Register a service"),
-      ...read("List services", json("A page of services; next is the cursor."), [consistency]),
+      ...read("List services", json("A page of services; next is the cursor."), [...page, consistency]),
     },
     "/v1/services/{id}": read("A service with its grants", json("The record."), [consistency]),
     "/v1/services/{id}/revoke": write("Revoke a service"),
@@ -70,9 +73,13 @@ export const OPENAPI: object = {
     "/v1/status": read("Where this node stands", json("Status and health in words.")),
     "/v1/audit/policy": read("The policy that verifiers need", text("A tlog-policy.")),
     "/v1/audit/checkpoint": read("The newest certified checkpoint", text("A signed note.")),
-    "/v1/audit/entries": read("Entries by sequence, ?from&to", json("Base64 of each entry.")),
-    "/v1/audit/proof": read("Inclusion proof, ?seq", json("Path and checkpoint.")),
-    "/v1/audit/{shard}/{path}": read("Checkpoint, tiles and entry bundles (C2SP tlog-tiles)", { description: "The file." }),
+    "/v1/audit/entries": read("Entries by sequence", json("Base64 of each entry."), range),
+    "/v1/audit/proof": read("Inclusion proof of an entry", json("Path and checkpoint."), [inQuery("seq", "Sequence number of the entry.")]),
+    "/v1/audit/{shard}/{path}": read(
+      "Checkpoint, tiles and entry bundles of a shard (C2SP tlog-tiles), withheld objects; of the shard `epochs` the handovers",
+      { description: "The file." },
+    ),
+    "/v1/openapi.json": { get: { summary: "This description", responses: { "200": json("OpenAPI 3.1.") } } },
     "/health/live": { get: { summary: "The process lives", responses: { "200": json("Live.") } } },
     "/health/ready": { get: { summary: "The node takes part in decisions", responses: { "200": json("Ready."), "503": problem } } },
     "/metrics": read("Prometheus metrics", text("Exposition format.")),
