@@ -26,6 +26,8 @@ export interface PbftRules extends VotingRules {
   readonly commitsInOrder: boolean;
   /** What a new-view demands, from its height upwards (V6). */
   demandedChain(viewChanges: readonly ViewChange[]): readonly Hash[];
+  /** Whether what a new-view demands follows from the view changes in it, and not from those that came to this node (V6). */
+  readonly demandsByNewView: boolean;
   /** Whether a new-view's signatures and certificates are checked (V5). */
   readonly verifiesNewViews: boolean;
   /** Whether a restart brings the prepared certificates back (G2). */
@@ -39,6 +41,7 @@ export const pbftRules: PbftRules = {
   matchesDigest: true,
   commitsInOrder: true,
   demandedChain: (viewChanges) => preparedChain(viewChanges, (best, other) => other.view > best.view),
+  demandsByNewView: true,
   verifiesNewViews: true,
   checksCertificates: true,
   confirmsReads: true,

@@ -159,14 +159,16 @@ export class ViewChanger {
   /** The view is established; what it demands at this height is recomputed here (V4, V6). */
   #enter(message: NewView): void {
     const state = this.#state;
+    const { rules } = state.settings;
     const { view, height } = message;
+    const viewChanges = rules.demandsByNewView ? message.viewChanges : state.viewChanges.for(view);
     state.append(NEW_VIEW_KEY, encodePbftMessage(message));
     state.view = view;
     state.changing = false;
     state.establishedView = view;
     state.leaveView();
     state.sent = state.sent.newView?.view === view ? { newView: state.sent.newView } : {};
-    state.demand = { height, view, digests: state.settings.rules.demandedChain(message.viewChanges) };
+    state.demand = { height, view, digests: rules.demandedChain(viewChanges) };
     this.proposeDemanded();
     this.#normal.offer();
     this.#onEntered();

@@ -161,7 +161,7 @@ class RaftCore implements Core {
     const state = this.#state;
     const { height, term: heightTerm } = state.log.tip;
     if (message.type === "vote-request") return state.send(from, { type: "vote-reply", pre: message.pre, granted: false });
-    if (message.type !== "append") return undefined;
+    if (message.type !== "append" || !state.settings.rules.answersLowerTerms) return undefined;
     const { round } = message;
     const { incarnation } = state;
     return state.send(from, { type: "append-reply", accepted: false, height, heightTerm, round, counts: false, incarnation });

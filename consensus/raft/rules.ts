@@ -33,6 +33,8 @@ export interface RaftRules {
   readonly asksBeforeCampaign: boolean;
   /** Whether a voter that hears its leader refuses others (E5). */
   readonly isSticky: boolean;
+  /** Whether a leader of a lower term hears of the higher one from those that it appends to (E7). */
+  readonly answersLowerTerms: boolean;
   /** Whether a leader that no quorum answers steps down (E6). */
   readonly checksQuorum: boolean;
   /** Whether only entries that contradict the leader's are cut off (L3). */
@@ -57,6 +59,7 @@ export const raftRules: RaftRules = {
   commitsOnlyOwnTerm: true,
   asksBeforeCampaign: true,
   isSticky: true,
+  answersLowerTerms: true,
   checksQuorum: true,
   truncatesOnlyConflicts: true,
   matchesPrevious: true,

@@ -1,4 +1,5 @@
 export { AwaitedHeights } from "./awaited-heights.ts";
+export { CatchUp, type CatchUpPorts } from "./catch-up.ts";
 export { Certifier } from "./certifier.ts";
 export { CoreDriver, type CoreDriverPorts } from "./core-driver.ts";
 export { encodeCosignatures } from "./cosignatures.ts";

@@ -12,7 +12,15 @@ import {
   VOTE_TYPE,
   ZERO_HASH,
 } from "#base";
-import { type ConsensusMessage, type NewView, type Polka, type ViewChange, viewChangeSignedBody } from "#consensus";
+import {
+  type ConsensusMessage,
+  type NewView,
+  type PbftRules,
+  type Polka,
+  pbftRules,
+  type ViewChange,
+  viewChangeSignedBody,
+} from "#consensus";
 import { CLUSTER, hasher, nodeId, Room, sign } from "./core-kit.ts";
 import { RaftCluster } from "./raft-kit.ts";
 
@@ -156,8 +164,9 @@ describe("a new-view", () => {
     expect(room.node(third).core.snapshot()).to.deep.equal(before);
   });
 
-  it("demands what its own view changes say, whatever others its receivers saw (fabric PR 1111: no deadlock)", () => {
-    const room = new Room([1, 1, 1, 1]);
+  /** What is decided after a view change of which the receivers of the new-view saw more than its leader. */
+  function decidedInTwoStories(rules: PbftRules = pbftRules): Room {
+    const room = new Room([1, 1, 1, 1], rules);
     // The fourth alone prepares a value; the new leader never hears of it, the third does.
     room.onTheWay = (_from, to, message) =>
       message.type === "commit" || (message.type === "prepare" && to !== fourth) ? undefined : message;
@@ -167,9 +176,16 @@ describe("a new-view", () => {
     room.timeOut(ALL);
     room.propose(second, { height: 1, view: 1, text: "b" });
     room.settle();
+    return room;
+  }
+
+  it("demands what its own view changes say, whatever others its receivers saw (fabric PR 1111: no deadlock)", () => {
+    const room = decidedInTwoStories();
     const digests = ALL.map((id) => room.effects("decide", id)[0]?.proposal.digest);
     expect(new Set(digests).size).to.equal(1);
     expect(room.effects("decide", fourth)[0]?.proposal.header.originView).to.equal(1);
+    // With the bug planted the receivers demand what only they have seen, and nobody decides.
+    expect(decidedInTwoStories({ ...pbftRules, demandsByNewView: false }).effects("decide")).to.deep.equal([]);
   });
 });
 

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
 import type { NodeId } from "#base";
-import { raftRules } from "#consensus";
+import { type RaftRules, raftRules } from "#consensus";
 import { membershipOf, nodeId } from "./core-kit.ts";
 import { RaftCluster, type RaftNode } from "./raft-kit.ts";
 
@@ -70,8 +70,9 @@ describe("raft elections", () => {
     expectAgreement(cluster);
   });
 
-  it("take a node of a higher term back in: pre-vote and quorum check do not lock each other out", () => {
-    const cluster = new RaftCluster({ weights: [1, 1, 1], rules: { ...raftRules, asksBeforeCampaign: false } });
+  /** A node was alone, and campaigned without asking, until its term was beyond the others'; then it is back. */
+  function withHigherTerm(rules: Partial<RaftRules> = {}): { readonly cluster: RaftCluster; readonly lonely: RaftNode } {
+    const cluster = new RaftCluster({ weights: [1, 1, 1], rules: { ...raftRules, asksBeforeCampaign: false, ...rules } });
     const leader = cluster.elect();
     const [lonely] = othersOf(cluster, leader.id);
     if (lonely === undefined) throw new Error("three nodes");
@@ -81,9 +82,17 @@ describe("raft elections", () => {
     expect(lonely.core.snapshot().view).to.be.greaterThan(leader.core.snapshot().view);
     cluster.order(3);
     cluster.run(5_000);
+    return { cluster, lonely };
+  }
+
+  it("take a node of a higher term back in: pre-vote and quorum check do not lock each other out", () => {
+    const { cluster, lonely } = withHigherTerm();
     expect(lonely.tip.height).to.be.greaterThan(0);
     expect(new Set(cluster.nodes.map(({ core }) => core.snapshot().view)).size).to.equal(1);
     expectAgreement(cluster);
+    // With the bug planted the leader never hears of the term, and the node hears no leader.
+    const bug = withHigherTerm({ answersLowerTerms: false });
+    expect(new Set(bug.cluster.nodes.map(({ core }) => core.snapshot().view)).size).to.equal(2);
   });
 
   it("never give two votes in a term, also over a restart", () => {
