@@ -116,6 +116,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
     store,
     anchor: options.anchor,
     votes: votesCounted(options),
+    counts: guardCurrent,
     rules,
     onFailure: (error) => hooks.halt(`the disk refused a write: ${error.message}`),
   });

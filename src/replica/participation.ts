@@ -2,7 +2,6 @@ import { encodeUtf8, type NodeId } from "#base";
 import { encodeCommitCertificate, phaseOf, votePurpose } from "#consensus";
 import type { Parts } from "./assembly.ts";
 import type { ProbeReplyFrame } from "./frames.ts";
-import { countOperation, votesCounted } from "./guard-count.ts";
 import { STORE_KEYS } from "./keys.ts";
 import { answerProbe, Probe, type ProbeVerdict } from "./rejoin.ts";
 import { replicaRules } from "./rules.ts";
@@ -144,13 +143,10 @@ export class Participation {
     forgetRecords(this.#options.store, (error, operations) => {
       if (error !== undefined || operations === undefined) return this.#hooks.halt("the store cannot be read");
       const value = encodeUtf8(String(floor));
-      return this.#parts.writeAhead.append(
-        [...operations, { key: STORE_KEYS.floor, value }, countOperation(votesCounted(this.#options))],
-        () => {
-          this.#above = floor;
-          this.proceed();
-        },
-      );
+      return this.#parts.writeAhead.appendFloor([...operations, { key: STORE_KEYS.floor, value }], () => {
+        this.#above = floor;
+        this.proceed();
+      });
     });
   }
 }

@@ -9,6 +9,8 @@ export interface WriteAheadOptions {
   readonly anchor: GuardAnchor;
   /** Votes counted before this start. */
   readonly votes: number;
+  /** False for a node that forgot: until it adopts a floor it counts no vote, or it would pass for one that forgot nothing when it starts again. */
+  readonly counts?: boolean;
   readonly rules?: Pick<ReplicaRules, "sendsUnwritten" | "stopsAtFailedWrite">;
   onFailure(error: Error): void;
 }
@@ -29,6 +31,7 @@ export class WriteAhead {
   readonly #options: WriteAheadOptions;
   #appended = 0;
   #durable = 0;
+  #counts: boolean;
   #votes: number;
   #votesStored: number;
   #votesAnchored: number;
@@ -40,6 +43,7 @@ export class WriteAhead {
 
   constructor(options: WriteAheadOptions) {
     this.#options = options;
+    this.#counts = options.counts !== false;
     this.#votes = options.votes;
     this.#votesStored = options.votes;
     this.#votesAnchored = options.votes;
@@ -65,8 +69,15 @@ export class WriteAhead {
     for (const key of keys) this.#forgotten.push({ key });
   }
 
-  /** Appends a record of a vote and counts it, in one batch. */
+  /** Appends what makes a folder count as current again; votes are counted from here on. */
+  appendFloor(operations: readonly WriteOperation[], done: () => void): void {
+    this.#counts = true;
+    this.append([...operations, countOperation(this.#votes)], done);
+  }
+
+  /** Appends a record of a vote and counts it, in one batch. What a node says that forgot is no vote yet: nobody counts it. */
   appendVote(operation: WriteOperation): void {
+    if (!this.#counts) return this.append([operation]);
     const votes = ++this.#votes;
     this.append([operation, countOperation(votes)], () => {
       this.#votesStored = votes;
