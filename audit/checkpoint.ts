@@ -58,15 +58,31 @@ export function cosignatureClaims(
   const member = findMember(membership, cosignature.node);
   const matches = cosignature.size === point.size && cosignature.root === point.root && cosignature.seconds === cosignatureSeconds(point);
   if (member === undefined || !matches) return undefined;
-  const text = checkpointText(point);
+  const { log, witness } = cosignatureMessages(point);
   return [
-    { publicKey: memberKey(member, "log"), message: logSignatureMessage(text), signature: cosignature.logSignature },
-    {
-      publicKey: memberKey(member, "witness"),
-      message: witnessSignatureMessage({ text, seconds: cosignature.seconds }),
-      signature: cosignature.witnessSignature,
-    },
+    { publicKey: memberKey(member, "log"), message: log, signature: cosignature.logSignature },
+    { publicKey: memberKey(member, "witness"), message: witness, signature: cosignature.witnessSignature },
   ];
+}
+
+/** What the L and the W key of every cosigner sign of a point. */
+export interface CosignatureMessages {
+  readonly log: Uint8Array;
+  readonly witness: Uint8Array;
+}
+
+/** All members sign the same bytes, and a node needs them for its own cosignature and for each that it checks. */
+const MESSAGES = new WeakMap<LogPoint, CosignatureMessages>();
+
+/** What a cosigner of the point signs, at the time that the point states. Shared: nobody may write into it. */
+export function cosignatureMessages(point: LogPoint): CosignatureMessages {
+  let messages = MESSAGES.get(point);
+  if (messages === undefined) {
+    const text = checkpointText(point);
+    messages = { log: logSignatureMessage(text), witness: witnessSignatureMessage({ text, seconds: cosignatureSeconds(point) }) };
+    MESSAGES.set(point, messages);
+  }
+  return messages;
 }
 
 /** What a note is assembled from. Every cosignature must have passed its claims: nothing is verified here. */
@@ -85,11 +101,14 @@ export function assembleCheckpoint(parts: CheckpointParts): string | undefined {
   if (signers === undefined) return undefined;
   const { hasher = portableHasher, trustDomain, point } = parts;
   const lines: NoteSignature[] = [];
-  const log = (member: Member): LineName => lineName(hasher, member, { role: "log", name: point.origin });
-  const witness = (member: Member): LineName => lineName(hasher, member, { role: "witness", name: witnessName(member.id, trustDomain) });
-  for (const { member, cosignature } of signers) lines.push({ ...log(member), signature: cosignature.logSignature });
-  for (const { member, cosignature } of signers)
-    lines.push({ ...witness(member), signature: concatBytes(u64be(cosignature.seconds), cosignature.witnessSignature) });
+  for (const { member, cosignature } of signers) {
+    const { name, keyId } = lineName(hasher, member, { role: "log", name: point.origin });
+    lines.push({ name, keyId, signature: cosignature.logSignature });
+  }
+  for (const { member, cosignature } of signers) {
+    const { name, keyId } = lineName(hasher, member, { role: "witness", name: witnessName(member.id, trustDomain) });
+    lines.push({ name, keyId, signature: concatBytes(u64be(cosignature.seconds), cosignature.witnessSignature) });
+  }
   return formatNote({ text: checkpointText(point), signatures: lines });
 }
 

@@ -1,4 +1,13 @@
-export { assembleCheckpoint, type CheckpointParts, type Cosignature, cosignatureClaims, logKeyOf, witnessKeyOf } from "./checkpoint.ts";
+export {
+  assembleCheckpoint,
+  type CheckpointParts,
+  type Cosignature,
+  type CosignatureMessages,
+  cosignatureClaims,
+  cosignatureMessages,
+  logKeyOf,
+  witnessKeyOf,
+} from "./checkpoint.ts";
 export {
   type Checkpoint,
   checkpointText,

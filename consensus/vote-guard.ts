@@ -141,7 +141,18 @@ export function decodeGuardRecord(bytes: Uint8Array): GuardRecord {
   return { intent: { purpose, epoch, height, view, phase, digest }, signature };
 }
 
-function slotOf({ epoch, height, view, phase, purpose }: Omit<SignIntent, "digest">): string {
-  const pad = (value: number): string => String(value).padStart(16, "0");
-  return `${pad(height)}/${pad(epoch)}/${pad(view)}/${purpose}/${phase}`;
+/** The guard asks three times for the slot of one wish, and once more for its record. */
+const SLOTS = new WeakMap<object, string>();
+
+function slotOf(intent: Omit<SignIntent, "digest">): string {
+  const known = SLOTS.get(intent);
+  if (known !== undefined) return known;
+  const { epoch, height, view, phase, purpose } = intent;
+  const slot = `${pad(height)}/${pad(epoch)}/${pad(view)}/${purpose}/${phase}`;
+  SLOTS.set(intent, slot);
+  return slot;
+}
+
+function pad(value: number): string {
+  return String(value).padStart(16, "0");
 }

@@ -129,7 +129,9 @@ export function nodeSigner(mill: KeyMill, node: string): NodeSigner {
   const keys = new Map<KeyRole, SimulatedKey>();
   for (const role of ["vote", "log", "witness", "gateway"] as const) keys.set(role, mill.keyOf(`${node}/${role}`));
   const find = (role: KeyRole, wanted: PublicKey): SimulatedKey | undefined => {
-    for (let round = 0; round <= RENEWALS_MAX; round++) {
+    const first = keys.get(role);
+    if (first?.publicKey === wanted) return first;
+    for (let round = 1; round <= RENEWALS_MAX; round++) {
       const key = mill.keyOf(renewedKeyName(node, role, round));
       if (key.publicKey === wanted) return key;
     }

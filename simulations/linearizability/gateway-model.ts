@@ -69,7 +69,9 @@ export function gatewayModel({
       if (isSpent) return view;
       // Whatever is said to it, and whoever sent it: its id is spent.
       const after = effect(view, request, answer, bearsLies);
-      return after === undefined ? undefined : { ...after, spent: new Map(view.spent).set(identity, command) };
+      if (after === undefined) return undefined;
+      const { untilUs, grants, revoked, spent } = after;
+      return { untilUs, grants, revoked, spent: new Map(spent).set(identity, command) };
     },
   };
 }
@@ -106,7 +108,9 @@ function effect(view: ServiceView, request: ClientRequest, answer: ClientAnswer 
 function onRegister(view: ServiceView, { untilUs = 0 }: ClientRequest, answer: ClientAnswer | undefined): ServiceView | undefined {
   const isLonger = untilUs > (view.untilUs ?? -1);
   if (answer !== undefined && isLonger !== (answer.outcome === "applied")) return undefined;
-  return isLonger ? { ...view, untilUs } : view;
+  if (!isLonger) return view;
+  const { grants, revoked, spent } = view;
+  return { untilUs, grants, revoked, spent };
 }
 
 function onGrant(view: ServiceView, request: ClientRequest, answer: ClientAnswer | undefined): ServiceView | undefined {
@@ -114,13 +118,16 @@ function onGrant(view: ServiceView, request: ClientRequest, answer: ClientAnswer
   const isKnown = view.untilUs !== undefined;
   if (answer !== undefined && isKnown !== (answer.outcome === "applied")) return undefined;
   if (!isKnown) return view;
-  return { ...view, grants: new Map(view.grants).set(command, { operation, level: RISKS.indexOf(risk) }) };
+  const { untilUs, grants, revoked, spent } = view;
+  return { untilUs, grants: new Map(grants).set(command, { operation, level: RISKS.indexOf(risk) }), revoked, spent };
 }
 
 function onRevoke(view: ServiceView, { grant }: ClientRequest, answer: ClientAnswer | undefined): ServiceView | undefined {
   const live = grant !== undefined && view.grants.has(grant) && !view.revoked.has(grant) ? grant : undefined;
   if (answer !== undefined && (live !== undefined) !== (answer.outcome === "applied")) return undefined;
-  return live === undefined ? view : { ...view, revoked: new Set(view.revoked).add(live) };
+  if (live === undefined) return view;
+  const { untilUs, grants, revoked, spent } = view;
+  return { untilUs, grants, revoked: new Set(revoked).add(live), spent };
 }
 
 function decisionOn(view: ServiceView, { operation, risk = "" }: ClientRequest, bearsLies: boolean): string {

@@ -25,7 +25,8 @@ export function momentsOf<Input, Output>(operations: readonly HistoryOperation<I
   const ask = (operation: HistoryOperation<Input, Output>, place: number): Moment<Input, Output> => {
     const bit = free.pop() ?? 1n << bits++;
     if (operation.returned === undefined) open |= bit;
-    live.set(place, { ...operation, place, bit });
+    const { input, invokedAt, returned } = operation;
+    live.set(place, returned === undefined ? { input, invokedAt, place, bit } : { input, invokedAt, returned, place, bit });
     return { live: [...live.values()], open };
   };
   const answer = (place: number): Moment<Input, Output>[] => {

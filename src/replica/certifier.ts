@@ -1,13 +1,4 @@
-import {
-  assembleCheckpoint,
-  type Cosignature,
-  checkpointText,
-  cosignatureClaims,
-  cosignatureSeconds,
-  type LogPoint,
-  logSignatureMessage,
-  witnessSignatureMessage,
-} from "#audit";
+import { assembleCheckpoint, type Cosignature, cosignatureClaims, cosignatureMessages, cosignatureSeconds, type LogPoint } from "#audit";
 import {
   type CertifiedPoint,
   type FaultModel,
@@ -120,10 +111,9 @@ export class Certifier {
     const { log, witness } = member.keys;
     if (!signer.holds("log", log) || !signer.holds("witness", witness)) return onKeysMissing(membership.epoch);
     const seconds = cosignatureSeconds(point);
-    const text = checkpointText(point);
-    const signLog = (done: (signature: Uint8Array) => void): void => signer.sign("log", logSignatureMessage(text), done, log);
-    const signWitness = (done: (signature: Uint8Array) => void): void =>
-      signer.sign("witness", witnessSignatureMessage({ text, seconds }), done, witness);
+    const messages = cosignatureMessages(point);
+    const signLog = (done: (signature: Uint8Array) => void): void => signer.sign("log", messages.log, done, log);
+    const signWitness = (done: (signature: Uint8Array) => void): void => signer.sign("witness", messages.witness, done, witness);
     signLog((logSignature) =>
       signWitness((witnessSignature) => {
         const cosignature: Cosignature = { node: self, size: point.size, root: point.root, seconds, logSignature, witnessSignature };
