@@ -3,7 +3,7 @@ import { expect } from "chai";
 import ts from "typescript";
 import { ERROR_ROWS, isErrorCode } from "#base";
 import { compileSnippets, deadLinks, snippets } from "./house/documents.ts";
-import { deadNames, deadTitles } from "./house/references.ts";
+import { deadNames, deadTitles, deadWords } from "./house/references.ts";
 import { impurities, parseSource, placeOf, stringsOf, visitNodes } from "./house/source.ts";
 import { exists, PURE_ROOMS, projectFiles, REPOSITORY, readText } from "./repository.ts";
 
@@ -130,9 +130,10 @@ describe("a tidy house", function () {
       expect(sent.filter(({ document }) => !exists(document))).to.deep.equal([]);
     });
 
-    it("name npm scripts, files of code and tests that exist, tests by their titles too", () => {
+    it("name npm scripts, files, words of the code and tests that exist, tests by their titles too", () => {
       expect(deadNames()).to.deep.equal([]);
       expect(deadTitles()).to.deep.equal([]);
+      expect(deadWords()).to.deep.equal([]);
     });
 
     it("hold TypeScript that compiles against the library", () => {

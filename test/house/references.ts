@@ -69,6 +69,20 @@ function filesCalled(name: string, document: string): string[] {
   return projectFiles(/./).filter((path) => path === name || path.endsWith(`/${name}`));
 }
 
+/** What looks like a name of the code in a document's prose (`kind-of-fault`, `optionName`, `--option`) and stands nowhere in the code. */
+export function deadWords(): string[] {
+  const code = projectFiles(/^((src|consensus|audit|simulations|test|scripts)\/.*\.(ts|mjs|json)|package\.json)$/)
+    .map(readText)
+    .join("\n");
+  return projectFiles(/\.md$/).flatMap((path) =>
+    codeOf(readText(path))
+      .filter(({ whole }) => !whole)
+      .flatMap(({ text }) => [...text.matchAll(/^[A-Za-z]\w*(?:-\w+)+$|^[a-z]+[A-Z]\w*$|^--[a-z-]+/g)].map(([word]) => word))
+      .filter((word) => !code.includes(word))
+      .map((word) => `${path}: ${word}`),
+  );
+}
+
 /**
  * Titles of tests that a document names and no test has. A document names them by a part, several with semicolons between: in parentheses behind the
  * file's name, behind "Tests:" in italics, and in tables whose head says "in FILE unless named". A part that begins as a rule's number does is none.
