@@ -19,7 +19,8 @@ const USED_CODEC: Codec<readonly string[]> = {
  */
 export class UsedIds {
   readonly #rows = new Bucket(USED_CODEC);
-  readonly #hashes = new Map<string, Hash>();
+  /** By key, then by id: a name joined of both would be built and hashed anew at each of the four times that a node looks a command up. */
+  readonly #hashes = new Map<string, Map<string, Hash>>();
   readonly #rowsBySecond = new Map<number, string[]>();
   readonly #block = new Map<number, string[]>();
   readonly #rules: Pick<StateRules, "mayForget">;
@@ -30,18 +31,18 @@ export class UsedIds {
 
   /** The hash of the command that used this id under this key, if one did and it has not been forgotten. */
   find(key: PublicKey, id: string): Hash | undefined {
-    return this.#hashes.get(`${key}.${id}`);
+    return this.#hashes.get(key)?.get(id);
   }
 
   /** Remembers a command's id until it expires. */
   use(command: Command, hash: Hash): void {
-    const name = `${command.key}.${command.id}`;
-    this.#hashes.set(name, hash);
+    this.#remember(command.key, command.id, hash);
     // Rounded up: an id is forgotten only once every command of its row has expired.
     const second = Math.floor(command.expiresAtUs / MICROSECONDS) + 1;
     const ids = this.#block.get(second);
-    if (ids === undefined) this.#block.set(second, [`${name}.${hash}`]);
-    else ids.push(`${name}.${hash}`);
+    const used = `${command.key}.${command.id}.${hash}`;
+    if (ids === undefined) this.#block.set(second, [used]);
+    else ids.push(used);
   }
 
   /** Forgets what has expired at the block's time. */
@@ -49,7 +50,7 @@ export class UsedIds {
     for (const [second, keys] of this.#rowsBySecond) {
       if (!this.#rules.mayForget(second * MICROSECONDS, timeUs)) continue;
       for (const key of keys) {
-        for (const used of this.#rows.get(key) ?? []) this.#hashes.delete(used.slice(0, used.lastIndexOf(".")));
+        for (const used of this.#rows.get(key) ?? []) this.#forget(used);
         this.#rows.delete(key);
       }
       this.#rowsBySecond.delete(second);
@@ -79,13 +80,26 @@ export class UsedIds {
     const second = parseDecimal(key.slice(0, key.indexOf("/")).replace(/^0+(?=.)/, ""), "used ids");
     this.#index(second, key);
     for (const used of this.#rows.get(key) ?? []) {
-      const end = used.lastIndexOf(".");
-      this.#hashes.set(used.slice(0, end), parseHash(used.slice(end + 1)));
+      const [name = "", id = "", hash = ""] = used.split(".");
+      this.#remember(name, id, parseHash(hash));
     }
   }
 
   entries(): IterableIterator<readonly [string, Uint8Array]> {
     return this.#rows.entries();
+  }
+
+  #remember(key: string, id: string, hash: Hash): void {
+    const known = this.#hashes.get(key);
+    if (known === undefined) this.#hashes.set(key, new Map([[id, hash]]));
+    else known.set(id, hash);
+  }
+
+  #forget(used: string): void {
+    const [key = "", id = ""] = used.split(".");
+    const known = this.#hashes.get(key);
+    known?.delete(id);
+    if (known?.size === 0) this.#hashes.delete(key);
   }
 
   #index(second: number, key: string): void {
