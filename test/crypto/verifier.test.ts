@@ -63,6 +63,15 @@ describe("the verifier", () => {
     verifier.verify(wrong, (verdicts) => expect(verdicts).to.deep.equal([false, false, false, false]));
   });
 
+  it("takes no bytes for verified that were written over what it verified last", () => {
+    const verifier = createVerifier(sodium);
+    const good = claim("overwritten");
+    const message = Uint8Array.from(good.message);
+    verifier.verify([{ ...good, message }], ([verdict]) => expect(verdict).to.equal(true));
+    message[3] = 0;
+    verifier.verify([{ ...good, message }, good], (verdicts) => expect(verdicts).to.deep.equal([false, true]));
+  });
+
   it("remembers no forged signature, and forgets the one unused for longest", () => {
     const counter = counting(sodium);
     const verifier = createVerifier(counter.ed25519, { remembered: 2 });
