@@ -22,6 +22,34 @@ export function hashNode(hasher: Hasher, left: Uint8Array, right: Uint8Array): U
   return hasher.sha256(node);
 }
 
+/** The last inner node at a level of the paths that were walked. */
+interface WalkedNode {
+  hasher: Hasher;
+  readonly children: Uint8Array;
+  hash: Uint8Array;
+}
+
+const walked: WalkedNode[] = [];
+
+/** `hashNode` for a walk along a path: leaves of one tree that come in order share most of what is above them, and hash it once. */
+function hashWalked(hasher: Hasher, level: number, left: Uint8Array, right: Uint8Array): Uint8Array {
+  const known = walked[level];
+  if (known?.hasher === hasher && isChild(known.children, left, 0) && isChild(known.children, right, HASH_BYTES)) return known.hash;
+  const hash = hashNode(hasher, left, right);
+  const next = known ?? { hasher, children: new Uint8Array(2 * HASH_BYTES), hash };
+  next.hasher = hasher;
+  next.children.set(left, 0);
+  next.children.set(right, HASH_BYTES);
+  next.hash = hash;
+  walked[level] = next;
+  return hash;
+}
+
+function isChild(children: Uint8Array, hash: Uint8Array, at: number): boolean {
+  for (let i = 0; i < HASH_BYTES; i++) if (children[at + i] !== hash[i]) return false;
+  return true;
+}
+
 /** Root over leaf hashes; of none, SHA-256(""). Source: RFC 9162, section 2.1.1. */
 export function merkleRoot(hasher: Hasher, leaves: readonly Uint8Array[]): Uint8Array {
   if (leaves.length === 0) return hasher.sha256(new Uint8Array(0));
@@ -78,17 +106,19 @@ export function rootFromPath(
   let position = claim.index;
   let last = claim.size - 1;
   let hash = claim.leaf;
+  let level = 0;
   for (const sibling of claim.path) {
     if (sibling.length !== 32 || last === 0) return undefined;
     if (position % 2 === 1 || position === last) {
-      hash = hashNode(hasher, sibling, hash);
+      hash = hashWalked(hasher, level, sibling, hash);
       while (position % 2 === 0 && position !== 0) {
         position = Math.floor(position / 2);
         last = Math.floor(last / 2);
       }
     } else {
-      hash = hashNode(hasher, hash, sibling);
+      hash = hashWalked(hasher, level, hash, sibling);
     }
+    level += 1;
     position = Math.floor(position / 2);
     last = Math.floor(last / 2);
   }

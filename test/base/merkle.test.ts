@@ -104,6 +104,25 @@ describe("the Merkle tree", () => {
     );
   });
 
+  it("finds each tree's own root, whichever tree and whose hashes it walked before", () => {
+    const other = { sha256: (bytes: Uint8Array) => hasher.sha256(hasher.sha256(bytes)) };
+    const trees = [hasher, other].flatMap((by) =>
+      [leavesOf(16), leavesOf(17).slice(1), leavesOf(13)].map((leaves) => ({ by, leaves, root: toHex(merkleRoot(by, leaves)) })),
+    );
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.constantFrom(...trees), fc.nat(12)), { maxLength: 40 }), (walks) => {
+        for (const [{ by, leaves, root }, index] of walks) {
+          const leaf = Uint8Array.from(leaves[index] ?? []);
+          const path = merklePath(by, leaves, index).map((hash) => Uint8Array.from(hash));
+          expect(toHex(rootFromPath(by, { index, size: leaves.length, leaf, path }) ?? leaf)).to.equal(root);
+          // What was walked is remembered by its bytes, and not by arrays that may change.
+          for (const hash of [leaf, ...path]) hash.fill(0);
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+
   it("answers nothing for numbers that are no index or size, and hashes that are none", () => {
     const [leaf = new Uint8Array(0)] = leavesOf(1);
     for (const [index, size] of [
