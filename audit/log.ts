@@ -274,7 +274,11 @@ export class AuditLog {
     const { shard } = this.#point;
     const leafHash = this.#rules.leafOf(hasher, bytes);
     writes.push({ key: LOG_KEYS.entry(this.#nextSeq), value: bytes });
-    this.#tree.append(leafHash, (tile) => writes.push({ key: LOG_KEYS.tile({ shard, ...tile }), value: tile.bytes }));
+    this.#tree.append(leafHash, ({ level, index, bytes: value, full }) => {
+      const key = LOG_KEYS.tile({ shard, level, index });
+      writes.push({ key, value });
+      if (full !== undefined) this.#tiles.keep(key, full);
+    });
     this.#nextSeq += 1;
     this.#lastEntryHash = toHash(hasher.sha256(bytes));
     return leafHash;

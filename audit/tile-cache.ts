@@ -27,11 +27,21 @@ export class TileCache {
     };
   }
 
+  /** Keeps a tile that was just filled: receipts of the same block are about to ask for it, and would hash all of it again. */
+  keep(key: string, tile: HashTile): void {
+    this.#makeRoom();
+    this.#tiles.set(key, tile);
+  }
+
   #load(key: string, read: StoreReader): HashTile {
     const bytes = read(key);
     if (bytes === undefined) throw new QuorumgateError("STORAGE_CORRUPT", "a tile is missing");
+    this.#makeRoom();
+    return HashTile.of(this.#hasher, bytes);
+  }
+
+  #makeRoom(): void {
     const oldest = this.#tiles.keys().next();
     if (this.#tiles.size >= CACHED_TILES_MAX && oldest.done !== true) this.#tiles.delete(oldest.value);
-    return HashTile.of(this.#hasher, bytes);
   }
 }

@@ -5,8 +5,16 @@ import { HashTile, rowLength, TILE_HEIGHT, TILE_WIDTH } from "./tile.ts";
 /** Gives a tile that lies behind the right edge, or undefined when it is not stored. */
 export type TileLookup = (level: number, index: number) => HashTile | undefined;
 
-/** Tells that a tile of the tree has grown; `bytes` are its hashes so far. */
-export type TileListener = (tile: { readonly level: number; readonly index: number; readonly bytes: Uint8Array }) => void;
+/** A tile of the tree that has grown; `bytes` are its hashes so far, `full` is the tile itself once it grows no more. */
+export interface GrownTile {
+  readonly level: number;
+  readonly index: number;
+  readonly bytes: Uint8Array;
+  readonly full?: HashTile;
+}
+
+/** Tells that a tile of the tree has grown. */
+export type TileListener = (tile: GrownTile) => void;
 
 /**
  * A growing RFC 6962 tree that keeps only the tiles of its right edge: one hash per leaf and on average one more for the inner nodes.
@@ -69,8 +77,11 @@ export class GrowingTree {
     const index = Math.floor(Math.floor(this.#size / TILE_WIDTH ** level) / TILE_WIDTH);
     this.#edge[level] = tile;
     tile.push(hash);
-    if (tile.width === TILE_WIDTH || level > 0) onTile({ level, index, bytes: tile.row() });
-    if (tile.width < TILE_WIDTH) return;
+    if (tile.width < TILE_WIDTH) {
+      if (level > 0) onTile({ level, index, bytes: tile.row() });
+      return;
+    }
+    onTile({ level, index, bytes: tile.row(), full: tile });
     this.#edge[level] = new HashTile(this.#hasher);
     this.#push(level + 1, tile.node(TILE_HEIGHT, 0), onTile);
   }

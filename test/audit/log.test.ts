@@ -211,6 +211,20 @@ describe("the audit log", () => {
     }
   });
 
+  it("proves the entries of a tile that it has just filled without reading the tile again", () => {
+    const ledger = new Ledger();
+    ledger.grow(TILE_WIDTH + 40);
+    const size = ledger.log.point.size;
+    const read: string[] = [];
+    const path = ledger.log.inclusionProof({ index: 3, size }, (key) => {
+      read.push(key);
+      return ledger.read(key);
+    });
+    expect(read).to.deep.equal([]);
+    const restored = AuditLog.restore(OPTIONS, ledger.read);
+    expect(path.map(toHex)).to.deep.equal(restored.inclusionProof({ index: 3, size }, ledger.read).map(toHex));
+  });
+
   it("serves tiles and entry bundles at any width that it has reached", () => {
     const ledger = new Ledger().grow(700);
     const { size } = ledger.log.point;
