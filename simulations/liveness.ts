@@ -2,6 +2,8 @@ import { type FaultModel, isQuorum, type Membership, type NodeId, type SeededRan
 import { handoversOf } from "./checkers/log.ts";
 import type { SimulatedCluster, SimulatedNode } from "./cluster.ts";
 
+/** Half of the schedules let a quorum drain alone first. */
+const CORE_CHANCE = 0.5;
 /** A quorum alone drains within this time, virtual milliseconds. */
 const CORE_MS = 40_000;
 /** An idle cluster decides a heartbeat this often, and some more while a view changes. */
@@ -26,20 +28,32 @@ export interface LivenessReport {
   readonly waitedFor: readonly NodeId[];
 }
 
-/** A random honest quorum: nodes that may have forgotten are in it only where the others are too few. */
+/** Whose majorities are needed until the newest epoch stands on its own: an end is decided and certified by those before, and reached by those after. */
+export function membershipsNow(cluster: SimulatedCluster, genesis: Membership): readonly [Membership, ...(readonly Membership[])] {
+  const newest = cluster.newestMembership() ?? genesis;
+  const before = cluster.membershipOf(newest.epoch - 1) ?? newest;
+  const after = cluster.nodes.flatMap(({ replica }) => replica?.state.pendingChange()?.next ?? []);
+  return [newest, before, ...after.filter(({ epoch }) => epoch === newest.epoch + 1).slice(0, 1)];
+}
+
+/** In half of the schedules a random honest quorum, else everybody honest: nodes that may have forgotten are in it only where the others are too few. */
 export function drawCore(about: {
   readonly random: SeededRandom;
-  readonly membership: Membership;
+  /** It has to be a quorum of each; those of one cluster, with the same members. */
+  readonly memberships: readonly [Membership, ...(readonly Membership[])];
   readonly model: FaultModel;
   readonly byzantine: ReadonlySet<NodeId>;
   readonly spent: ReadonlySet<NodeId>;
 }): readonly NodeId[] {
-  const { random, membership, model, byzantine, spent } = about;
-  const total = totalWeight(membership);
-  const honest = random.shuffle(membership.members.map(({ id }) => id).filter((id) => !byzantine.has(id)));
+  const { random, memberships, model, byzantine, spent } = about;
+  const isWhole = (nodes: readonly NodeId[]): boolean =>
+    memberships.every((membership) => isQuorum(weightOf(membership, nodes), totalWeight(membership), model));
+  const everybody = memberships[0].members.map(({ id }) => id).filter((id) => !byzantine.has(id));
+  if (!random.chance(CORE_CHANCE)) return everybody;
+  const honest = random.shuffle(everybody);
   const core: NodeId[] = [];
   for (const id of [...honest.filter((node) => !spent.has(node)), ...honest.filter((node) => spent.has(node))]) {
-    if (isQuorum(weightOf(membership, core), total, model)) break;
+    if (isWhole(core)) break;
     core.push(id);
   }
   return core.sort();

@@ -9,7 +9,7 @@ import type { Fault, Laboratory } from "./faults/fault.ts";
 import { sceneOf } from "./faults/scenes.ts";
 import { FrameReader } from "./frame-reader.ts";
 import type { SimulatedKey } from "./keys.ts";
-import { describeNodes, drawCore, isDrained, type LivenessReport, livenessBounds, waitedFor } from "./liveness.ts";
+import { describeNodes, drawCore, isDrained, type LivenessReport, livenessBounds, membershipsNow, waitedFor } from "./liveness.ts";
 import { Coverage } from "./marks.ts";
 import { Observer } from "./observer.ts";
 import type { RunOptions, RunResult } from "./run-result.ts";
@@ -28,8 +28,6 @@ const SIMULATED_FLOOD = { framesMax: 600, perSecond: 0 };
 const LOOK_MS = 100;
 /** A client sends the same bytes again this often. */
 const REPEAT_CHANCE = 0.15;
-/** Half of the schedules let a quorum drain alone first. */
-const CORE_CHANCE = 0.5;
 
 /** Runs one schedule: a safety phase with its faults, then a liveness phase in which everything honest is healed and must drain. */
 export function runSchedule(options: RunOptions): RunResult {
@@ -290,6 +288,8 @@ class Run {
         }
       },
       mendAfter: (forMs, mend) => later(forMs, mend),
+      spent: this.#spent,
+      mark: (name) => this.#coverage.sometimes(name),
       hit: (kind) => void this.#hits.set(kind, (this.#hits.get(kind) ?? 0) + 1),
       corrupt: (kind, fault) => this.#corrupt(kind, fault, at(fault.node ?? 0).id),
     };
@@ -356,10 +356,9 @@ class Run {
 
   #drawCore(): readonly NodeId[] {
     const random = new SeededRandom(this.#options.seed, "core");
-    const everybody = this.#membership.members.map(({ id }) => id).filter((id) => !this.#byzantine.has(id));
-    if (!random.chance(CORE_CHANCE)) return everybody;
     const model = faultModelOf(this.#options.engine ?? "pbft");
-    return drawCore({ random, membership: this.#membership, model, byzantine: this.#byzantine, spent: this.#spent });
+    const memberships = membershipsNow(this.#cluster, this.#membership);
+    return drawCore({ random, memberships, model, byzantine: this.#byzantine, spent: this.#spent });
   }
 
   /** Virtual time until these nodes have drained; a broken A7 when they do not within the bound. */

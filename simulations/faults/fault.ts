@@ -74,6 +74,10 @@ export interface Laboratory {
   mendAfter(forMs: number, mend: Mend): void;
   /** The fault took effect: counted. */
   hit(kind: string): void;
+  /** Nodes that lie, or may have forgotten, or whose clock is wild, at any time of this schedule. */
+  readonly spent: ReadonlySet<NodeId>;
+  /** A rare branch ran. */
+  mark(name: string): void;
   /** Makes a node Byzantine. */
   corrupt(kind: string, fault: Fault): void;
 }

@@ -1,5 +1,6 @@
-import { parseNodeId, totalWeight } from "#base";
-import { type FaultDefinition, type FaultParameters, type FaultRow, type Laboratory, rowOf } from "./fault.ts";
+import { faultModelOf, type Membership, parseGenesis, parseNodeId, totalWeight } from "#base";
+import { overturned, PartedEnd, type PartedEndOptions } from "../targeted-end.ts";
+import { type Fault, type FaultDefinition, type FaultParameters, type FaultRow, type Laboratory, rowOf } from "./fault.ts";
 import { leaderNow } from "./network-faults.ts";
 
 function governance<Key extends keyof FaultParameters>(row: FaultRow<Key>): FaultDefinition {
@@ -12,6 +13,8 @@ const STEP_MS = 600;
 const FAULTLESS_MAX = 3;
 /** As many as one change renews. */
 const RENEWED_MAX = 8;
+/** Of so few nodes of one weight no two are a minority. */
+const PARTED_NODES_MIN = 4;
 /** How long the watcher of a barrier looks out for it. */
 const BARRIER_WAIT_MS = 2_000;
 
@@ -89,6 +92,18 @@ export const GOVERNANCE_FAULTS: readonly FaultDefinition[] = [
     },
   }),
   governance({
+    kind: "parted-end",
+    about:
+      "the operator gives some nodes more weight than all others have, and the two sides hear nothing of each other while the epoch ends (Raft)",
+    where: "the gateway of a node, and the links between the sides, in Raft",
+    must: "the end waits for a majority of both memberships; after the heal all drain (C15, A1, A7)",
+    parameters: ["atMs", "node", "forMs"],
+    draw: ({ random, nodes, node }) =>
+      nodes > PARTED_NODES_MIN ? { atMs: random.between(500, 3_000), node, forMs: random.between(2_000, 4_000) } : undefined,
+    countsItself: true,
+    inject: injectPartedEnd,
+  }),
+  governance({
     kind: "learner-again",
     about: "the operator admits a learner, removes it, and admits another node under its id",
     where: "the gateway of a node",
@@ -105,6 +120,31 @@ export const GOVERNANCE_FAULTS: readonly FaultDefinition[] = [
     },
   }),
 ];
+
+function injectPartedEnd(lab: Laboratory, fault: Fault & Pick<FaultParameters, "node" | "forMs">): void {
+  const { cluster, frames, network, spent } = lab;
+  const old = cluster.newestMembership();
+  if (old === undefined || faultModelOf(parseGenesis(cluster.genesisBytes).engine) !== "crash") return;
+  // Whoever may forget weighs no more than before: one good copy stays in each quorum.
+  const honest = old.members.map(({ id }) => id).filter((id) => !spent.has(id));
+  const change = overturned(old.members, lab.randomOf(fault).shuffle(honest));
+  if (change === undefined) return;
+  const { heavy, weights: reweight } = change;
+  const isNext = ({ next }: { readonly next: Membership }): boolean => next.epoch === old.epoch + 1;
+  const end = (): ReturnType<PartedEndOptions["end"]> =>
+    cluster.nodes.flatMap(({ replica }) => replica?.state.pendingChange() ?? []).find(isNext);
+  const parted = new PartedEnd({ old, heavy, end });
+  submit(lab, fault.node, (frame) => ({ ...frame, kind: "membership.change", add: [], remove: [], reweight }));
+  const mend = network.addLoss((from, to, frame) => parted.drops(from, to, frames.messageOf(frame)));
+  lab.mendAfter(fault.forMs, () => {
+    const height = parted.heldByOldAlone;
+    if (height !== undefined && cluster.nodes.every(({ replica }) => (replica?.status().tip.height ?? 0) < height)) {
+      lab.hit("parted-end");
+      lab.mark("end-waits-for-new-majority");
+    }
+    mend();
+  });
+}
 
 /** Looks each millisecond whether the epoch ends (count 0) or the next one begins (count 1), and kills the leader then, or a little later. */
 function watchBarrier(

@@ -1,5 +1,24 @@
 import { expect } from "chai";
-import { runCampaign, SIMULATED_ENGINES } from "#simulations";
+import { raftRules } from "#consensus";
+import { nodeHasher } from "#crypto";
+import { type RunResult, runCampaign, runSchedule, SIMULATED_ENGINES, standInKeys } from "#simulations";
+
+const keys = standInKeys(nodeHasher);
+
+/** An end of an epoch of Raft while the majority of before and the one of after hear nothing of each other. */
+function partedEnd(seed: number, rules: typeof raftRules): RunResult {
+  const about = { engine: "raft", seed, nodes: 5, weights: [1, 1, 1, 1, 1], hasher: nodeHasher, keys } as const;
+  const faults = [{ kind: "parted-end", atMs: 900 + 100 * seed, node: seed % 5, forMs: 2_500 }];
+  const planted = {
+    name: "one-majority",
+    room: "protocol",
+    about: "",
+    breaks: [],
+    kinds: [],
+    overrides: { rules: { raft: rules } },
+  } as const;
+  return runSchedule({ ...about, faults, planted });
+}
 
 describe("the end of an epoch", function () {
   this.timeout(60_000);
@@ -20,4 +39,16 @@ describe("the end of an epoch", function () {
       expect(marks["receipt-verified"], "by the first members and the handovers alone").to.be.greaterThan(0);
     });
   }
+
+  it("waits in raft for a majority of both memberships, and breaks nothing where it does not: the handover needs the old members all the same", () => {
+    const seeds = [1, 2, 3, 4, 5, 6, 7, 8];
+    const waits = (rules: typeof raftRules): number =>
+      seeds.reduce((sum, seed) => {
+        const { violations, marks } = partedEnd(seed, rules);
+        expect(violations).to.deep.equal([]);
+        return sum + (marks["end-waits-for-new-majority"] ?? 0);
+      }, 0);
+    expect(waits(raftRules)).to.be.greaterThan(3);
+    expect(waits({ ...raftRules, needsBothMemberships: false })).to.equal(0);
+  });
 });
