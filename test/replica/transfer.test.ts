@@ -1,7 +1,7 @@
 import { expect } from "chai";
-import { LIMITS, type NodeId, QuorumgateError } from "#base";
+import { LIMITS, type NodeId, QuorumgateError, type SignatureClaim } from "#base";
 import { decodeMessage, encodeMessage } from "#consensus";
-import { decodeOffer, encodeOffer, type Frame } from "#replica";
+import { type CheckedOffer, decodeOffer, encodeOffer, type Frame } from "#replica";
 import { itemsOf, type StatePart } from "#state";
 import { hasher } from "../state/ledger-kit.ts";
 import { PEERS, Receiver, Source, SYNC_TIMEOUT_MS } from "./transfer-kit.ts";
@@ -185,4 +185,72 @@ describe("fetching a state", function () {
     expect(rest).to.have.length(7);
     expect(receiver.fetched[0]?.items.length).to.equal([...itemsOf(source.ledger.state)].length);
   });
+});
+
+describe("an older offer than the one that a log was fetched for", () => {
+  it("is passed over while others may make a newer one, so that the log does not begin again; not for ever", async () => {
+    const newer = (await Source.open()).grow(6).grow(2).grow(2);
+    const older = (await Source.open()).grow(6);
+    const receiver = await Receiver.of(newer);
+    receiver.transfer.begin(HONEST, newer.offer());
+    receiver.serve(HONEST, (request) => {
+      const part = newer.answer(request.kind === "log-request" ? { ...request, last: request.seq + 11 } : request);
+      return request.kind === "log-request" && request.seq > 11 ? undefined : part;
+    });
+    const entries = receiver.transfer.progress?.entries ?? 0;
+    expect(entries).to.be.greaterThan(older.ledger.log.nextSeq);
+    receiver.timers.pass(3 * SYNC_TIMEOUT_MS);
+    receiver.asked.length = 0;
+    receiver.transfer.begin(OTHER, older.offer());
+    expect([receiver.asked.length, receiver.transfer.progress, receiver.resumed]).to.deep.equal([0, undefined, 2]);
+    receiver.transfer.begin(HONEST, newer.offer());
+    expect(receiver.transfer.progress?.entries).to.equal(entries);
+    receiver.timers.pass(3 * SYNC_TIMEOUT_MS);
+    receiver.asked.length = 0;
+    for (let offers = 0; receiver.asked.length === 0 && offers < 20; offers++) receiver.transfer.begin(OTHER, older.offer());
+    receiver.serve(OTHER, (request) => older.answer(request));
+    expect(receiver.fetched[0]?.offer.tip.height).to.equal(older.ledger.tip.height);
+    expect(receiver.fetched[0]?.adoption.log.point).to.deep.equal(older.ledger.log.point);
+    expect(receiver.complaints).to.deep.equal([]);
+  });
+});
+
+describe("an offer of a state that a peer altered", () => {
+  const nameOf = ({ publicKey, message, signature }: SignatureClaim): string => [publicKey, message.join(), signature.join()].join("/");
+
+  it("is refused, or says the same about the state: whatever byte it is, nothing but what a quorum signed counts", async () => {
+    const source = (await Source.open()).grow(6).grow(2);
+    const whole = source.offer();
+    const receiver = await Receiver.of(source);
+    const signed = new Set<string>();
+    receiver.isGood = (claim) => Boolean(signed.add(nameOf(claim)));
+    const fetch = (): CheckedOffer => {
+      receiver.serve(HONEST, (request) => source.answer(request));
+      const { offer } = receiver.fetched.pop() ?? {};
+      if (offer === undefined) throw new Error("nothing was fetched");
+      return offer;
+    };
+    receiver.transfer.begin(HONEST, whole);
+    const said = ({ tip: { certificate, ...tip }, stateRoot, stateHash, seal, trees }: CheckedOffer): unknown => [
+      certificate?.digest,
+      tip,
+      stateRoot,
+      stateHash,
+      seal,
+      [...trees].map(([shard, { size, root }]) => [shard, size, root]),
+    ];
+    const truth = said(fetch());
+    receiver.isGood = (claim) => signed.has(nameOf(claim));
+    let refused = 0;
+    for (let at = 0; at < whole.length; at += at < 600 || at > whole.length - 900 ? 1 : 37) {
+      receiver.timers.pass(LIMITS.transferDistrustMs);
+      const altered = whole.slice();
+      altered[at] = (altered[at] ?? 0) ^ (1 << (at % 8));
+      receiver.transfer.begin(HONEST, altered);
+      if (receiver.transfer.progress === undefined) refused += 1;
+      else expect(said(fetch()), `byte ${at}`).to.deep.equal(truth);
+    }
+    expect(receiver.halted).to.deep.equal([]);
+    expect(refused).to.be.greaterThan(1_000);
+  }).timeout(20_000);
 });

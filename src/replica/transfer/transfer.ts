@@ -32,6 +32,8 @@ export interface TransferHandlers {
 
 /** How often a part is asked for before another peer is. */
 const ATTEMPTS = 3;
+/** How many older offers in a row are passed over: each peer of a small cluster is asked more than once. */
+const PASSED_OVER_MAX = 12;
 
 /**
  * Fetches the state at a stable checkpoint and the log up to it from one peer, in requests that are answered one at a time. Whatever fails ends
@@ -46,6 +48,8 @@ export class Transfer {
   #attempt = 0;
   /** Parts of states stay too, for what later ones have in common with them. */
   readonly #proved = new ProvedParts();
+  /** Older offers that were passed over in a row. */
+  #passedOver = 0;
   /** When a peer last sent something wrong. */
   readonly #wrongSinceUs = new Map<NodeId, number>();
   /** Proved entries stay when an attempt fails: they belong to every later offer too. */
@@ -104,10 +108,18 @@ export class Transfer {
     const { ledger, catchUp } = this.#parts;
     this.#rest();
     if (offer.tip.height <= ledger.tip.height) return catchUp.resume();
+    if (this.#isPassedOver(offer)) return this.#abandon();
     telemetry.log("info", "state transfer", { height: offer.tip.height, entries: offer.seal.seq + 1, peer });
     const state = new StateAssembly(hasher, offer.stateRoot, this.#proved);
     this.#underway = { peer, offer, state, pace: new Pace(clock.nowUs()) };
     return this.#next();
+  }
+
+  /** An offer whose seal the fetched log has left behind makes that begin again: first others are asked whether they have a newer one. */
+  #isPassedOver({ seal }: CheckedOffer): boolean {
+    const isOlder = this.#adoption !== undefined && this.#adoption.nextSeq > seal.seq + 1;
+    this.#passedOver = isOlder ? this.#passedOver + 1 : 0;
+    return isOlder && this.#passedOver <= PASSED_OVER_MAX;
   }
 
   onStatePart(from: NodeId, { height, path, part }: StatePartFrame): void {
