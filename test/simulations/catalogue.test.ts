@@ -150,6 +150,7 @@ describe("schedules of the other engines", function () {
 });
 
 describe("docs/TESTING.md", () => {
+  const actors = FAULT_CATALOGUE.filter(({ group }) => group === "byzantine").length;
   const text = readText("docs/TESTING.md");
 
   it("has the catalogue of faults as it is", () => {
@@ -172,6 +173,15 @@ describe("docs/TESTING.md", () => {
       "state",
       "storage",
     ]);
+  });
+
+  it("agrees with the change log and the plan about how many there are", () => {
+    const counts = { "kinds of faults": FAULT_KINDS.length, "Byzantine actors": actors, "planted bugs": PLANTED_BUGS.length };
+    const told = ["CHANGELOG.md", "docs/PLAN.md"].flatMap((path) => [
+      ...readText(path).matchAll(/(\d+) (kinds of faults|Byzantine actors|planted bugs)/g),
+    ]);
+    expect(told).to.not.deep.equal([]);
+    for (const [sentence, , what] of told) expect(sentence).to.equal(`${counts[what as keyof typeof counts]} ${what}`);
   });
 
   it("has the marks as they are, and names no kind that there is not", () => {
