@@ -151,6 +151,17 @@ describe("fetching a state", function () {
     return [...receiver.verifications];
   }
 
+  it("gives each step of an offer's signatures its own time", () => {
+    receiver.verifiesLater = true;
+    receiver.transfer.begin(HONEST, source.offer());
+    for (let step = 0; receiver.verifications.length > step; step++) {
+      receiver.timers.pass(SYNC_TIMEOUT_MS - 1);
+      receiver.verifications[step]?.(true);
+    }
+    expect(receiver.verifications).to.have.length(2);
+    expect([receiver.transfer.progress?.from, receiver.resumed]).to.deep.equal([HONEST, 0]);
+  });
+
   it("blames no peer for an offer that blocks have overtaken", () => {
     const offer = decodeOffer(source.offer());
     receiver.transfer.begin(HONEST, encodeOffer({ ...offer, height: 0 }));

@@ -88,7 +88,6 @@ export class Transfer {
     } catch (error) {
       return this.#fail(peer, error);
     }
-    this.#wait(peer);
     return this.#verify(peer, offer, this.#attempt);
   }
 
@@ -96,6 +95,8 @@ export class Transfer {
   #verify(peer: NodeId, offer: CheckedOffer, attempt: number, step = 0): void {
     const claims = offer.claims[step];
     if (claims === undefined) return this.#start(peer, offer);
+    // Each step has its own time: many handovers take long, and that is not the peer's fault.
+    this.#wait(peer);
     return this.#options.verifier.verify(claims, (verdicts) => {
       if (this.#stopped || this.#attempt !== attempt) return undefined;
       if (!verdicts.every(Boolean)) return this.#fail(peer, undefined, "SYNC_OFFER_INVALID");
