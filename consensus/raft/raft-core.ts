@@ -50,6 +50,8 @@ class RaftCore implements Core {
     this.#recall = new Recall(state, () => this.#election.onParticipate());
     this.#election = new Election(state, {
       onElected: () => {
+        this.#stalled = 0;
+        this.#commitBefore = state.commit;
         this.#leader.begin();
         this.#reads.check();
       },

@@ -85,6 +85,27 @@ describe("raft elections", () => {
     return { cluster, lonely };
   }
 
+  it("count what stands still anew in each leadership", () => {
+    const cluster = new RaftCluster({ weights: [1, 1, 1] });
+    const old = cluster.elect();
+    // Entries are refused, heartbeats are answered: three quorum checks pass, of the four that a leader has.
+    cluster.isValid = () => false;
+    cluster.order(1);
+    cluster.run(1_500);
+    const { view: term } = old.core.snapshot();
+    expect(old.core.snapshot().leader).to.equal(old.id);
+    const [other] = othersOf(cluster, old.id);
+    const higher = { type: "vote-reply", epoch: 0, term: term + 1, pre: false, granted: false } as const;
+    cluster.feed(old.id, { type: "message", from: other?.id ?? old.id, message: higher });
+    expect(old.core.snapshot().leader).to.equal(undefined);
+    cluster.passes = (from, _to, message) => message.type !== "vote-request" || from === old.id;
+    const again = cluster.elect();
+    expect(again.id).to.equal(old.id);
+    const { view } = again.core.snapshot();
+    cluster.run(1_100);
+    expect(again.core.snapshot()).to.include({ leader: again.id, view });
+  });
+
   it("take a node of a higher term back in: pre-vote and quorum check do not lock each other out", () => {
     const { cluster, lonely } = withHigherTerm();
     expect(lonely.tip.height).to.be.greaterThan(0);
