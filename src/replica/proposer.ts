@@ -104,6 +104,8 @@ export class Proposer {
    */
   get #isFilling(): boolean {
     const { commands, untilUs } = this.#filling;
-    return this.#parts.mempool.size < commands && this.#options.clock.nowUs() < untilUs;
+    const leftUs = untilUs - this.#options.clock.nowUs();
+    // More than it ever waits is left where the clock was set back.
+    return this.#parts.mempool.size < commands && leftUs > 0 && leftUs <= LIMITS.blockFillingMs * 1_000;
   }
 }
