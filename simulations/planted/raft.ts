@@ -42,7 +42,7 @@ export const RAFT_BUGS: readonly PlantedBug[] = [
       known: "Ongaro & Ousterhout 2014, 5.4.1",
       about: "a candidate whose log ends in an older term may lead",
       breaks: ["A1", "S1", "A7"],
-      kinds: ["leader-crash", "partition", "loss", "isolate-leader"],
+      kinds: ["leader-crash", "slow-link", "crash"],
     },
     { isUpToDate: () => true },
   ),
