@@ -1,4 +1,4 @@
-import { type EntryDraft, type Hash, type Hasher, QuorumgateError, toHash, type WriteOperation, ZERO_HASH } from "#base";
+import { type EntryDraft, type Hash, type Hasher, hashOf, QuorumgateError, toHash, type WriteOperation, ZERO_HASH } from "#base";
 import { type Checkpoint, checkpointText, type LogPoint } from "./checkpoint-text.ts";
 import { type AuditEntry, type EntryBlock, parseEntry } from "./entry.ts";
 import { encodeFitted } from "./fitting.ts";
@@ -280,7 +280,7 @@ export class AuditLog {
       if (full !== undefined) this.#tiles.keep(key, full);
     });
     this.#nextSeq += 1;
-    this.#lastEntryHash = toHash(hasher.sha256(bytes));
+    this.#lastEntryHash = hashOf(hasher, bytes);
     return leafHash;
   }
 

@@ -41,7 +41,7 @@ export {
   type OperatorRole,
   parseGenesis,
 } from "./genesis.ts";
-export { type Hasher, hashInDomain, portableHasher } from "./hasher.ts";
+export { type Hasher, hashInDomain, hashOf, portableHasher } from "./hasher.ts";
 export { type BlockHeader, type CertifiedPoint, encodeHeader, headerDigest, parseHeader } from "./header.ts";
 export {
   type Brand,

@@ -1,9 +1,9 @@
 import { ByteReader, ByteWriter } from "./byte-codec.ts";
-import { concatBytes, fromBase64Url, toBase64Url, toHash, u64be } from "./bytes.ts";
+import { concatBytes, fromBase64Url, toBase64Url, u64be } from "./bytes.ts";
 import { type CanonicalObject, encodeCanonical, isObject, parseCanonicalObject } from "./canonical.ts";
 import { QuorumgateError } from "./errors.ts";
 import { FieldReader } from "./fields.ts";
-import type { Hasher } from "./hasher.ts";
+import { type Hasher, hashOf } from "./hasher.ts";
 import { type Hash, type PublicKey, parseHash, parsePublicKey, parseSubjectId, type SubjectId } from "./ids.ts";
 import type { JsonValue } from "./json.ts";
 import { LIMITS } from "./limits.ts";
@@ -93,7 +93,7 @@ export function signedCommandOf(
 ): SignedCommand {
   if (parts.signature.length !== 64) throw new QuorumgateError("FORMAT_SHAPE_INVALID", "a signature has 64 bytes");
   if (parts.batch !== undefined) checkBatch(parts.batch);
-  return { ...parts, command: parseCommand(parts.bytes), hash: toHash(hasher.sha256(parts.bytes)) };
+  return { ...parts, command: parseCommand(parts.bytes), hash: hashOf(hasher, parts.bytes) };
 }
 
 /**
@@ -132,7 +132,7 @@ export function decodeSignedCommand(hasher: Hasher, encoded: Uint8Array): Signed
   if (batched > 1) throw new QuorumgateError("FORMAT_NOT_CANONICAL", "the batch flag is 0 or 1");
   const batch = batched === 1 ? readBatch(reader) : undefined;
   reader.end();
-  return signedCommandOf(hasher, { bytes, signature, ...(batch === undefined ? {} : { batch }) });
+  return signedCommandOf(hasher, batch === undefined ? { bytes, signature } : { bytes, signature, batch });
 }
 
 /** The JSON form of the HTTP API: {command, signature{kid, val, batch?}}. */
@@ -158,7 +158,7 @@ export function signedCommandFromJson(hasher: Hasher, value: JsonValue): SignedC
   const batch = signature.has("batch") ? batchFromJson(signature.object("batch")) : undefined;
   signature.end();
   reader.end();
-  const signed = signedCommandOf(hasher, { bytes, signature: val, ...(batch === undefined ? {} : { batch }) });
+  const signed = signedCommandOf(hasher, batch === undefined ? { bytes, signature: val } : { bytes, signature: val, batch });
   if (kid !== signed.command.key) throw new QuorumgateError("COMMAND_SIGNATURE_INVALID", "kid is not the command's key");
   return signed;
 }

@@ -41,7 +41,10 @@ const VARIABLE: ReadonlySet<HashAlgorithm> = new Set<HashAlgorithm>(["shake128",
  * SHA-256 by OpenSSL in one call, for every room that takes a Hasher. The digest comes as a text of one byte per character, because a buffer
  * costs more to make and to collect than the hash itself; an array of 32 bytes lies on the heap.
  */
-export const nodeHasher: Hasher = { sha256: (bytes) => bytesOfBinary(hashOnce("sha256", bytes, "binary")) };
+export const nodeHasher: Hasher = {
+  sha256: (bytes) => bytesOfBinary(hashOnce("sha256", bytes, "binary")),
+  sha256Hex: (bytes) => hashOnce("sha256", bytes, "hex"),
+};
 
 /** Hash functions for callers of the library. Texts are taken as UTF-8; results are lowercase hexadecimal. */
 export const HashingUtils: {

@@ -3,7 +3,7 @@ import { hmac as nobleHmac } from "@noble/hashes/hmac.js";
 import { sha3_256, sha3_512, shake128, shake256 } from "@noble/hashes/sha3.js";
 import { expect } from "chai";
 import fc from "fast-check";
-import { portableHasher } from "#base";
+import { hashOf, portableHasher } from "#base";
 import { type HashAlgorithm, HashingUtils, nodeHasher } from "#crypto";
 import { expectCode } from "../refusals.ts";
 import { needVectors, readVectors } from "../vectors.ts";
@@ -55,6 +55,7 @@ describe("HashingUtils", () => {
         expect(HashingUtils.hash(data, "shake256", { outputLength: length })).to.equal(hex(shake256(data, { dkLen: length })));
         expect(HashingUtils.hash(data, "blake2b")).to.equal(createHash("blake2b512").update(data).digest("hex"));
         expect(hex(nodeHasher.sha256(data))).to.equal(hex(portableHasher.sha256(data)));
+        expect(hashOf(nodeHasher, data)).to.equal(hashOf(portableHasher, data));
       }),
     );
   });
