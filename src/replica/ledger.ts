@@ -351,7 +351,8 @@ function recordsOf(block: DecidedCommands, applied: AppliedBlock, appended: Appe
     if (seen.has(command) || signed === undefined) return [];
     seen.add(command);
     const seq = entry === undefined ? undefined : appended.entries[entry]?.seq;
-    const record = { command, height, timeUs, outcome, code, answer, ...(seq === undefined ? {} : { seq }) };
+    const said = { command, height, timeUs, outcome, code, answer };
+    const record = seq === undefined ? said : { ...said, seq };
     return [{ record, issuedAtUs: signed.command.issuedAtUs }];
   });
 }

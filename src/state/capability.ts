@@ -70,10 +70,9 @@ export function readCapability(reader: FieldReader): Capability {
     temporal: readWord(reader, "temporal"),
     riskLevel: readOneOf(reader, "riskLevel", RISK_LEVELS),
     resources: readResources(reader, { patterns: false }),
-    ...(constraints === undefined ? {} : { constraints }),
   };
   reader.end();
-  return capability;
+  return constraints === undefined ? capability : { ...capability, constraints };
 }
 
 /** Checks a capability that did not come through a command, such as one from the HTTP API. @throws {QuorumgateError} as readCapability */

@@ -194,6 +194,7 @@ export function readAuthorizationRequest(reader: FieldReader): AuthorizationRequ
   const crossNode = optional(reader, "crossNode", () => reader.boolean("crossNode"));
   const capability = readCapability(reader.object("capability"));
   reader.end();
+  if (sessionId === undefined && context === undefined && consensusRequired === undefined && crossNode === undefined) return { capability };
   return {
     capability,
     ...(sessionId === undefined ? {} : { sessionId }),

@@ -192,13 +192,9 @@ export function decide(view: DecisionView, request: EvaluationRequest): Decision
 /** The canonical form of a decision, without what the caller adds (height, time). */
 export function decisionToCanonical(outcome: DecisionOutcome): CanonicalObject {
   const { decision, reason, grant, wouldAllow } = outcome;
-  return {
-    decision,
-    reason,
-    stages: outcome.stages.map(stageToCanonical),
-    ...(grant === undefined ? {} : { [decision === "allowed" ? "grant" : "closestGrant"]: grant.id }),
-    ...(wouldAllow.length === 0 ? {} : { wouldAllow: wouldAllow.map(({ change, to }) => ({ change, to })) }),
-  };
+  const verdict = { decision, reason, stages: outcome.stages.map(stageToCanonical) };
+  const said = grant === undefined ? verdict : { ...verdict, [decision === "allowed" ? "grant" : "closestGrant"]: grant.id };
+  return wouldAllow.length === 0 ? said : { ...said, wouldAllow: wouldAllow.map(({ change, to }) => ({ change, to })) };
 }
 
 function stageToCanonical({ stage, result, code, failed }: DecisionStage): CanonicalObject {

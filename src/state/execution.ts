@@ -201,19 +201,19 @@ function onAuthorize({ store, timeUs, bearsLies, signed }: Execution, request: A
   const outcome = decide(view, { ...request, serviceId: command.issuer, key: command.key });
   const content: Record<string, CanonicalValue> = { action: "authorize", explanation: decisionToCanonical(outcome), id: command.id };
   for (const [name, value] of Object.entries(command.body)) if (name !== "capability" && name !== "sessionId") content[name] = value;
-  return {
+  const draft: EntryDraft = {
     kind: "decision",
     provenance: "signed",
     command: signed.hash,
     actor: command.issuer,
     subject: command.issuer,
-    ...(request.sessionId === undefined ? {} : { session: request.sessionId }),
     capability: command.body["capability"] as CanonicalObject,
     decision: outcome.decision,
     reason: outcome.reason,
     delegation: [],
     content,
   };
+  return request.sessionId === undefined ? draft : { ...draft, session: request.sessionId };
 }
 
 function written({ signed }: Execution, result: Written): EntryDraft {

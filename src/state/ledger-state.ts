@@ -282,7 +282,8 @@ export class LedgerState {
     if (draft.reason === "OK") this.#store.commit();
     else this.#store.drop();
     entries.push(draft);
-    return { command: signed.hash, entry: entries.length - 1, ...resultOfEntry(draft, execution) };
+    const { outcome, code, answer } = resultOfEntry(draft, execution);
+    return { command: signed.hash, outcome, code, entry: entries.length - 1, answer };
   }
 
   /** The command's body when it may be executed and recorded; the code when it is refused without an entry. */

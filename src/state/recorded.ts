@@ -12,12 +12,13 @@ export function resultOfEntry(
   at: { readonly height: number; readonly timeUs: number },
 ): Pick<CommandResult, "outcome" | "code" | "answer"> {
   const code = entry.reason as CommandResult["code"];
-  const place = { height: at.height, time: String(at.timeUs) };
+  const { height } = at;
+  const time = String(at.timeUs);
   if (entry.decision === undefined) {
     const action = entry.content["action"] ?? "";
-    return { outcome: code === "OK" ? "applied" : "refused", code, answer: { action, reason: code, subject: entry.subject, ...place } };
+    return { outcome: code === "OK" ? "applied" : "refused", code, answer: { action, reason: code, subject: entry.subject, height, time } };
   }
   const explanation = entry.content["explanation"] as CanonicalObject;
   const riskLevel = entry.capability?.["riskLevel"] ?? "";
-  return { outcome: entry.decision, code, answer: { ...explanation, service: entry.subject, riskLevel, ...place } };
+  return { outcome: entry.decision, code, answer: { ...explanation, service: entry.subject, riskLevel, height, time } };
 }
