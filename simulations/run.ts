@@ -105,6 +105,7 @@ class Run {
       certificates: { cluster: this.#clusterId, membershipOf: (epoch) => this.#cluster.membershipOf(epoch), engine, keys },
       epochs: { engine, activationDelay: activationDelayOf(planted?.overrides.window ?? this.#window), membership: this.#membership },
       hasher,
+      window: planted?.overrides.window ?? this.#window,
       random: new SeededRandom(seed, "samples"),
       honest: (node) => !this.#byzantine.has(node),
       askedFor: (command) => this.#workload.intentOf(command),

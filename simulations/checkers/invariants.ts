@@ -21,6 +21,7 @@ import { type EpochContext, EpochModel } from "./epochs.ts";
 import { EvidenceChecker } from "./evidence.ts";
 import { checkReceipts, type LogContext, notLinked, notPrefixes } from "./log.ts";
 import { outOfOrder } from "./order.ts";
+import { OwnWords } from "./own-words.ts";
 
 /** A broken invariant, by its number in docs/TESTING.md. */
 export interface Violation {
@@ -34,6 +35,8 @@ export interface CheckerOptions {
   readonly certificates: CertificateContext;
   readonly epochs: Omit<EpochContext, "askedFor">;
   readonly hasher: Hasher;
+  /** Heights in flight. */
+  readonly window: number;
   /** What is sampled at the end. */
   readonly random: SeededRandom;
   honest(node: NodeId): boolean;
@@ -68,6 +71,7 @@ export class Checker {
   readonly #options: CheckerOptions;
   readonly #certificates: CertificateChecker;
   readonly #evidence = new EvidenceChecker();
+  readonly #words: OwnWords;
   readonly #epochs: EpochModel;
   readonly #blocks = new Map<number, Seen>();
   readonly #heights = new Map<NodeId, number>();
@@ -91,6 +95,7 @@ export class Checker {
   constructor(options: CheckerOptions) {
     this.#options = options;
     this.#certificates = new CertificateChecker(options.certificates);
+    this.#words = new OwnWords(options.hasher, options.window);
     this.#epochs = new EpochModel({ ...options.epochs, askedFor: (command) => options.askedFor(command) });
   }
 
@@ -160,12 +165,14 @@ export class Checker {
   }
 
   /**
-   * A5 and A3, by what an honest node's core sends: never two votes in one slot, whatever became of it in between, and nothing as proof
+   * A5 and A3, by what an honest node's core sends: never two votes in one slot, nor two words of views that would convict it, whatever became of it in between, and nothing as proof
    * that proves nothing.
    */
   onMessage(from: NodeId, message: ConsensusMessage): void {
     if (!this.#options.honest(from)) return;
     if (message.type === "view-change") this.#checkPrepared(from, message);
+    const convicting = this.#words.contradicted(from, message);
+    if (convicting !== undefined) this.fail("A5", `${from} could be convicted of a ${convicting} by its own words`);
     const vote = seenVoteOf(message, this.#options.hasher);
     if (vote === undefined) return;
     const slot = `${from}/${vote.epoch}/${vote.height}/${vote.view}/${vote.type}`;

@@ -59,7 +59,7 @@ const PBFT_BUGS_OF_RULES: readonly Omit<PlantedBug, "engine" | "room">[] = [
     name: "prepared-not-restored",
     known: "malachite #1445",
     about: "a restart brings the votes back, and not what they prepared",
-    breaks: ["A1", "A7", "A8", "S1"],
+    breaks: ["A1", "A5", "A7", "A8", "S1"],
     overrides: { rules: { pbft: { ...pbftRules, restoresCertificates: false } } },
     kinds: ["targeted-loss", "rolling-restart", "cluster-restart"],
   },

@@ -48,6 +48,23 @@ describe("a cluster with one Byzantine node of four", function () {
   });
 });
 
+describe("an honest node that asked for a view alone, and lost its disk", function () {
+  this.timeout(60_000);
+
+  it("votes above its floor in a lower view, where the others still are, and no two words of it convict it", () => {
+    for (const kind of ["restart-lost", "lost-disk"]) {
+      for (const seed of [1, 2, 3, 4]) {
+        const alone = { kind: "partition", atMs: 1_500, side: [3], forMs: 2_500 };
+        const faults = [alone, { kind, atMs: 4_600, node: 3, downMs: 200 }];
+        const { violations, marks } = runSchedule({ seed, nodes: 4, weights: [1, 1, 1, 1], faults, hasher: nodeHasher, keys });
+        expect(violations, `${kind} ${seed}`).to.deep.equal([]);
+        expect(marks["participates-above-floor"]).to.equal(1);
+        expect(marks["view-change"]).to.be.greaterThan(0);
+      }
+    }
+  });
+});
+
 describe("the liveness phase", function () {
   this.timeout(60_000);
 
