@@ -15,7 +15,7 @@ export type { EntryProof, LogReader } from "./log-reader.ts";
 export { Mempool } from "./mempool.ts";
 export type { ProposalSlot } from "./proposals.ts";
 export type { ReadAnswer } from "./reads.ts";
-export { probeReplyMessage } from "./rejoin.ts";
+export { Probe, probeReplyMessage } from "./rejoin.ts";
 export { Replica } from "./replica.ts";
 export { type ReplicaRules, replicaRules } from "./rules.ts";
 export type { CheckedOffer } from "./transfer/check-offer.ts";

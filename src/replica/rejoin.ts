@@ -104,9 +104,13 @@ export class Probe {
     const certificateClaims = certificate === undefined ? [] : commitCertificateClaims(certificate, { cluster, membership, engine });
     verifier.verify([{ publicKey, message, signature: reply.signature }, ...certificateClaims], (verdicts) => {
       if (!verdicts.every(Boolean) || this.#closed) return;
+      const { seen } = reply;
+      const isForgotten = seen !== undefined && !this.#options.isRemembered(seen);
+      // A vote of an epoch in which this node is not known to be a member cannot be judged yet: the answer does not count, and is asked for again.
+      if (isForgotten && findMember(this.#options.membershipAt(seen.height), self) === undefined) return;
       this.#answered.set(from, reply.height);
-      if (reply.seen === undefined || this.#options.isRemembered(reply.seen)) this.#decide();
-      else this.#checkSeen(reply.seen);
+      if (isForgotten) this.#checkSeen(seen);
+      else this.#decide();
     });
   }
 

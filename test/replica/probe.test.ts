@@ -1,0 +1,52 @@
+import { expect } from "chai";
+import { type Membership, SeededRandom, VOTE_TYPE, ZERO_HASH } from "#base";
+import { Probe, probeReplyMessage } from "#replica";
+import { CLUSTER, keys, MEMBERSHIP, NODES } from "./four-members.ts";
+
+const SELF = NODES[3];
+/** Before this node was a member. */
+const BEFORE: Membership = { epoch: 0, members: MEMBERSHIP.members.slice(0, 3) };
+
+describe("a node that asks what it promised", () => {
+  it("counts an answer about an epoch that it does not know yet when it is given again, and not before", () => {
+    let known = BEFORE;
+    const verdicts: string[] = [];
+    const random = new SeededRandom(1, "probe");
+    const probe = new Probe({
+      cluster: CLUSTER,
+      self: SELF,
+      engine: "pbft",
+      membership: () => MEMBERSHIP,
+      membershipAt: () => known,
+      window: 1,
+      floorAbove: (window) => 2 * window + 1,
+      entropy: { bytes: (length) => random.bytes(length) },
+      verifier: keys.verifier,
+      guardCurrent: false,
+      isRemembered: () => false,
+      onVerdict: ({ kind }) => verdicts.push(kind),
+    });
+    probe.begin();
+    const seen = {
+      epoch: 1,
+      height: 9,
+      view: 0,
+      type: VOTE_TYPE.pbftCommit,
+      digest: ZERO_HASH,
+      validRound: -1,
+      signature: new Uint8Array(64),
+    };
+    const answer = (): void => {
+      for (const from of NODES.slice(0, 3)) {
+        const reply = { kind: "probe-reply" as const, nonce: probe.nonce, height: 0, certificate: new Uint8Array(0), seen };
+        const message = probeReplyMessage({ cluster: CLUSTER, responder: from, prober: SELF }, reply);
+        probe.onReply(from, { ...reply, signature: keys.keyOf(`${from}/vote`).sign(message) });
+      }
+    };
+    answer();
+    expect(verdicts).to.deep.equal([]);
+    known = MEMBERSHIP;
+    answer();
+    expect(verdicts).to.deep.equal(["floor"]);
+  });
+});
