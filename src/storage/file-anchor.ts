@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { closeSync, constants, fdatasync, mkdirSync, openSync, readFileSync, write } from "node:fs";
+import { closeSync, constants, fdatasync, fsyncSync, mkdirSync, openSync, readFileSync, write } from "node:fs";
 import { dirname } from "node:path";
 import { QuorumgateError } from "#base";
 
@@ -11,6 +11,7 @@ const CHECK_BYTES = 16;
 export interface FileAnchor {
   read(): Uint8Array | undefined;
   write(value: Uint8Array, done: (error?: Error) => void): void;
+  /** Ends it, after the write under way. */
   close(): void;
 }
 
@@ -21,10 +22,23 @@ export interface FileAnchor {
  */
 export function openFileAnchor(path: string): FileAnchor {
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    return new SlotFile(openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600), readFileSync(path));
+    const folder = dirname(path);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const file = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    syncFolderSync(folder);
+    return new SlotFile(file, readFileSync(path));
   } catch (cause) {
     throw new QuorumgateError("STORAGE_FAILED", "the vote guard's anchor cannot be opened", { cause });
+  }
+}
+
+/** A power cut takes a file whose name was not synced, with all that was synced into it: nodes that began together would all have forgotten. */
+function syncFolderSync(folder: string): void {
+  const handle = openSync(folder, constants.O_RDONLY);
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
   }
 }
 
@@ -32,6 +46,8 @@ class SlotFile implements FileAnchor {
   readonly #file: number;
   #value: Uint8Array | undefined;
   #sequence = 0;
+  #isWriting = false;
+  #isClosing = false;
 
   constructor(file: number, content: Buffer) {
     this.#file = file;
@@ -43,21 +59,31 @@ class SlotFile implements FileAnchor {
   }
 
   write(value: Uint8Array, done: (error?: Error) => void): void {
+    // The number of a closed file may belong to another one by now.
+    if (this.#isClosing) return done(failed(new Error("it is closed")));
     const sequence = this.#sequence + 1;
     const slot = encodeSlot(sequence, value);
-    write(this.#file, slot, 0, slot.length, (sequence % 2) * SLOT_BYTES, (writeError) => {
-      if (writeError !== null) return done(failed(writeError));
+    const end = (error?: Error): void => {
+      this.#isWriting = false;
+      if (this.#isClosing) closeSync(this.#file);
+      done(error);
+    };
+    this.#isWriting = true;
+    return write(this.#file, slot, 0, slot.length, (sequence % 2) * SLOT_BYTES, (writeError) => {
+      if (writeError !== null) return end(failed(writeError));
       return fdatasync(this.#file, (syncError) => {
-        if (syncError !== null) return done(failed(syncError));
+        if (syncError !== null) return end(failed(syncError));
         this.#sequence = sequence;
         this.#value = value;
-        return done();
+        return end();
       });
     });
   }
 
   close(): void {
-    closeSync(this.#file);
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    if (!this.#isWriting) closeSync(this.#file);
   }
 
   #load(slot: Buffer): void {
