@@ -13,15 +13,17 @@ const WAITING_MAX = 2 * LIMITS.windowMax;
 export class Follower {
   readonly #state: RaftState;
   readonly #onDecided: () => void;
+  readonly #onTerm: (term: number) => void;
   /** Appends of the present leader that came while an entry was being validated. */
   #waiting: [NodeId, Append][] = [];
   #validating = false;
   #checkingBlock = false;
 
-  /** @param onDecided runs when the tip moved */
-  constructor(state: RaftState, onDecided: () => void) {
+  /** @param hooks.onDecided runs when the tip moved; `onTerm` takes on a later term that a decided block shows */
+  constructor(state: RaftState, hooks: { onDecided(): void; onTerm(term: number): void }) {
     this.#state = state;
-    this.#onDecided = onDecided;
+    this.#onDecided = () => hooks.onDecided();
+    this.#onTerm = (term) => hooks.onTerm(term);
   }
 
   /** An append of this term's leader. */
@@ -51,6 +53,8 @@ export class Follower {
     state.validate(proposal, "decided", (valid) => {
       this.#checkingBlock = false;
       if (!valid || proposal.header.parent !== state.log.tip.digest || state.leads) return;
+      // The leader of an older term may hold another entry here and not know better: from now on it hears that its term is over.
+      if (originView > state.term) this.#onTerm(originView);
       state.decide(state.log.entry(height)?.digest === proposal.digest ? (state.log.entry(height) ?? proposal) : proposal);
       state.decideCommitted();
       this.#onDecided();

@@ -46,7 +46,10 @@ class RaftCore implements Core {
     this.#state = state;
     this.#leader = new Leader(state, { onRound: () => this.#reads.check(), onDecided: () => this.#onDecided() });
     this.#reads = new Reads(state, this.#leader);
-    this.#follower = new Follower(state, () => this.#onDecided());
+    this.#follower = new Follower(state, {
+      onDecided: () => this.#onDecided(),
+      onTerm: (term) => this.#election.follow(term, undefined),
+    });
     this.#recall = new Recall(state, () => this.#election.onParticipate());
     this.#election = new Election(state, {
       onElected: () => {

@@ -60,6 +60,43 @@ function withLostDisk(options: { readonly waitsForFloor: boolean }): {
   return { cluster, leader, lost, other };
 }
 
+describe("a decided block of a later term", () => {
+  it("takes a node of raft to that term: the old leader, which knows nothing of it, contradicts nobody", () => {
+    const cluster = new RaftCluster({ weights: [1, 1, 1, 1, 1] });
+    const old = cluster.elect();
+    cluster.run(300);
+    const [told, ...rest] = othersOf(cluster, old.id);
+    if (told === undefined) throw new Error("five nodes");
+    cluster.cut([old.id, told.id]);
+    cluster.order(1);
+    cluster.run(100);
+    cluster.run(3_000, () => rest.some(({ core, id }) => core.snapshot().leader === id));
+    cluster.order(1);
+    cluster.run(300);
+    const decided = rest.find(({ tip }) => tip.height === 1)?.blocks.get(1);
+    if (decided === undefined) throw new Error("the others decide");
+    const { proposal, certificate } = decided;
+    const message = { type: "block", headerBytes: proposal.headerBytes, batch: proposal.batch, certificate } as const;
+    cluster.feed(told.id, { type: "message", from: rest[0]?.id ?? old.id, message });
+    expect(told.tip.height).to.equal(1);
+    const { view: term } = old.core.snapshot();
+    // Any other digest than the decided one will do.
+    const prevDigest = proposal.header.commandsRoot;
+    const append = {
+      type: "append",
+      epoch: 0,
+      term: Math.min(term, certificate.view - 1),
+      prevHeight: 1,
+      prevDigest,
+      commit: 0,
+      round: 0,
+    } as const;
+    cluster.feed(told.id, { type: "message", from: old.id, message: append });
+    expect(told.core.snapshot().view).to.equal(certificate.view);
+    expectAgreement(cluster);
+  });
+});
+
 describe("the name of a raft node's memory", () => {
   it("is asked under before the floor is known: whoever answered may fail afterwards", () => {
     const { cluster, lost, other } = withLostDisk({ waitsForFloor: true });
