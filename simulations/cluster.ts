@@ -289,6 +289,7 @@ export class SimulatedCluster {
     this.node(id).platter.anchor = undefined;
   }
 
+  /** Names the cluster in signed bytes; undefined while no node runs. */
   get cluster(): Hash | undefined {
     return this.nodes.find((node) => node.replica !== undefined)?.replica?.cluster;
   }

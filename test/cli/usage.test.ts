@@ -8,6 +8,11 @@ import { commandsWithExamples, complaint } from "./lines.ts";
 describe("the command line", function () {
   this.timeout(60_000);
 
+  it("is loaded without taking messages of whoever started the process, or its end, for its own", () => {
+    const listeners = ["message", "disconnect"].flatMap((event) => process.listeners(event as "message").map(String));
+    expect(listeners.filter((text) => /assault|process\.exit/.test(text))).to.deep.equal([]);
+  });
+
   it("helps with every command, with --json and with examples that it understands", async () => {
     const commands = commandsWithExamples();
     expect(commands.map(({ name }) => name)).to.include.members(["dev", "dev lie", "member propose", "node renew", "verify", "simulate"]);

@@ -7,8 +7,8 @@ import { createServiceKey, loadServiceKey, type ServiceKey, saveServiceKey, serv
 import { attestedService } from "../attested-service.ts";
 import { FIRST_REQUEST, INSTITUTIONS, OPERATOR } from "../dev/demo.ts";
 import { type DevFolder, devPaths } from "../dev/folder.ts";
+import { ASSAULTS, type Assault, type AssaultKind } from "./assaults.ts";
 import { type BenchOptions, withCluster } from "./bench-cluster.ts";
-import { ASSAULTS, type Assault, type AssaultKind } from "./hostile-process.ts";
 import { type BenchResult, percentile } from "./measure.ts";
 import { pause, SteadyLoad } from "./steady-load.ts";
 

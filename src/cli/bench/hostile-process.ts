@@ -3,21 +3,7 @@ import { type Hash, parseHash, parseSubjectId, signedCommandToJson } from "#base
 import { loadSodium, type Signer, signCommand } from "#crypto";
 import { loadServiceKey, serviceSignerOf } from "#identity";
 import { FIRST_REQUEST } from "../dev/demo.ts";
-
-/** What a hostile client is told to do. */
-export interface Assault {
-  readonly kind: AssaultKind;
-  /** Ports of all nodes on loopback. */
-  readonly ports: readonly number[];
-  readonly cluster: string;
-  /** Folder of a registered service's key. */
-  readonly identity: string;
-}
-
-/** Ways in which a client is hostile. */
-export const ASSAULTS = ["bad-signature", "denied", "oversized", "slow-body", "connections"] as const;
-/** One of them. */
-export type AssaultKind = (typeof ASSAULTS)[number];
+import type { Assault } from "./assaults.ts";
 
 /** Another address of loopback than the honest clients': a client is told from others by it. */
 const ADDRESS = "127.0.0.66";
@@ -124,6 +110,7 @@ function drip(socket: Socket): void {
   socket.once("close", () => clearInterval(timer));
 }
 
+// Whoever imports this file is the process: it hears whom it belongs to, and ends with it.
 process.once("message", (assault: Assault) => {
   const prepare = async (): Promise<void> => {
     parseHash(assault.cluster);
