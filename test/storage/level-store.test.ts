@@ -130,6 +130,32 @@ describe("LevelStore", () => {
     }
   });
 
+  it("finds that records with one value are gone which LevelDB keeps together", async () => {
+    const folder = await freshFolder();
+    const keys = Array.from({ length: 16 }, (_, i) => `s/used/${String(i).padStart(3, "0")}`);
+    const store = await openLevelStore(folder, silentTelemetry);
+    await written(
+      store,
+      keys.map((key) => ({ key, value: Uint8Array.of(1) })),
+    );
+    await closed(store);
+    const database = new Level<string, Uint8Array>(folder, { keyEncoding: "utf8", valueEncoding: "view" });
+    for (const key of keys) await database.del(key);
+    await database.close();
+    expect(await openLevelStore(folder, silentTelemetry).catch(errorCode)).to.equal("STORAGE_CORRUPT");
+  });
+
+  it("opens with whatever keys its caller wrote", async () => {
+    const folder = await freshFolder();
+    const keys = ["s/", "s/\u007f", "s/\u00e9", "s/\uffee", "s/\u{1f512}", "s0"];
+    const store = await openLevelStore(folder, silentTelemetry);
+    for (const key of keys) await written(store, [{ key, value: Uint8Array.of(1) }]);
+    await closed(store);
+    const reopened = await openLevelStore(folder, silentTelemetry);
+    for (const key of keys) expect(reopened.get(key), key).to.have.length(1);
+    await closed(reopened);
+  });
+
   it("shares one synced batch among the writes that come while another is on its way", async () => {
     let batches = 0;
     const telemetry: Telemetry = { ...silentTelemetry, observe: () => void batches++ };
