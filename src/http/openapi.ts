@@ -38,7 +38,10 @@ const consistency = {
 } as const;
 const inQuery = (name: string, description: string): object => ({ name, in: "query", description, schema: { type: "string" } });
 const page = [inQuery("after", "Id after which the page begins."), inQuery("limit", "At most 200; 50 when absent.")];
-const range = [inQuery("from", "First sequence number; 0 when absent."), inQuery("to", "The one after the last; at most 500 are given.")];
+const range = [
+  inQuery("from", "First sequence number; 0 when absent."),
+  inQuery("to", "The one after the last; 100 entries when absent, at most 500."),
+];
 const write = (summary: string): object => ({
   post: {
     summary,
@@ -69,7 +72,7 @@ export const OPENAPI: object = {
     "/v1/authorize": write("Ask for authorization"),
     "/v1/commands": write("Submit up to 256 signed commands at once: {commands: [SignedCommand]}"),
     "/v1/decisions/{id}": read("What became of a command", json("The recorded outcome; 202 while it waits."), [consistency]),
-    "/v1/receipts/{id}": read("The receipt of a decision", text("A tlog-proof; JSON by Accept.")),
+    "/v1/receipts/{id}": read("The receipt of a decision", text("A tlog-proof; JSON by Accept."), [consistency]),
     "/v1/status": read("Where this node stands", json("Status and health in words.")),
     "/v1/audit/policy": read("The policy that verifiers need", text("A tlog-policy.")),
     "/v1/audit/checkpoint": read("The newest certified checkpoint", text("A signed note.")),

@@ -29,6 +29,7 @@ import {
   signedBytes,
   toBase64Url,
   toHash,
+  toHex,
   type ViewChangeStatement,
   VOTE_TYPE,
   type VoteStatement,
@@ -153,6 +154,21 @@ describe("evidence as bytes", () => {
     expect(leads).to.deep.equal(signedBytes("new-view", encodeNewViewBody(speaker, newView(1, 2, 3))));
     expect(votes).to.deep.equal(signedBytes("vote", encodeVoteBody({ ...body, type: VOTE_TYPE.pbftPrepare })));
     expect(roots).to.deep.equal(encodeUtf8(checkpointText({ origin: ORIGIN, size: 7, root: hash("2") })));
+  });
+
+  it("has view changes and new-views signed in the layout that the formats give", () => {
+    const u64 = (value: number): string => value.toString(16).padStart(16, "0");
+    const u32 = (value: number): string => value.toString(16).padStart(8, "0");
+    const text = (value: string): string => u32(value.length) + Buffer.from(value).toString("hex");
+    const speaker = { cluster: CLUSTER, epoch: 2, node: accused.node };
+    const place = CLUSTER + u64(2) + u64(9) + u64(6);
+    const certificate = u64(10) + u64(5) + hash("a") + hash("e");
+    expect(toHex(encodeViewChangeBody(speaker, viewChange({ prepared: [named(10, 5)] })))).to.equal(
+      `${place}${text("node-3")}${text(hash("9"))}01${certificate}`,
+    );
+    expect(toHex(encodeNewViewBody(speaker, newView(1, 4)))).to.equal(
+      `${place}${u32(2)}${text("node-1")}${"01".repeat(64)}${text("node-4")}${"04".repeat(64)}`,
+    );
   });
 
   it("is known by epoch, node, kind and slot, whichever statement comes first and whatever it says", () => {
