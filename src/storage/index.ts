@@ -1,5 +1,4 @@
 export { type FileAnchor, openFileAnchor } from "./file-anchor.ts";
-export { atomicWriteFile, readFileIfPresent } from "./files.ts";
 export { openLevelStore } from "./level-store.ts";
 export { MemoryStore } from "./memory-store.ts";
 export { openValue, sealedValue, sealValue } from "./stored-value.ts";

@@ -2,9 +2,9 @@ import { chmod, mkdir } from "node:fs/promises";
 import { Level } from "level";
 import { errorCode, type KeyValueStore, QuorumgateError, type Telemetry, type WriteOperation } from "#base";
 import { BatchChain } from "./batch-chain.ts";
-import { systemCode } from "./files.ts";
 import { type PendingWrite, PendingWrites } from "./pending-writes.ts";
 import { openValue } from "./stored-value.ts";
+import { systemCode } from "./system-code.ts";
 
 type Database = Level<string, Uint8Array>;
 
