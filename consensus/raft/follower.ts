@@ -18,10 +18,13 @@ export class Follower {
   #waiting: [NodeId, Append][] = [];
   #validating = false;
   #checkingBlock = false;
+  /** The newest height that was decided without its leader's word: from a peer's block, or before this core started. */
+  #toldHeight: number;
 
   /** @param hooks.onDecided runs when the tip moved; `onTerm` takes on a later term that a decided block shows */
   constructor(state: RaftState, hooks: { onDecided(): void; onTerm(term: number): void }) {
     this.#state = state;
+    this.#toldHeight = state.log.tip.height;
     this.#onDecided = () => hooks.onDecided();
     this.#onTerm = (term) => hooks.onTerm(term);
   }
@@ -55,6 +58,7 @@ export class Follower {
       if (!valid || proposal.header.parent !== state.log.tip.digest || state.leads) return;
       // The leader of an older term may hold another entry here and not know better: from now on it hears that its term is over.
       if (originView > state.term) this.#onTerm(originView);
+      this.#toldHeight = height;
       state.decide(state.log.entry(height)?.digest === proposal.digest ? (state.log.entry(height) ?? proposal) : proposal);
       state.decideCommitted();
       this.#onDecided();
@@ -73,7 +77,7 @@ export class Follower {
     const point = log.point(prevHeight);
     if (point === undefined) return this.#refuse(from, message, log.last);
     if (point.digest !== prevDigest && settings.rules.matchesPrevious) {
-      if (prevHeight === log.tip.height) return this.#contradict();
+      if (prevHeight === log.tip.height) return this.#onOtherTip();
       return this.#refuse(from, message, this.#hint(point));
     }
     this.#advance(Math.min(message.commit, prevHeight));
@@ -161,6 +165,14 @@ export class Follower {
     const { participates: counts, incarnation } = state;
     const { round } = message;
     state.send(from, { type: "append-reply", accepted, height, heightTerm, round, counts, incarnation });
+  }
+
+  /**
+   * What a leader committed is held by the leaders of later terms. A block that was told may be an older term's entry that a term decided which this node
+   * does not know yet: its leader is over then, gets no answer, and a later block shows that term.
+   */
+  #onOtherTip(): void {
+    if (this.#state.log.tip.height !== this.#toldHeight) this.#contradict();
   }
 
   #contradict(): void {

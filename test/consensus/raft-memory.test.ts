@@ -97,6 +97,50 @@ describe("a decided block of a later term", () => {
   });
 });
 
+describe("a decided block of an earlier term", () => {
+  it("is contradicted by the leader of a later one that never held it, and the node that was told of it goes on", () => {
+    const cluster = new RaftCluster({ weights: [1, 1, 1, 1, 1] });
+    const first = cluster.elect();
+    cluster.run(300);
+    const [holder, ...rest] = othersOf(cluster, first.id);
+    if (holder === undefined) throw new Error("five nodes");
+    // The first leader's block is held by two, and the three others follow a second leader, which has another block there.
+    cluster.cut([first.id, holder.id]);
+    cluster.order(1);
+    cluster.run(3_000, () => rest.some(({ core, id }) => core.snapshot().leader === id));
+    const second = rest.find(({ core, id }) => core.snapshot().leader === id);
+    const [told, voter] = rest.filter(({ id }) => id !== second?.id);
+    if (second === undefined || told === undefined || voter === undefined) throw new Error("three elect a leader");
+    cluster.run(100, () => told.core.snapshot().leader === second.id);
+    cluster.cut([second.id, told.id]);
+    cluster.order(1);
+    // A third leader decides the first one's block under its own.
+    cluster.run(4_000, () => voter.tip.height > 0);
+    const decided = voter.blocks.get(1);
+    if (decided === undefined) throw new Error("three nodes decide");
+    const { proposal, certificate } = decided;
+    const { view } = told.core.snapshot();
+    expect(certificate.view, "the block shows nothing of the term that decided it").to.be.below(view);
+    const message = { type: "block", headerBytes: proposal.headerBytes, batch: proposal.batch, certificate } as const;
+    cluster.feed(told.id, { type: "message", from: voter.id, message });
+    expect(told.tip.height).to.equal(1);
+    const heartbeat = cluster.sent.findLast(
+      ({ from, to, message: { type } }) => from === second.id && to === told.id && type === "append",
+    )?.message;
+    if (heartbeat?.type !== "append" || heartbeat.prevHeight !== 1) throw new Error("the second leader's block is held by two");
+    cluster.feed(told.id, { type: "message", from: second.id, message: heartbeat });
+    // A node that starts again knows no better how it came to its tip.
+    cluster.crash(told.id);
+    cluster.restart(told.id);
+    cluster.feed(told.id, { type: "message", from: second.id, message: heartbeat });
+    cluster.cut();
+    cluster.order(3);
+    cluster.run(5_000);
+    expect(told.tip.height).to.equal(voter.tip.height).and.to.be.above(3);
+    expectAgreement(cluster);
+  });
+});
+
 describe("the name of a raft node's memory", () => {
   it("is asked under before the floor is known: whoever answered may fail afterwards", () => {
     const { cluster, lost, other } = withLostDisk({ waitsForFloor: true });
