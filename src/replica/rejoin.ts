@@ -108,21 +108,25 @@ export class Probe {
       const isForgotten = seen !== undefined && !this.#options.isRemembered(seen);
       // A vote of an epoch in which this node is not known to be a member cannot be judged yet: the answer does not count, and is asked for again.
       if (isForgotten && findMember(this.#options.membershipAt(seen.height), self) === undefined) return;
-      this.#answered.set(from, reply.height);
-      if (isForgotten) this.#checkSeen(seen);
-      else this.#decide();
+      if (isForgotten) this.#checkSeen(seen, () => this.#count(from, reply.height));
+      else this.#count(from, reply.height);
     });
   }
 
-  /** A vote that the guard does not remember counts only when this node's key did sign it. */
-  #checkSeen(seen: SeenVote): void {
+  #count(from: NodeId, height: number): void {
+    this.#answered.set(from, height);
+    this.#decide();
+  }
+
+  /** A vote that the guard does not remember counts only when this node's key did sign it. Until then the answer does not: others would complete the quorum without it. */
+  #checkSeen(seen: SeenVote, done: () => void): void {
     const { cluster, self, membershipAt, verifier } = this.#options;
     const own = findMember(membershipAt(seen.height), self);
     if (own === undefined) return;
     const claim = seenVoteClaim({ cluster, publicKey: fromBase64Url(own.keys.vote) }, seen);
     verifier.verify([claim], ([genuine]) => {
       if (genuine === true) this.#forgotten = true;
-      this.#decide();
+      done();
     });
   }
 

@@ -1,5 +1,6 @@
 import { expect } from "chai";
-import { type Membership, SeededRandom, VOTE_TYPE, ZERO_HASH } from "#base";
+import { encodeVoteBody, fromHex, type Membership, type NodeId, SeededRandom, signedBytes, VOTE_TYPE, ZERO_HASH } from "#base";
+import { type SeenVote, votePurpose } from "#consensus";
 import { Probe, probeReplyMessage } from "#replica";
 import { CLUSTER, keys, MEMBERSHIP, NODES } from "./four-members.ts";
 
@@ -47,6 +48,46 @@ describe("a node that asks what it promised", () => {
     expect(verdicts).to.deep.equal([]);
     known = MEMBERSHIP;
     answer();
+    expect(verdicts).to.deep.equal(["floor"]);
+  });
+
+  it("counts no answer before it knows whether the vote that it shows is its own", () => {
+    const verdicts: string[] = [];
+    const random = new SeededRandom(1, "probe");
+    const verifications: (() => void)[] = [];
+    const probe = new Probe({
+      cluster: CLUSTER,
+      self: SELF,
+      engine: "pbft",
+      membership: () => MEMBERSHIP,
+      membershipAt: () => MEMBERSHIP,
+      window: 1,
+      floorAbove: (window) => 2 * window + 1,
+      entropy: { bytes: (length) => random.bytes(length) },
+      verifier: { verify: (claims, done) => void verifications.push(() => keys.verifier.verify(claims, done)) },
+      guardCurrent: true,
+      isRemembered: () => false,
+      onVerdict: ({ kind }) => verdicts.push(kind),
+    });
+    probe.begin();
+    const slot = { epoch: 0, height: 9, view: 0, type: VOTE_TYPE.pbftCommit, validRound: -1 } as const;
+    const body = encodeVoteBody({ ...slot, cluster: fromHex(CLUSTER), digest: fromHex(ZERO_HASH) });
+    const signature = keys.keyOf(`${SELF}/vote`).sign(signedBytes(votePurpose(slot.type), body));
+    const answer = (from: NodeId, shown: { readonly seen?: SeenVote }): void => {
+      const reply = { kind: "probe-reply" as const, nonce: probe.nonce, height: 0, certificate: new Uint8Array(0), ...shown };
+      const message = probeReplyMessage({ cluster: CLUSTER, responder: from, prober: SELF }, reply);
+      probe.onReply(from, { ...reply, signature: keys.keyOf(`${from}/vote`).sign(message) });
+    };
+    // Each in its turn: the shown vote is looked at after the answer that came meanwhile.
+    const settle = (): void => {
+      for (let next = verifications.shift(); next !== undefined; next = verifications.shift()) next();
+    };
+    answer(NODES[0], { seen: { ...slot, digest: ZERO_HASH, signature } });
+    answer(NODES[1], {});
+    settle();
+    expect(verdicts).to.deep.equal([]);
+    answer(NODES[2], {});
+    settle();
     expect(verdicts).to.deep.equal(["floor"]);
   });
 });
