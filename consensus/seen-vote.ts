@@ -12,8 +12,16 @@ export interface SeenVote {
   readonly signature: Uint8Array;
 }
 
-/** The signed vote or proposal that a message is, if it is one. The signature is not checked: whom it is shown to checks its own. */
+/**
+ * The signed vote or proposal that a message is, if it is one. The signature is not checked: whom it is shown to checks its own. It is a copy: who
+ * remembers what a proposal said must not keep megabytes of its frame in memory.
+ */
 export function seenVoteOf(message: ConsensusMessage, hasher: Hasher): SeenVote | undefined {
+  const vote = voteIn(message, hasher);
+  return vote === undefined ? undefined : { ...vote, signature: new Uint8Array(vote.signature) };
+}
+
+function voteIn(message: ConsensusMessage, hasher: Hasher): SeenVote | undefined {
   switch (message.type) {
     case "propose": {
       const { epoch, height, view, signature, headerBytes } = message;

@@ -52,7 +52,7 @@ export interface ViewChange {
   /** Commit certificate of height − 1, absent at height 1: lets a reader that is behind believe the height. */
   readonly tip?: CommitCertificate;
   readonly sender: NodeId;
-  /** Purpose `view-change`, over the message's bytes without tip and signature, behind the cluster id. */
+  /** Purpose `view-change`, over `encodeViewChangeBody`: all but the tip, the certificates by their hashes. */
   readonly signature: Uint8Array;
 }
 

@@ -82,10 +82,10 @@ export class HeardViews {
   }
 
   #onCommit(from: NodeId, message: Vote): void {
-    const { epoch, height, view, digest, signature } = message;
+    const { epoch, height, view, digest } = message;
     const said = this.#saidBy(from, epoch);
     if (said === undefined) return;
-    const first: VoteStatement = { type: VOTE_TYPE.pbftCommit, height, view, digest, validRound: -1, signature };
+    const first: VoteStatement = { type: VOTE_TYPE.pbftCommit, height, view, digest, validRound: -1, signature: own(message.signature) };
     if (said.commits.some((known) => isHeard(known, message))) return;
     keep(said.commits, first, COMMITS_MAX);
     for (const second of said.viewChanges) this.#compare({ node: from, epoch, by: from }, { kind: "hidden-certificate", first, second });
@@ -100,10 +100,12 @@ export class HeardViews {
   }
 
   #onNewView(from: NodeId, message: NewView): void {
-    const { epoch, signature } = message;
+    const { epoch } = message;
     const said = this.#saidBy(from, epoch);
     if (said === undefined || said.newViews.some((known) => isHeard(known, message))) return;
-    const second = { ...newViewStatement(message), signature };
+    const { viewChanges, ...place } = newViewStatement(message);
+    const copied = viewChanges.map(({ node, signature }) => ({ node, signature: own(signature) }));
+    const second = { ...place, viewChanges: copied, signature: own(message.signature) };
     for (const first of said.newViews) this.#compare({ node: from, epoch, by: from }, { kind: "double-new-view", first, second });
     keep(said.newViews, second, NEW_VIEWS_MAX);
     for (const viewChange of message.viewChanges) {
@@ -166,7 +168,7 @@ export class HeardViews {
   }
 
   #statementOf(message: ViewChange): ViewChangeStatement {
-    return { ...viewChangeStatement(this.#options.hasher, message), signature: message.signature };
+    return { ...viewChangeStatement(this.#options.hasher, message), signature: own(message.signature) };
   }
 }
 
@@ -178,6 +180,11 @@ type Pairs =
 /** The same again: every sender repeats itself until it is answered. */
 function isHeard(known: Statement, message: Pick<Statement, "height" | "view" | "signature">): boolean {
   return known.height === message.height && known.view === message.view && equalBytes(known.signature, message.signature);
+}
+
+/** A copy: what is kept of a message must not keep its whole frame in memory. */
+function own(signature: Uint8Array): Uint8Array {
+  return new Uint8Array(signature);
 }
 
 /** Adds the newest; the oldest makes room. */

@@ -11,7 +11,17 @@ import {
   signedBytes,
   VOTE_TYPE,
 } from "#base";
-import { type NewView, newViewSignedBody, type PreparedCertificate, type ViewChange, type Vote, viewChangeSignedBody } from "#consensus";
+import {
+  type ConsensusMessage,
+  decodeMessage,
+  encodeMessage,
+  type NewView,
+  newViewSignedBody,
+  type PreparedCertificate,
+  type ViewChange,
+  type Vote,
+  viewChangeSignedBody,
+} from "#consensus";
 import { nodeHasher as hasher } from "#crypto";
 import { HeardViews } from "#replica";
 import { CLUSTER, isGenuine, keys, MEMBERSHIP, NODES } from "./four-members.ts";
@@ -70,6 +80,24 @@ describe("what a replica hears of views", () => {
       membershipOf: (epoch) => (epoch === 0 ? MEMBERSHIP : undefined),
       onAccusation: (accusation) => found.push(accusation),
     });
+  });
+
+  it("keeps signatures and not the frames that they came in", () => {
+    const arrived = <T extends ConsensusMessage>(message: T): T => decodeMessage(encodeMessage(message)) as T;
+    const long = prepared(1);
+    const covers = viewChange(LIAR, { prepared: [{ ...long, headerBytes: new Uint8Array(4_000) }] });
+    heard.note(LIAR, arrived(commit(LIAR)));
+    heard.note(LIAR, arrived(covers));
+    heard.note(LIAR, arrived(viewChange(LIAR)));
+    heard.note(LEADER, arrived(newView(LEADER, [covers])));
+    heard.note(LEADER, arrived(newView(LEADER, [covers, viewChange(OTHER)])));
+    expect(kinds()).to.have.length(3);
+    for (const accusation of found) {
+      for (const said of "first" in accusation && "second" in accusation ? [accusation.first, accusation.second] : []) {
+        const signatures = [said.signature, ...("viewChanges" in said ? said.viewChanges.map(({ signature }) => signature) : [])];
+        for (const { buffer } of signatures) expect(buffer.byteLength, accusation.kind).to.equal(64);
+      }
+    }
   });
 
   it("costs no verification while nobody lies", () => {

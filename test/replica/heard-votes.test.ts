@@ -14,7 +14,8 @@ import {
   votePurpose,
   ZERO_HASH,
 } from "#base";
-import type { SeenVote } from "#consensus";
+import { decodeMessage, encodeMessage, type SeenVote, seenVoteOf } from "#consensus";
+import { nodeHasher } from "#crypto";
 import { type HeardVote, HeardVotes } from "#replica";
 import { CLUSTER, isGenuine, keys, MEMBERSHIP, NODES } from "./four-members.ts";
 
@@ -53,6 +54,14 @@ describe("what a replica hears", () => {
       tell: (votes) => told.push(votes),
       onAccusation: (accusation) => found.push(accusation),
     });
+  });
+
+  it("is kept without the frame of a proposal, which may have megabytes", () => {
+    const slot = { epoch: 0, height: 10, view: 0, signature: new Uint8Array(64).fill(7) };
+    const body = { headerBytes: new Uint8Array(300), certifiedProof: new Uint8Array(0), batch: [new Uint8Array(50_000)] };
+    const vote = seenVoteOf(decodeMessage(encodeMessage({ type: "propose", ...slot, ...body })), nodeHasher);
+    expect(vote?.signature).to.deep.equal(slot.signature);
+    expect(vote?.signature.buffer.byteLength).to.equal(64);
   });
 
   it("is told to nobody while votes are for what their leader proposed, or for nothing", () => {
