@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { LogPoint } from "#audit";
-import { LIMITS, parseHash } from "#base";
+import { type FaultModel, LIMITS, parseHash } from "#base";
 import { Certifier } from "#replica";
 
 const POINT: LogPoint = {
@@ -23,5 +23,19 @@ describe("points of the log in memory", () => {
     certifier.addPoint(9_000, POINT);
     expect(kept()).to.equal(1);
     expect(certifier.newestHeight).to.equal(9_000);
+  });
+
+  it("may still be named as certified where peers only crash: else a restart after many undecided terms of raft could block it for good", () => {
+    const verdicts = (faultModel: FaultModel): boolean[] => {
+      const certifier = new Certifier({ faultModel } as ConstructorParameters<typeof Certifier>[0]);
+      certifier.addPoint(50, POINT);
+      const answers: boolean[] = [];
+      for (const height of [17, 51]) {
+        certifier.checkClaim({ height, size: 9, root: POINT.root }, new Uint8Array(1), (valid) => void answers.push(valid));
+      }
+      return answers;
+    };
+    expect(verdicts("crash")).to.deep.equal([true, false]);
+    expect(verdicts("byzantine")).to.deep.equal([false, false]);
   });
 });
