@@ -64,6 +64,8 @@ export class Certifier {
   readonly #candidates = new Map<number, Map<NodeId, Candidate>>();
   #newestPoint = 0;
   #certified: Certified | undefined;
+  /** Certified last heights of epochs that nobody took yet. */
+  #ends: Certified[] = [];
 
   constructor(options: CertifierOptions) {
     this.#options = options;
@@ -91,6 +93,14 @@ export class Certifier {
   /** Puts back what was certified before a restart. */
   restore(certified: Certified): void {
     this.#certified = certified;
+    this.#keepEnd(certified);
+  }
+
+  /** The last heights of epochs that were certified since it was asked last: higher ones may have been certified since. */
+  takeEnds(): readonly Certified[] {
+    const ends = this.#ends;
+    this.#ends = [];
+    return ends;
   }
 
   /** This node's log after a height. Cosigned only when this node takes part there. */
@@ -164,9 +174,16 @@ export class Certifier {
     if (claims.length !== 2 * cosignatures.length) return done(false);
     this.#options.verifier.verify(claims, (verdicts) => {
       const proved = verdicts.every(Boolean);
+      const isOwn = claimed.root === point.root && claimed.size === point.size;
       if (proved && claimed.root !== this.#points.get(claim.height)?.root) this.#options.onDiverged(claim.height);
-      done(proved && claimed.root === point.root && claimed.size === point.size);
+      if (proved && isOwn) this.#certify(claim.height, point, cosignatures);
+      done(proved && isOwn);
     });
+  }
+
+  /** Takes what a decided block says to be certified, where this node has not seen the quorum itself. */
+  learn(claim: CertifiedPoint, proof: Uint8Array): void {
+    if (claim.height > this.certifiedHeight && proof.length > 0) this.checkClaim(claim, proof, () => undefined);
   }
 
   #add(height: number, candidate: Candidate): void {
@@ -201,7 +218,12 @@ export class Certifier {
     const good = group.filter((item) => item.verdict === "good");
     if (this.#isQuorum(membership, good.map(nodeOf))) {
       const matches = good.every(({ cosignature }) => cosignature.root === point.root && cosignature.size === point.size);
-      if (matches) this.#certify(height, point, good);
+      if (matches)
+        this.#certify(
+          height,
+          point,
+          good.map((item) => item.cosignature),
+        );
       else this.#options.onDiverged(height);
       return;
     }
@@ -228,20 +250,26 @@ export class Certifier {
     });
   }
 
-  #certify(height: number, point: LogPoint, good: readonly Candidate[]): void {
+  #certify(height: number, point: LogPoint, cosignatures: readonly Cosignature[]): void {
     if (height <= this.certifiedHeight) return;
     const { membershipAt, trustDomain, faultModel, hasher } = this.#options;
     const membership = membershipAt(height);
-    const cosignatures = good.map((item) => item.cosignature);
     const note = assembleCheckpoint({ membership, trustDomain, point, cosignatures, faultModel, hasher });
     invariant(note !== undefined, "a quorum of verified cosignatures makes a note");
     const { size, root, shard } = point;
     const proof = encodeCosignatures(cosignatures);
     this.#certified = { point: { height, size, root }, note, shard, proof };
+    this.#keepEnd(this.#certified);
     const lines = [...(this.#candidates.get(height)?.values() ?? [])].map((line) => line.cosignature);
     this.#options.falseRoots?.onCertified(height, { point, cosignatures }, lines);
     for (const old of this.#candidates.keys()) if (old <= height) this.#candidates.delete(old);
     this.#options.onCertified(this.#certified);
+  }
+
+  #keepEnd(certified: Certified): void {
+    const { membershipAt } = this.#options;
+    const { height } = certified.point;
+    if (membershipAt(height + 1).epoch !== membershipAt(height).epoch) this.#ends.push(certified);
   }
 
   #isQuorum(membership: Membership, nodes: readonly NodeId[]): boolean {

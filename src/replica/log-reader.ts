@@ -94,14 +94,16 @@ export class LogReader {
     return policyText(policyOf({ genesis, cluster: ledger.cluster, membership }), shard, hasher);
   }
 
-  /** What to write so that receipts can be served right after a restart. */
-  certifiedOperations(certified: Certified): WriteOperation[] {
-    const { shard } = certified;
+  /** What was certified since it was asked last, written along with a block: after a restart receipts are served at once. */
+  certifiedOperations(): WriteOperation[] {
+    const { certifier } = this.#options;
+    const { certified } = certifier;
+    if (certified === undefined) return [];
     const value = encodeCertified(certified);
     return [
       { key: STORE_KEYS.certified, value },
-      { key: STORE_KEYS.certifiedOfShard(shard), value },
-      ...this.#handoverOperations(certified),
+      { key: STORE_KEYS.certifiedOfShard(certified.shard), value },
+      ...certifier.takeEnds().flatMap((end) => this.#handoverOperations(end)),
     ];
   }
 
@@ -110,12 +112,12 @@ export class LogReader {
     return this.#options.store.get(STORE_KEYS.handover(epoch));
   }
 
-  /** Where the certified height is its epoch's last: the proof by which an auditor of the old members comes to know the new ones. */
+  /** The proof by which an auditor of the old members comes to know the new ones, made of the end of their epoch. */
   #handoverOperations({ point, shard, note }: Certified): WriteOperation[] {
     const { ledger, store } = this.#options;
     const next = ledger.state.membershipAt(point.height + 1);
     const key = STORE_KEYS.handover(next.epoch);
-    if (next.epoch === ledger.state.membershipAt(point.height).epoch || store.get(key) !== undefined) return [];
+    if (store.get(key) !== undefined) return [];
     const read = (name: string): Uint8Array | undefined => store.get(name);
     const index = point.size - 1;
     const seq = ledger.log.seqOf(shard, index);

@@ -275,6 +275,7 @@ export class Replica {
     const commands = proposals.take(proposal);
     if (commands === undefined) return this.#halt("a decided block does not read");
     const nowUs = this.#options.clock.nowUs();
+    certifier.learn(proposal.header.certified, proposal.certifiedProof);
     const applied = measures.timed("quorumgate_apply_seconds", () => ledger.apply({ proposal, certificate, commands }));
     this.#watchLeader(commands, { view: certificate.view, nowUs });
     this.#proposer.onDecided(applied.height, commands.length);
@@ -282,7 +283,7 @@ export class Replica {
     const operations: WriteOperation[] = [
       ...applied.operations,
       ...driver.expired(applied.height),
-      ...this.#certifiedOperations(),
+      ...this.reader.certifiedOperations(),
       ...ledger.stable.drop(certifier.certifiedHeight),
       ...ledger.prune(certifier.certifiedHeight, blocksKept),
     ];
@@ -321,12 +322,6 @@ export class Replica {
     }
     watch.onBlock({ view, full: commands.length >= LIMITS.blockCommandsMax, nowUs });
     if (firstUs < nowUs) rate.onBlock({ view, nowUs, commands: commands.length, waitedUs: nowUs - firstUs });
-  }
-
-  /** What was certified since the last block, written along with it: after a restart receipts are served at once. */
-  #certifiedOperations(): WriteOperation[] {
-    const { certified } = this.#parts.certifier;
-    return certified === undefined ? [] : this.reader.certifiedOperations(certified);
   }
 
   #onCertified(certified: Certified): void {
