@@ -5,15 +5,17 @@ import {
   findMember,
   type Hash,
   LIMITS,
+  leaderOf,
   type Membership,
   type NodeId,
   phaseOf,
   type SignatureVerifier,
+  VOTE_TYPE,
   type VoteAccusation,
   votePurpose,
   ZERO_HASH,
 } from "#base";
-import type { SeenVote } from "#consensus";
+import { proposerOf, type SeenVote } from "#consensus";
 
 /** A vote or proposal and whose it is said to be. */
 export interface HeardVote {
@@ -73,11 +75,11 @@ export class HeardVotes {
   /** What a peer said itself. Its signature is not verified before somebody is accused. */
   note(node: NodeId, vote: SeenVote): void {
     const at = this.#at(vote.height);
-    const slot = at === undefined ? undefined : slotOf(at, vote);
-    if (at === undefined || slot === undefined) return;
+    if (at === undefined) return;
+    const slot = slotOf(at, vote);
     const heard = { node, vote };
     if (votePurpose(vote.type) === "proposal") {
-      if (slot.proposal !== undefined) return;
+      if (slot.proposal !== undefined || !this.#leads(node, vote)) return;
       slot.proposal = heard;
       for (const other of slot.votes) this.#doubt(at, other, heard);
     } else if (findIn(slot, node, vote) === undefined) {
@@ -103,6 +105,13 @@ export class HeardVotes {
       at.looks.set(peer, looks + 1);
       this.#accuse({ at, slot }, node, [known, vote]);
     }
+  }
+
+  /** What another proposes is no story of the leader's, and must not stand before it. */
+  #leads(node: NodeId, { type, epoch, height, view }: SeenVote): boolean {
+    const members = this.#options.membershipOf(epoch);
+    if (members === undefined) return false;
+    return node === (type === VOTE_TYPE.pbftPropose ? leaderOf(members, view) : proposerOf(members, height, view));
   }
 
   /** A vote for what its leader did not propose. */
@@ -151,13 +160,22 @@ export class HeardVotes {
   }
 }
 
-function slotOf(at: AtHeight, vote: SeenVote): Slot | undefined {
+function slotOf(at: AtHeight, vote: SeenVote): Slot {
   const key = slotKey(vote);
   const known = at.slots.get(key);
-  if (known !== undefined || at.slots.size >= VIEWS_MAX) return known;
+  if (known !== undefined) return known;
+  if (at.slots.size >= VIEWS_MAX) dropLeastHeard(at.slots);
   const slot: Slot = { proposal: undefined, votes: [] };
   at.slots.set(key, slot);
   return slot;
+}
+
+/** A liar can talk of many views, but only honest members make one in which many talk. */
+function dropLeastHeard(slots: Map<string, Slot>): void {
+  const speakers = ({ proposal, votes }: Slot): number =>
+    new Set([...votes, ...(proposal === undefined ? [] : [proposal])].map(({ node }) => node)).size;
+  const [least] = [...slots].sort(([, left], [, right]) => speakers(left) - speakers(right));
+  if (least !== undefined) slots.delete(least[0]);
 }
 
 function slotKey({ epoch, view }: SeenVote): string {

@@ -123,6 +123,21 @@ describe("what a replica hears", () => {
     expect(found.every(isGenuine)).to.equal(true);
   });
 
+  it("is not hidden by what another than the leader proposes, nor by votes of many views", () => {
+    hear(LIAR, PROPOSE, THREE);
+    hear(LEADER, PROPOSE, ONE);
+    for (const height of [11, 12]) for (let view = 100; view < 150; view++) hear(LIAR, PREPARE, ONE, { height, view });
+    for (const node of [FRIEND, OTHER, LIAR]) hear(node, PREPARE, ONE, { height: 11 });
+    for (let view = 200; view < 250; view++) hear(LIAR, PREPARE, ONE, { height: 11, view });
+    show(LEADER, said(LEADER, PROPOSE, TWO));
+    show(LIAR, said(LIAR, PREPARE, TWO, { height: 11 }));
+    expect(found.map(({ kind, node }) => [kind, node])).to.deep.equal([
+      ["double-proposal", LEADER],
+      ["double-vote", LIAR],
+    ]);
+    expect(told).to.deep.equal([]);
+  });
+
   it("costs a bounded number of verifications, whatever a peer shows, and nothing for heights far away", () => {
     hear(OTHER, PREPARE, ONE);
     for (let i = 0; i < 50; i++) show(OTHER, said(OTHER, PREPARE, TWO, { signature: new Uint8Array(64).fill(i) }), LIAR);
