@@ -108,6 +108,8 @@ export interface CoreOptions {
   readonly window: number;
   readonly hasher: Hasher;
   readonly tip: Tip;
+  /** First height of the epoch; what the tip alone tells of it when undefined. */
+  readonly epochFirstHeight?: number;
   readonly restored: RestoredLog;
   /** Different on each node and start: spreads election timeouts. */
   readonly seed: number;

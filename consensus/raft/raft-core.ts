@@ -203,11 +203,10 @@ class RaftCore implements Core {
 
   #onParticipate(above: number): void {
     const state = this.#state;
-    const { tip, rules } = state.settings;
+    const { rules } = state.settings;
     state.participate(above);
-    // Without a floor everything that this node promised is in its log; nothing was promised yet where an epoch begins (rule M2).
-    const isNew = tip.height > 0 && tip.certificate?.epoch !== state.epoch && above <= tip.height;
-    if (above === 0 || isNew || !rules.recallsBeforeVoting) state.settled = true;
+    // Without a floor everything that this node promised is in its log; below one that lies in an earlier epoch nothing was promised in this one (rule M2).
+    if (above < state.epochFirstHeight || !rules.recallsBeforeVoting) state.settled = true;
     this.#recall.onParticipate();
     this.#election.onParticipate();
   }

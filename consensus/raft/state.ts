@@ -63,6 +63,12 @@ export class RaftState extends CoreState {
     return this.settings.membership.epoch;
   }
 
+  /** Everything that this node promised in the epoch lies above. */
+  get epochFirstHeight(): number {
+    const { epochFirstHeight, tip } = this.settings;
+    return epochFirstHeight ?? (tip.certificate?.epoch === this.epoch ? 1 : tip.height + 1);
+  }
+
   get leads(): boolean {
     return this.role === "leader";
   }

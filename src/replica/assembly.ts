@@ -227,6 +227,7 @@ function makeCore(
     window,
     hasher,
     tip: ledger.tip,
+    epochFirstHeight: ledger.state.epochFirstHeight(),
     restored,
     seed: new ByteReader(entropy.bytes(4)).u32(),
     timing: timing.consensus,

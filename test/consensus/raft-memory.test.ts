@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
 import type { NodeId } from "#base";
-import type { ConsensusMessage } from "#consensus";
+import { type ConsensusMessage, createRaftCore } from "#consensus";
+import { CLUSTER, hasher } from "./core-kit.ts";
 import { RaftCluster, type RaftNode } from "./raft-kit.ts";
 
 function othersOf(cluster: RaftCluster, ...ids: readonly NodeId[]): RaftNode[] {
@@ -36,6 +37,27 @@ describe("a node of raft without memory", () => {
     expect(lost.core.snapshot()).to.include({ phase: "idle", participates: true });
     expect(lost.tip.height).to.equal(leader.tip.height);
     expectAgreement(cluster);
+  });
+});
+
+describe("a node of raft whose floor lies in an earlier epoch", () => {
+  it("takes part in the midst of an epoch without asking anybody: what it forgot, it had said before that began", () => {
+    const cluster = new RaftCluster({ weights: [1, 1, 1] });
+    cluster.elect();
+    cluster.order(9);
+    cluster.run(2_000);
+    const [{ id: self, tip } = { id: undefined, tip: undefined }] = cluster.nodes;
+    if (self === undefined || tip === undefined) throw new Error("three nodes");
+    const takesPart = (above: number): boolean => {
+      const fixed = { cluster: CLUSTER, membership: cluster.membership, protocol: 1, window: 1, hasher, seed: 7 };
+      // A state of the midst of the epoch was taken over: nothing that this core kept stands on the disk.
+      const core = createRaftCore({ ...fixed, self, tip, epochFirstHeight: 5, restored: { records: [], guard: [] } });
+      core.step({ type: "start" });
+      core.step({ type: "participate", above });
+      return core.snapshot().participates;
+    };
+    expect(tip.height).to.be.above(6);
+    expect([0, 4, 5, 6].map(takesPart)).to.deep.equal([true, true, false, false]);
   });
 });
 
