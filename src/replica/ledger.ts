@@ -149,6 +149,8 @@ export class Ledger {
     const tip = readTip(stored, store);
     if (state.height !== tip.height) throw new QuorumgateError("STORAGE_CORRUPT", "state and tip name different heights");
     const log = AuditLog.restore(logOptions, (key) => store.get(key));
+    // A head that is lost leaves an empty log, and an old one a shorter log: what this node cosigned then would convict it.
+    if (log.point.timeUs !== tip.timeUs) throw new QuorumgateError("STORAGE_CORRUPT", "log and tip end with different blocks");
     return new Ledger({ ...parts, state, log, tip });
   }
 
