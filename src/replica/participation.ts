@@ -1,6 +1,7 @@
 import { encodeUtf8, type NodeId } from "#base";
 import { encodeCommitCertificate, phaseOf, votePurpose } from "#consensus";
 import type { Parts } from "./assembly.ts";
+import { ownFault } from "./core-driver.ts";
 import type { ProbeReplyFrame } from "./frames.ts";
 import { STORE_KEYS } from "./keys.ts";
 import { answerProbe, Probe, type ProbeVerdict } from "./rejoin.ts";
@@ -141,7 +142,7 @@ export class Participation {
   /** The floor is durable in the batch that makes the folder count as current again. */
   #adoptFloor(floor: number): void {
     forgetRecords(this.#options.store, (error, operations) => {
-      if (error !== undefined || operations === undefined) return this.#hooks.halt("the store cannot be read");
+      if (error !== undefined || operations === undefined) return this.#hooks.halt(ownFault(error));
       const value = encodeUtf8(String(floor));
       return this.#parts.writeAhead.appendFloor([...operations, { key: STORE_KEYS.floor, value }], () => {
         this.#above = floor;
