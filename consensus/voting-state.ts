@@ -2,6 +2,7 @@ import { type EngineName, LIMITS, type NodeId, type SignatureClaim, totalWeight,
 import type { Proposal, Tip } from "./block.ts";
 import type { CoreOptions } from "./core.ts";
 import { CoreState, type ProposalCheck } from "./core-state.ts";
+import { LaterMessages } from "./later-messages.ts";
 import type { ConsensusMessage } from "./messages.ts";
 import type { SignIntent } from "./vote-guard.ts";
 
@@ -30,8 +31,7 @@ export abstract class VotingState<S extends VotingSettings = VotingSettings> ext
   tip: Tip;
   /** Work waits that a leader should be ordering. */
   pending: boolean = false;
-  readonly #later = new Map<NodeId, ConsensusMessage[]>();
-  readonly #laterPerSenderMax: number;
+  readonly #later: LaterMessages;
 
   /** @param options.laterPerSenderMax how many messages of one sender are kept for later heights or views */
   constructor(settings: S, tip: Tip, options: { readonly laterPerSenderMax: number }) {
@@ -39,7 +39,7 @@ export abstract class VotingState<S extends VotingSettings = VotingSettings> ext
     this.settings = settings;
     this.total = totalWeight(settings.membership);
     this.tip = tip;
-    this.#laterPerSenderMax = options.laterPerSenderMax;
+    this.#later = new LaterMessages(options.laterPerSenderMax);
   }
 
   /** The lowest undecided height. */
@@ -105,18 +105,12 @@ export abstract class VotingState<S extends VotingSettings = VotingSettings> ext
     this.emit({ type: "sign", id, intent: { ...intent, epoch: this.epoch }, body });
   }
 
-  /** Keeps a message of a later height or view; the oldest of a sender makes room. */
+  /** Keeps a message of a later height or view. */
   keepForLater(from: NodeId, message: ConsensusMessage): void {
-    const kept = this.#later.get(from) ?? [];
-    if (kept.length >= this.#laterPerSenderMax) kept.shift();
-    kept.push(message);
-    this.#later.set(from, kept);
+    this.#later.add(from, message);
   }
 
   takeLater(): [NodeId, ConsensusMessage][] {
-    if (this.#later.size === 0) return [];
-    const kept = [...this.#later].flatMap(([from, messages]) => messages.map((message): [NodeId, ConsensusMessage] => [from, message]));
-    this.#later.clear();
-    return kept;
+    return this.#later.take();
   }
 }

@@ -80,6 +80,8 @@ export const LIMITS = {
   mempoolCommandsMax: 20_000,
   /** Commands of one issuer waiting in one replica: one caller cannot crowd out the others. */
   mempoolPerIssuerMax: 5_000,
+  /** Bytes of one sender's messages that a core keeps for later heights and views: four full blocks, as many as PBFT's default window. */
+  laterBytesPerSenderMax: 16_842_752,
   /** Verifications a core has under way: a flood of unverifiable messages is dropped. */
   pendingVerificationsMax: 4_096,
   /** Linearizable reads that a core has under way; whoever comes then is told to try again. */

@@ -7,6 +7,7 @@ import {
   fromHex,
   type Hash,
   headerDigest,
+  LIMITS,
   type NodeId,
   QuorumgateError,
   signedBytes,
@@ -206,4 +207,37 @@ describe("a core that a peer feeds well-formed nonsense", function () {
       );
     });
   }
+});
+
+describe("a core that a leader sends later heights' proposals", () => {
+  const [first, , , last] = [1, 2, 3, 4].map(nodeId) as [NodeId, NodeId, NodeId, NodeId];
+
+  /** Whether the last node votes for the second height once it learns of the first, having heard so many long proposals in between. */
+  function votesAfter(count: number): boolean {
+    const room = new Room([1, 1, 1, 1]);
+    const held: { readonly from: NodeId; readonly message: ConsensusMessage }[] = [];
+    room.onTheWay = (from, to, message) => {
+      if (to !== last) return message;
+      held.push({ from, message });
+      return undefined;
+    };
+    for (const height of [1, 2]) {
+      room.propose(first, { height, view: 0, text: `block ${height}` });
+      room.settle();
+    }
+    const [proposal] = held.flatMap(({ message }) => (message.type === "propose" && message.height === 2 ? message : []));
+    if (proposal === undefined) throw new Error("the second height was proposed");
+    room.feed(last, { type: "message", from: first, message: proposal });
+    for (let at = 0; at < count; at++) {
+      const long = { ...proposal, height: 3 + at, batch: [new Uint8Array(LIMITS.blockBytesMax)] };
+      room.feed(last, { type: "message", from: first, message: long });
+    }
+    for (const { from, message } of held)
+      if (message.type !== "propose" || message.height === 1) room.feed(last, { type: "message", from, message });
+    return room.effects("broadcast", last).some(({ message }) => message.type === "prepare" && message.height === 2);
+  }
+
+  it("keeps four full blocks of it, and no more bytes", () => {
+    expect([0, 4, 5].map(votesAfter)).to.deep.equal([true, true, false]);
+  });
 });
