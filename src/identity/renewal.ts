@@ -38,16 +38,26 @@ export function saveRenewal(folder: string, identity: NodeIdentity): void {
   writePublicFile(paths.nodeFile, identity.nodeFile);
 }
 
-/** The renewed key of a role, if it lies beside the present ones. @throws {QuorumgateError} IDENTITY_FOLDER_INVALID, SECRET_FILE_* */
+/**
+ * The renewed key of a role, if it lies beside the keys that the node began with, or in their place already: others may certify an epoch's first
+ * height before this node signs anything in it.
+ * @throws {QuorumgateError} IDENTITY_FOLDER_INVALID, SECRET_FILE_*
+ */
 export function findRenewedKey(
   ed25519: Ed25519,
   folder: string,
   { role, key }: { readonly role: KeyRole; readonly key: PublicKey },
 ): KeyPair | undefined {
-  const path = renewalPaths(folder).key(role);
-  if (!existsSync(path)) return undefined;
-  const pair = readKeyFile(ed25519, path, role);
-  return toBase64Url(pair.publicKey) === key ? pair : undefined;
+  for (const path of [renewalPaths(folder).key(role), settledPath(folder, role)]) {
+    if (!existsSync(path)) continue;
+    const pair = readKeyFile(ed25519, path, role);
+    if (toBase64Url(pair.publicKey) === key) return pair;
+  }
+  return undefined;
+}
+
+function settledPath(folder: string, role: KeyRole): string {
+  return join(folder, "keys", `${role}.key`);
 }
 
 /**
@@ -60,7 +70,7 @@ export function settleRenewal(ed25519: Ed25519, folder: string, member: Member):
   const renewed = readNodeFile(ed25519, readPublicFile(paths.nodeFile)).member;
   if (renewed.id !== member.id || RENEWED.some((role) => renewed.keys[role] !== member.keys[role])) return false;
   for (const role of RENEWED) {
-    if (existsSync(paths.key(role))) renameSync(paths.key(role), join(folder, "keys", `${role}.key`));
+    if (existsSync(paths.key(role))) renameSync(paths.key(role), settledPath(folder, role));
   }
   renameSync(paths.nodeFile, join(folder, "node.json"));
   rmSync(paths.folder, { recursive: true });

@@ -68,6 +68,8 @@ describe("the renewal of a node's keys", () => {
     expect(existsSync(file("renewal"))).to.equal(false);
     expect(settleRenewal(sodium, folder, renewed.member), "once").to.equal(false);
     expect(find("log", identity.member.keys.log)).to.equal(false);
+    // A node that signs nothing in the epoch before its first height is certified looks for them only now.
+    for (const role of ["log", "witness"] as const) expect(find(role, renewed.member.keys[role]), role).to.equal(true);
     const again = renewNodeIdentity(sodium, loaded, { nowMs: NOW_MS });
     saveRenewal(folder, again);
     expect(settleRenewal(sodium, folder, again.member)).to.equal(true);
