@@ -48,6 +48,7 @@ export function findRenewedKey(
   folder: string,
   { role, key }: { readonly role: KeyRole; readonly key: PublicKey },
 ): KeyPair | undefined {
+  if (!RENEWED.some((renewed) => renewed === role)) return undefined;
   for (const path of [renewalPaths(folder).key(role), settledPath(folder, role)]) {
     if (!existsSync(path)) continue;
     const pair = readKeyFile(ed25519, path, role);
