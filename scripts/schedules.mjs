@@ -44,7 +44,7 @@ process.exitCode = failures.length === 0 && differing.length === 0 ? 0 : 1;
 
 /** Seeds of this part. */
 function seedsOf(share) {
-  const count = Math.max(1, Math.round((total * share) / SIMULATED_ENGINES.length));
+  const count = Math.max(1, Math.ceil((total * share) / SIMULATED_ENGINES.length));
   const edge = (index) => Math.floor((count * index) / parts);
   return { seeds: { from: edge(part - 1), to: Math.max(edge(part - 1), edge(part) - 1) } };
 }

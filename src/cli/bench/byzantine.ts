@@ -17,7 +17,7 @@ const SETTLE_MS = 1_500;
 /** Who lies: the node that leads when it begins, or one that does not. */
 const ROLES = ["leader", "follower"] as const;
 
-/** Every kind of Byzantine node but those that lie to nodes which lost their memory: nobody does here. */
+/** Every kind of Byzantine node but those that lie to nodes which lost their memory or need a state: nobody does here. */
 const KINDS = [
   "silent",
   "selective",
@@ -26,7 +26,12 @@ const KINDS = [
   "censor",
   "equivocate",
   "stuff",
+  "smuggle",
   "mistime",
+  "false-new-view",
+  "false-polka",
+  "hide-certificate",
+  "two-faced-views",
   "forge",
   "replay",
   "mutate",
@@ -34,6 +39,7 @@ const KINDS = [
   "lie-tips",
   "lie-catch-up",
   "false-checkpoint",
+  "accuse",
 ] as const;
 /** Lies that only matter while somebody is behind: in both windows another node is killed and started again. */
 const TO_WHO_IS_BEHIND: readonly string[] = ["lie-tips", "lie-catch-up"];
