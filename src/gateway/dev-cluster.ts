@@ -11,8 +11,8 @@ import {
 } from "#base";
 import { loadSodium, nodeHasher, type Signer } from "#crypto";
 import { assembleGenesis, createNodeIdentity, createServiceKey, type NodeIdentity, renewNodeIdentity, serviceSignerOf } from "#identity";
-import { type GuardAnchor, initializeGuard } from "#replica";
-import { MemoryStore } from "#storage";
+import { initializeGuard } from "#replica";
+import { MemoryStore, memoryAnchor } from "#storage";
 import { memoryNetwork } from "#transport";
 import { LocalBackend } from "./local-backend.ts";
 import { type KeyFinder, openReplica, startReplica } from "./node.ts";
@@ -129,16 +129,5 @@ function keysIn(renewals: ReadonlyMap<string, NodeIdentity>, node: string): KeyF
   return (role, key) => {
     const pair = renewals.get(node)?.keys[role];
     return pair !== undefined && toBase64Url(pair.publicKey) === key ? pair : undefined;
-  };
-}
-
-function memoryAnchor(): GuardAnchor {
-  let value: Uint8Array | undefined;
-  return {
-    read: () => value,
-    write: (next, done) => {
-      value = next;
-      setImmediate(done);
-    },
   };
 }

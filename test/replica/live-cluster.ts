@@ -15,7 +15,7 @@ import { createVerifier, loadSodium, nodeHasher, type Signer, signCommand } from
 import { systemTimers } from "#gateway";
 import { assembleGenesis, createNodeIdentity, createServiceKey, type NodeIdentity, nodeSignerOf, serviceSignerOf } from "#identity";
 import { type GuardAnchor, initializeGuard, Replica } from "#replica";
-import { MemoryStore } from "#storage";
+import { MemoryStore, memoryAnchor } from "#storage";
 import { type MemoryNetwork, memoryNetwork } from "#transport";
 
 /** What a node remembers. */
@@ -29,17 +29,6 @@ export async function newDisk(store: KeyValueStore = new MemoryStore()): Promise
   const anchor = memoryAnchor();
   await new Promise<void>((resolve) => initializeGuard({ store, anchor }, () => resolve()));
   return { store, anchor };
-}
-
-function memoryAnchor(): GuardAnchor {
-  let value: Uint8Array | undefined;
-  return {
-    read: () => value,
-    write: (next, done) => {
-      value = next;
-      setImmediate(done);
-    },
-  };
 }
 
 /** Whole replicas with real keys over links in memory, opened one by one. */

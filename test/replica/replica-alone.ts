@@ -2,8 +2,8 @@ import { type Clock, type NodeId, parseNodeId, silentTelemetry, type Telemetry, 
 import { createVerifier, loadSodium, nodeHasher } from "#crypto";
 import { systemTimers } from "#gateway";
 import { assembleGenesis, createNodeIdentity, createServiceKey, nodeSignerOf } from "#identity";
-import { decodeFrame, encodeFrame, type Frame, type GuardAnchor, initializeGuard, Replica } from "#replica";
-import { MemoryStore } from "#storage";
+import { decodeFrame, encodeFrame, type Frame, initializeGuard, Replica } from "#replica";
+import { MemoryStore, memoryAnchor } from "#storage";
 
 /** A replica alone with its links in the test's hands: frames go in by `hear`, and out into `said`. */
 export interface Alone {
@@ -43,14 +43,7 @@ export async function replicaAlone(): Promise<Alone> {
   });
   const [identity] = identities;
   if (identity === undefined) throw new Error("no identity");
-  let kept: Uint8Array | undefined;
-  const anchor: GuardAnchor = {
-    read: () => kept,
-    write: (next, done) => {
-      kept = next;
-      setImmediate(done);
-    },
-  };
+  const anchor = memoryAnchor();
   const store = new MemoryStore();
   await new Promise<void>((resolve) => initializeGuard({ store, anchor }, () => resolve()));
   const [said, complaints, halted]: [Alone["said"], string[], string[]] = [[], [], []];
