@@ -86,6 +86,11 @@ export class Ballot {
     return chosen;
   }
 
+  /** The votes that nobody has begun to verify. */
+  unknown(): readonly BallotVote[] {
+    return this.for(undefined).filter(({ verdict }) => verdict === "unknown");
+  }
+
   /** True when nothing but `nil` can get a quorum any more, whatever those say whose votes do not count yet. */
   isSplit(nil: Hash): boolean {
     const good = this.for(undefined).filter((vote) => vote.verdict === "good");

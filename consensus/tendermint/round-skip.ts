@@ -36,8 +36,8 @@ export class RoundSkip {
     }
     if (!this.#holdsOneHonest([...seen])) return undefined;
     for (const [number, { prevotes, precommits }] of ahead) {
-      this.#verifyVotes(prevotes, VOTE_TYPE.tendermintPrevote, number, unknownOf(prevotes));
-      this.#verifyVotes(precommits, VOTE_TYPE.tendermintPrecommit, number, unknownOf(precommits));
+      this.#verifyVotes(prevotes, VOTE_TYPE.tendermintPrevote, number, prevotes.unknown());
+      this.#verifyVotes(precommits, VOTE_TYPE.tendermintPrecommit, number, precommits.unknown());
     }
     return undefined;
   }
@@ -85,8 +85,4 @@ function votesOf(round: number, step: RoundVote["step"], ballot: Ballot): (Round
   return ballot
     .for(undefined)
     .map(({ node, digest, validRound = -1, signature, verdict }) => ({ node, round, step, digest, validRound, signature, verdict }));
-}
-
-function unknownOf(ballot: Ballot): readonly BallotVote[] {
-  return ballot.for(undefined).filter(({ verdict }) => verdict === "unknown");
 }

@@ -274,22 +274,29 @@ export class Voting {
     if (prevotes.quorum(ZERO_HASH) !== undefined) this.#speaker.precommit(ZERO_HASH);
   }
 
-  /** T4 and T7: a quorum voted, but not alike. T15: no value can get a quorum any more, so there is nothing to wait for. */
+  /** T4 and T7: a quorum voted, but not alike. */
   #waitForVotes(): void {
     const state = this.#state;
     const { prevotes, precommits } = state.current();
     if (state.step === "prevote" && this.#hasQuorum(prevotes, VOTE_TYPE.tendermintPrevote)) {
       this.#hooks.onWait("prevote");
-      if (prevotes.isSplit(ZERO_HASH)) this.giveUpPrevotes();
+      if (this.#isSplit(prevotes, VOTE_TYPE.tendermintPrevote)) this.giveUpPrevotes();
     }
     if (!this.#hasQuorum(precommits, VOTE_TYPE.tendermintPrecommit)) return undefined;
     this.#hooks.onWait("precommit");
-    return precommits.isSplit(ZERO_HASH) ? this.enterNext() : undefined;
+    return this.#isSplit(precommits, VOTE_TYPE.tendermintPrecommit) ? this.enterNext() : undefined;
   }
 
   #hasQuorum(ballot: Ballot, type: VoteType): boolean {
     if (ballot.quorum(undefined) !== undefined) return true;
     this.#verifyVotes(ballot, type, this.#state.round, ballot.toVerify(undefined));
+    return false;
+  }
+
+  /** T15: no value can get a quorum any more. The votes that show it may be those that the quorum did not need, so all are verified. */
+  #isSplit(ballot: Ballot, type: VoteType): boolean {
+    if (ballot.isSplit(ZERO_HASH)) return true;
+    this.#verifyVotes(ballot, type, this.#state.round, ballot.unknown());
     return false;
   }
 

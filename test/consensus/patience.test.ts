@@ -19,6 +19,18 @@ function delaysOf(holder: { core: Core }, name: TimerName): number[] {
   return delays;
 }
 
+/** Calls back for each timer of a core that fires from now on. */
+function onTimers(holder: { core: Core }, onTimer: (name: TimerName) => void): void {
+  const { core } = holder;
+  holder.core = {
+    snapshot: () => core.snapshot(),
+    step: (input): readonly Effect[] => {
+      if (input.type === "timer") onTimer(input.name);
+      return core.step(input);
+    },
+  };
+}
+
 describe("Tendermint's waits", function () {
   this.timeout(20_000);
 
@@ -52,6 +64,30 @@ describe("Tendermint's waits", function () {
     expect(observed.tip.height).to.equal(40);
     // The wait of a second round, and no more.
     expect(Math.max(...delays)).to.equal(850);
+  });
+});
+
+describe("Votes that cannot agree any more", function () {
+  this.timeout(20_000);
+
+  it("are waited for no longer, though a quorum was verified without the vote that shows it", () => {
+    const world = new TendermintWorld({ weights: [1, 1, 1, 1], seed: 1 });
+    const [liar, confidant] = world.processes;
+    world.passes = (from, to) => from !== liar || to === confidant;
+    let waits = 0;
+    for (const process of world.honest)
+      onTimers(process, (name) => {
+        if (name === "prevote" || name === "precommit") waits += 1;
+      });
+    world.order(60);
+    // Slices, since who is left behind gets the block at the end of each.
+    for (let slice = 0; slice < 300; slice++) world.run(100);
+    expect(confidant?.tip.height).to.equal(60);
+    expect(
+      [...world.decided.keys()].filter((height) => (confidant?.blocks.get(height)?.certificate.view ?? 0) > 0),
+    ).to.have.length.at.least(10);
+    expect(waits).to.equal(0);
+    expect(world.violations).to.deep.equal([]);
   });
 });
 
