@@ -78,9 +78,9 @@ function writeMessage(writer: ByteWriter, message: RaftMessage): ByteWriter {
     case "timeout-now":
       return writer;
     case "read-request":
-      return writer.u64(message.id);
+      return writer.u64(message.life).u64(message.id);
     case "read-reply":
-      return writer.u64(message.id).u64(message.height);
+      return writer.u64(message.life).u64(message.id).u64(message.height);
     case "recall-request":
       return writer.u64(message.incarnation);
     case "recall-reply":
@@ -106,9 +106,9 @@ function readMessage(reader: ByteReader, type: RaftMessage["type"]): RaftMessage
     case "timeout-now":
       return { type, ...head };
     case "read-request":
-      return { type, ...head, id: reader.u64() };
+      return { type, ...head, life: reader.u64(), id: reader.u64() };
     case "read-reply":
-      return { type, ...head, id: reader.u64(), height: reader.u64() };
+      return { type, ...head, life: reader.u64(), id: reader.u64(), height: reader.u64() };
     case "recall-request":
       return { type, ...head, incarnation: reader.u64() };
     case "recall-reply":

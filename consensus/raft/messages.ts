@@ -58,12 +58,15 @@ export interface TimeoutNow extends Termed {
 /** A follower asks where it may read. */
 export interface ReadRequest extends Termed {
   readonly type: "read-request";
+  /** Of the asker's core: different at each start, so that an answer to an earlier life is none. */
+  readonly life: number;
   readonly id: number;
 }
 
 /** The leader's answer to ReadRequest. */
 export interface ReadReply extends Termed {
   readonly type: "read-reply";
+  readonly life: number;
   readonly id: number;
   readonly height: number;
 }

@@ -5,6 +5,8 @@ import type { RaftState } from "./state.ts";
 
 interface WaitingRead {
   readonly id: number;
+  /** Of the asker's core. */
+  readonly life: number;
   /** Who asked; this node itself when undefined. */
   readonly from: NodeId | undefined;
   /** The answer: what was committed when the read came in. */
@@ -32,19 +34,20 @@ export class Reads {
   /** Somebody at this node wants to read. */
   onRead(id: number): void {
     const state = this.#state;
-    if (state.leads) return this.#admit({ id, from: undefined, height: this.#committed });
+    if (state.leads) return this.#admit({ id, life: state.settings.seed, from: undefined, height: this.#committed });
     if (state.leader === undefined || this.#count() >= LIMITS.readsMax) return this.#giveUp([id]);
     if (this.#forwarded.size + this.#forwardedBefore.size === 0) state.setTimer("progress", state.settings.timing.electionTimeoutMs);
     this.#forwarded.add(id);
-    return state.send(state.leader, { type: "read-request", id });
+    return state.send(state.leader, { type: "read-request", life: state.settings.seed, id });
   }
 
-  onRequest(from: NodeId, { id }: ReadRequest): void {
-    if (this.#state.leads) this.#admit({ id, from, height: this.#committed });
+  onRequest(from: NodeId, { id, life }: ReadRequest): void {
+    if (this.#state.leads) this.#admit({ id, life, from, height: this.#committed });
   }
 
-  onReply(from: NodeId, { id, height }: ReadReply): void {
-    if (from !== this.#state.leader) return;
+  /** Ids begin anew with each start: what was owed to an earlier life may be older than what was decided since. */
+  onReply(from: NodeId, { id, life, height }: ReadReply): void {
+    if (from !== this.#state.leader || life !== this.#state.settings.seed) return;
     const known = this.#forwarded.delete(id) || this.#forwardedBefore.delete(id);
     if (known) this.#state.emit({ type: "read-at", id, height });
   }
@@ -109,9 +112,9 @@ export class Reads {
     return this.#confirming.length + this.#waiting.length + this.#forwarded.size + this.#forwardedBefore.size;
   }
 
-  #answer({ id, from, height }: WaitingRead): void {
+  #answer({ id, life, from, height }: WaitingRead): void {
     if (from === undefined) this.#state.emit({ type: "read-at", id, height });
-    else this.#state.send(from, { type: "read-reply", id, height });
+    else this.#state.send(from, { type: "read-reply", life, id, height });
   }
 
   #giveUp(ids: readonly number[]): void {

@@ -120,8 +120,8 @@ const message: fc.Arbitrary<ConsensusMessage> = fc.oneof(
     incarnation: number,
   }),
   fc.record({ ...named("timeout-now"), ...termed }),
-  fc.record({ ...named("read-request"), ...termed, id: number }),
-  fc.record({ ...named("read-reply"), ...termed, id: number, height: number }),
+  fc.record({ ...named("read-request"), ...termed, life: number, id: number }),
+  fc.record({ ...named("read-reply"), ...termed, life: number, id: number, height: number }),
   fc.record({ ...named("recall-request"), ...termed, incarnation: number }),
   fc.record({ ...named("recall-reply"), ...termed, incarnation: number, height: number }),
 );
