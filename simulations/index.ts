@@ -9,7 +9,7 @@ export {
   runCampaigns,
 } from "./campaign.ts";
 export { type ClientHistory, checkClientHistory } from "./checkers/client-history.ts";
-export type { Violation } from "./checkers/invariants.ts";
+export { INVARIANTS, type Violation } from "./checkers/invariants.ts";
 export { SimulatedCluster } from "./cluster.ts";
 export type { RunEvent } from "./diagrams/events.ts";
 export { toJsonLines } from "./diagrams/jsonl.ts";

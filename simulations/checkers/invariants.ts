@@ -23,9 +23,26 @@ import { checkReceipts, type LogContext, notLinked, notPrefixes } from "./log.ts
 import { outOfOrder } from "./order.ts";
 import { OwnWords } from "./own-words.ts";
 
-/** A broken invariant, by its number in docs/TESTING.md. */
+/** What is checked in every schedule, by its number in docs/TESTING.md. */
+export const INVARIANTS = {
+  A1: "no two honest nodes decide differently at a height",
+  A2: "only what a client signed takes effect, and an id once",
+  A3: "every certificate and receipt proves what it says",
+  A4: "what was acknowledged is durable, and the same on every node",
+  A5: "no node says two things in one place, over its restarts too",
+  A6: "one order of all operations explains every answer",
+  A7: "once the network heals, all that waits is decided",
+  A8: "evidence names the guilty only, and what was found is on record",
+  A9: "every node has one state at a height",
+  L1: "the log only grows, and loses no block",
+  L2: "a height has one certified root",
+  Z1: "nothing is allowed without a grant",
+  S1: "nothing stops an honest node, and no message breeds others for ever",
+} as const;
+
+/** A broken invariant. */
 export interface Violation {
-  readonly invariant: "A1" | "A2" | "A3" | "A4" | "A5" | "A6" | "A7" | "A8" | "A9" | "L1" | "L2" | "Z1" | "S1";
+  readonly invariant: keyof typeof INVARIANTS;
   readonly detail: string;
 }
 

@@ -3,6 +3,12 @@ import { CommanderError } from "commander";
 import { EXIT } from "./failure.ts";
 import { createProgram } from "./program.ts";
 
+// Whoever reads the first lines only (`| head`) has what was wanted: that is no failure, and there is nobody left to tell of one.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit();
+});
+
 try {
   await createProgram().parseAsync();
 } catch (error) {

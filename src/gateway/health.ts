@@ -1,4 +1,14 @@
-import { faultModelOf, type Genesis, type Hash, isQuorum, type NodeId, tolerableWeight, totalWeight, weightOf } from "#base";
+import {
+  type FaultModel,
+  faultModelOf,
+  type Genesis,
+  type Hash,
+  isQuorum,
+  type NodeId,
+  tolerableWeight,
+  totalWeight,
+  weightOf,
+} from "#base";
 import type { ReplicaStatus } from "#replica";
 import type { Health, NodeStatus } from "./backend.ts";
 
@@ -6,6 +16,9 @@ const PREFIXES: Readonly<Partial<Record<ReplicaStatus["mode"], string>>> = {
   recovering: "catching up, does not vote yet; ",
   following: "follows without a vote; ",
 };
+
+/** What a member may do wrong and not be in the others' way. */
+const FAULTS: Readonly<Record<FaultModel, string>> = { byzantine: "faulty", crash: "crashed" };
 
 /** Health in words: what a person on call wants to read first. */
 export function describeHealth(genesis: Genesis, status: ReplicaStatus): Health {
@@ -20,7 +33,7 @@ export function describeHealth(genesis: Genesis, status: ReplicaStatus): Health 
   return {
     canDecide,
     tolerates,
-    summary: summarize(status, { canDecide, tolerates, members: membership.members.length, present, needed }),
+    summary: summarize(status, { canDecide, tolerates, model, present, needed }),
   };
 }
 
@@ -71,17 +84,36 @@ function describePending({ lastHeight, next }: NonNullable<ReplicaStatus["pendin
   return { epoch: next.epoch, activeFrom: lastHeight + 1, members: next.members.map(({ id, weight }) => ({ id, weight })) };
 }
 
-function summarize(
-  status: ReplicaStatus,
-  figures: { canDecide: boolean; tolerates: number; members: number; present: number; needed: number },
-): string {
-  const { canDecide, tolerates, members, present, needed } = figures;
+interface Figures {
+  readonly canDecide: boolean;
+  readonly tolerates: number;
+  readonly model: FaultModel;
+  readonly present: number;
+  readonly needed: number;
+}
+
+function summarize(status: ReplicaStatus, { canDecide, tolerates, model, present, needed }: Figures): string {
   if (status.mode === "halted") return `halted: ${status.haltReason ?? "unknown"}`;
   if (!canDecide) return `cannot decide: ${present} of ${needed} needed votes; waiting for ${status.consensus.waitingFor.join(", ")}`;
   const prefix = PREFIXES[status.mode] ?? "";
-  if (members === 1) return `${prefix}one node decides alone; survives no faulty node`;
-  if (tolerates === 0) return `${prefix}decides, but survives no further faulty node${missing(status)}`;
-  return `${prefix}survives ${tolerates} faulty ${tolerates === 1 ? "node" : "nodes"}${missing(status)}`;
+  const fault = FAULTS[model];
+  if (status.membership.members.length === 1) return `${prefix}one node decides alone; survives no ${fault} node`;
+  if (tolerates === 0) return `${prefix}decides, but survives no further ${fault} node${missing(status)}`;
+  const survived = anyOf(status, tolerates);
+  if (survived === 0) return `${prefix}decides, and survives ${fault} nodes of weight ${tolerates} at most${missing(status)}`;
+  return `${prefix}survives ${survived} ${fault} ${survived === 1 ? "node" : "nodes"}${model === "crash" ? ", none that lies" : ""}${missing(status)}`;
+}
+
+/** How many of the members that are there may fail, whichever they are: the heaviest count, for a weight says nothing of how many bear it. */
+function anyOf({ membership, connected, node }: ReplicaStatus, tolerates: number): number {
+  const there = membership.members.filter(({ id }) => id === node || connected.includes(id));
+  let left = tolerates;
+  const weights = there.map(({ weight }) => weight).sort((a, b) => b - a);
+  const first = weights.findIndex((weight) => {
+    left -= weight;
+    return left < 0;
+  });
+  return first < 0 ? weights.length : first;
 }
 
 function missing(status: ReplicaStatus): string {

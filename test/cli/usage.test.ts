@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { commandLinesOfDocuments } from "../house/references.ts";
-import { quorumgate, temporaryFolder } from "./command-line.ts";
+import { quorumgate, startCommand, temporaryFolder } from "./command-line.ts";
 import { commandsWithExamples, complaint } from "./lines.ts";
 
 describe("the command line", function () {
@@ -117,6 +117,36 @@ describe("the command line", function () {
     } finally {
       remove();
     }
+  });
+
+  it("says of a planted bug what is wrong, what it broke, and how to look at it", async () => {
+    const { folder, remove } = temporaryFolder();
+    try {
+      const { code, stdout } = await quorumgate(["simulate", "--planted", "two-thirds-of-five", "--workers", "1"]);
+      expect(code).to.equal(1);
+      expect(stdout).to.match(/^two-thirds-of-five was found by A\d /);
+      expect(stdout).to.include("planted in the protocol: 2f + 1 of five decide");
+      expect(stdout).to.match(/5 nodes of pbft\n {2}seed \d+ breaks A\d: \w+/);
+      const [, failure = ""] = /where failure\.json is: (.*)\n/.exec(stdout) ?? [];
+      const [, words = ""] = /: quorumgate (simulate .*)\n/.exec(stdout) ?? [];
+      writeFileSync(join(folder, "failure.json"), failure);
+      const again = await quorumgate(words.split(" "), { cwd: folder });
+      expect(again.code, again.stderr).to.equal(1);
+      expect(again.stdout).to.match(/ [1-9]\d* violations\n$/);
+    } finally {
+      remove();
+    }
+  });
+
+  it("ends in silence when nobody reads on", async () => {
+    const child = startCommand(["simulate", "--seeds", "1"]);
+    let stderr = "";
+    child.stderr?.on("data", (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    child.stdout?.destroy();
+    await new Promise((settle) => child.once("close", settle));
+    expect(stderr).not.to.match(/EPIPE|Error/);
   });
 
   it("simulates a range of seeds with the same trace in two processes", async () => {

@@ -44,4 +44,23 @@ describe("a node's status", () => {
   it("names no change where none waits", () => {
     expect(describeStatus(genesis, { ...STATUS, pending: undefined }, () => undefined)).not.to.have.property("pending");
   });
+
+  it("says how many nodes may fail, whichever they are, and not how much weight", () => {
+    const heavy = (weights: readonly number[], away: readonly number[] = []): string => {
+      const members = weights.map((weight, index) => ({ ...nodeOf(`node-${index + 1}`), weight }));
+      const connected = members.slice(1).flatMap(({ id }, index) => (away.includes(index + 2) ? [] : [id]));
+      return describeStatus(genesis, { ...STATUS, membership: { ...FOUR, members }, connected }, () => undefined).health.summary;
+    };
+    expect(heavy([1, 1, 1, 1])).to.equal("survives 1 faulty node");
+    expect(heavy([5, 5, 5, 4])).to.equal("survives 1 faulty node");
+    expect(heavy([3, 2, 2, 1, 2, 2, 2])).to.equal("survives 1 faulty node");
+    expect(heavy([1, 1, 1, 1, 1, 1, 1])).to.equal("survives 2 faulty nodes");
+    expect(heavy([3, 3, 3, 1, 1], [5])).to.equal("decides, and survives faulty nodes of weight 2 at most");
+    expect(heavy([1, 1, 1, 1], [4])).to.match(/^decides, but survives no further faulty node/);
+  });
+
+  it("promises nothing of liars where the engine bears crashes only", () => {
+    const { health } = describeStatus({ ...genesis, engine: "raft" }, STATUS, () => undefined);
+    expect(health.summary).to.equal("survives 1 crashed node, none that lies");
+  });
 });

@@ -1,10 +1,11 @@
 import type { Command } from "commander";
 import type { EngineName, JsonValue } from "#base";
-import type { CampaignReport, FaultKind } from "#simulations";
+import type { FaultKind } from "#simulations";
 import { addCommand, perform } from "../command.ts";
 import { EXIT, parseWhole, UsageError } from "../failure.ts";
-import { type Output, table } from "../output.ts";
+import type { Output } from "../output.ts";
 import { type ReplayFlags, simulateReplay } from "./simulate-replay.ts";
+import { formatCampaign, formatFinding } from "./simulate-report.ts";
 import { simulateMutations, simulateTwins, type TwinsFlags } from "./simulate-twins.ts";
 
 interface SimulateOptions extends TwinsFlags, ReplayFlags {
@@ -21,8 +22,6 @@ const PROGRESS_MS = 1_000;
 const ORDINARY_SEEDS = "0..99";
 /** More than any planted bug needs: the search ends with the first schedule that fails. */
 const SEARCHED_SEEDS = "1..2000";
-/** How many broken seeds are listed for a person; JSON has all. */
-const FAILURES_SHOWN = 10;
 
 /** `simulate`: many seeds, or one schedule again, line by line. */
 export function addSimulateCommand(program: Command): void {
@@ -80,7 +79,7 @@ async function playTwins(options: SimulateOptions, output: Output): Promise<numb
 }
 
 async function campaign(options: SimulateOptions, output: Output): Promise<number> {
-  const { runCampaign } = await import("#simulations");
+  const { INVARIANTS, PLANTED_BUGS, runCampaign } = await import("#simulations");
   const kinds = await readKinds(options.faults);
   let shown = performance.now();
   const report = await runCampaign({
@@ -97,38 +96,17 @@ async function campaign(options: SimulateOptions, output: Output): Promise<numbe
       output.note(`${done} of ${total} schedules, ${failures} failed`);
     },
   });
-  output.result(report as unknown as JsonValue, () => formatReport(report, output, options.planted));
+  const bug = PLANTED_BUGS.find(({ name }) => name === options.planted);
+  const about = { engine: bug?.engine ?? options.engine, nodes: bug?.nodes ?? readNodes(options), invariants: INVARIANTS };
+  output.result(report as unknown as JsonValue, () =>
+    bug === undefined ? formatCampaign(report, about, output) : formatFinding(report, { ...about, bug }, output),
+  );
   return report.failures.length === 0 ? EXIT.done : EXIT.refused;
 }
 
 async function replay(options: SimulateOptions, output: Output): Promise<number> {
   const setting = { engine: await readEngine(options), nodes: readNodes(options), ...(await readPlanted(options)) };
   return simulateReplay(options, setting, output);
-}
-
-function formatReport(report: CampaignReport, output: Output, planted: string | undefined): string {
-  const { schedules, commits, failures, schedulesPerSecond, virtualSeconds, traceHash } = report;
-  const verdict = planted === undefined ? formatVerdict(failures.length, output) : formatFinding(planted, failures, output);
-  const counts = (title: string, record: Readonly<Record<string, number>>): string[] => [
-    `${title}:`,
-    table(Object.entries(record).map(([name, count]) => ["  ", name, `${count}`])),
-  ];
-  return [
-    `${verdict}   ${schedules} schedules · ${commits} commits · ${virtualSeconds} virtual seconds · ${schedulesPerSecond} schedules/s`,
-    ...failures.slice(0, FAILURES_SHOWN).map(({ seed, invariant }) => `  seed ${seed} breaks ${invariant}`),
-    ...counts("faults", report.faultKinds),
-    ...counts("rare branches", report.marks),
-    `trace hash ${traceHash}`,
-  ].join("\n");
-}
-
-function formatVerdict(failures: number, { style }: Output): string {
-  return failures === 0 ? style.good("no failure") : style.bad(`${failures} failures`);
-}
-
-/** Of a planted bug it is good news that an invariant broke. */
-function formatFinding(planted: string, [first]: CampaignReport["failures"], { style }: Output): string {
-  return first === undefined ? style.bad(`${planted} was not found`) : style.good(`${planted} was found by ${first.invariant}`);
 }
 
 async function readEngine({ engine }: SimulateOptions): Promise<EngineName> {
