@@ -26,7 +26,7 @@ import {
   type WalRecord,
 } from "#consensus";
 import { STORE_KEYS } from "./keys.ts";
-import type { ProposalCheck, ProposalSlot } from "./proposals.ts";
+import type { ProposalCheck, ProposalSlot } from "./proposing/proposals.ts";
 import type { WriteAhead } from "./write-ahead.ts";
 
 /** What the driver of the core needs from the replica. */

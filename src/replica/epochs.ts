@@ -1,7 +1,7 @@
 import { findMember, type Member, type NodeId } from "#base";
 import type { Parts } from "./assembly.ts";
-import type { Participation } from "./participation.ts";
-import type { Proposer } from "./proposer.ts";
+import type { Participation } from "./participation/participation.ts";
+import type { Proposer } from "./proposing/proposer.ts";
 import type { ReplicaOptions } from "./types.ts";
 
 /**

@@ -1,10 +1,10 @@
 import { LIMITS, type NodeId, type TimerHandle } from "#base";
 import type { Parts } from "./assembly.ts";
-import type { EvidenceReports } from "./evidence-reports.ts";
+import type { EvidenceReports } from "./evidence/evidence-reports.ts";
 import type { Handovers } from "./handovers.ts";
-import type { Participation } from "./participation.ts";
-import type { PeerProtocol } from "./peer-protocol.ts";
-import type { Proposer } from "./proposer.ts";
+import type { Participation } from "./participation/participation.ts";
+import type { PeerProtocol } from "./peers/peer-protocol.ts";
+import type { Proposer } from "./proposing/proposer.ts";
 import type { Supply } from "./transfer/supply.ts";
 import type { ReplicaOptions } from "./types.ts";
 

@@ -1,5 +1,5 @@
 import type { KeyValueStore, WriteOperation } from "#base";
-import { countOperation, encodeCount } from "./guard-count.ts";
+import { countOperation, encodeCount } from "./participation/guard-count.ts";
 import type { ReplicaRules } from "./rules.ts";
 import type { GuardAnchor } from "./types.ts";
 

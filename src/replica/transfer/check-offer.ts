@@ -31,7 +31,7 @@ import {
   weightOf,
 } from "#base";
 import { checkCommitCertificate, commitCertificateClaims, decodeMessage, readProposal, type Tip } from "#consensus";
-import { decodeCosignatures } from "../cosignatures.ts";
+import { decodeCosignatures } from "../ledger/cosignatures.ts";
 import type { Offer, ShardStart } from "./offer.ts";
 
 /** What an offer is judged by: what this node knows. */

@@ -3,10 +3,10 @@ import type { RestoredLog } from "#consensus";
 import type { Parts } from "../assembly.ts";
 import { ownFault } from "../core-driver.ts";
 import type { Epochs } from "../epochs.ts";
-import type { Participation } from "../participation.ts";
-import type { PeerProtocol } from "../peer-protocol.ts";
-import type { Proposer } from "../proposer.ts";
-import { loadRecords } from "../startup.ts";
+import type { Participation } from "../participation/participation.ts";
+import { loadRecords } from "../participation/startup.ts";
+import type { PeerProtocol } from "../peers/peer-protocol.ts";
+import type { Proposer } from "../proposing/proposer.ts";
 import type { OrderedRecord, ReplicaOptions } from "../types.ts";
 import type { Fetched } from "./transfer.ts";
 

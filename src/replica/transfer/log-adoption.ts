@@ -1,7 +1,7 @@
 import { type AuditEntry, AuditLog, type AuditLogOptions, isNamed, LOG_KEYS, type LogPoint, verifyConsistency, withheldIn } from "#audit";
 import { equalBytes, fromHex, type Hash, type KeyValueStore, LIMITS, QuorumgateError, u64be, type WriteOperation } from "#base";
-import type { LogPartFrame } from "../frames.ts";
 import { STORE_KEYS } from "../keys.ts";
+import type { LogPartFrame } from "../peers/frames.ts";
 import type { CheckedOffer } from "./check-offer.ts";
 
 /** A checked part: what stores it ahead of the log's head. */

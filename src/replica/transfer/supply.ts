@@ -2,8 +2,8 @@ import { objectsOf } from "#audit";
 import { LIMITS, type NodeId } from "#base";
 import { partBytes, type StateSnapshot } from "#state";
 import type { Parts } from "../assembly.ts";
-import type { LogRequestFrame } from "../frames.ts";
 import { STORE_KEYS } from "../keys.ts";
+import type { LogRequestFrame } from "../peers/frames.ts";
 import type { ReplicaOptions } from "../types.ts";
 import { encodeOffer, type Offer, type ShardStart } from "./offer.ts";
 

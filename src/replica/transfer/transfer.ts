@@ -2,7 +2,7 @@ import { errorCode, InvariantError, LIMITS, type NodeId, type TimerHandle } from
 import { ProvedParts, partBytes, StateAssembly, type StateItem } from "#state";
 import type { Parts } from "../assembly.ts";
 import { ownFault } from "../core-driver.ts";
-import type { Frame, LogPartFrame, StatePartFrame } from "../frames.ts";
+import type { Frame, LogPartFrame, StatePartFrame } from "../peers/frames.ts";
 import type { ReplicaOptions, TransferProgress } from "../types.ts";
 import { type CheckedOffer, checkOffer } from "./check-offer.ts";
 import { LogAdoption } from "./log-adoption.ts";

@@ -1,15 +1,15 @@
 import { decodeSignedCommand, errorCode, findMember, hashLeaf, LIMITS, type NodeId, type SignedCommand } from "#base";
 import { type ConsensusMessage, decodeMessage, seenVoteOf } from "#consensus";
-import type { AdmissionRefusal } from "./admission.ts";
-import type { Parts } from "./assembly.ts";
+import type { Parts } from "../assembly.ts";
+import type { Handovers } from "../handovers.ts";
+import type { Participation } from "../participation/participation.ts";
+import type { AdmissionRefusal } from "../proposing/admission.ts";
+import { leafKey } from "../proposing/mempool.ts";
+import { type ReplicaRules, replicaRules } from "../rules.ts";
+import type { Supply } from "../transfer/supply.ts";
+import type { Transfer } from "../transfer/transfer.ts";
+import type { ReplicaOptions } from "../types.ts";
 import { type CosignatureFrame, decodeFrame, type Frame } from "./frames.ts";
-import type { Handovers } from "./handovers.ts";
-import { leafKey } from "./mempool.ts";
-import type { Participation } from "./participation.ts";
-import { type ReplicaRules, replicaRules } from "./rules.ts";
-import type { Supply } from "./transfer/supply.ts";
-import type { Transfer } from "./transfer/transfer.ts";
-import type { ReplicaOptions } from "./types.ts";
 
 /** What peers say, beside consensus, and what they are told: commands, cosignatures, tips, blocks for who is behind, answers to probes. */
 export class PeerProtocol {

@@ -1,7 +1,7 @@
 import { LIMITS } from "#base";
-import type { Parts } from "./assembly.ts";
+import type { Parts } from "../assembly.ts";
+import type { ReplicaOptions } from "../types.ts";
 import type { ProposalSlot } from "./proposals.ts";
-import type { ReplicaOptions } from "./types.ts";
 
 /** How often it is looked whether a block that waits for more has it. */
 const FILLING_STEP_MS = 1;

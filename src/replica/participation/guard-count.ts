@@ -1,6 +1,6 @@
 import { ByteReader, ByteWriter, type KeyValueStore, type WriteOperation } from "#base";
-import { STORE_KEYS } from "./keys.ts";
-import type { GuardAnchor } from "./types.ts";
+import { STORE_KEYS } from "../keys.ts";
+import type { GuardAnchor } from "../types.ts";
 
 /** Where a node's memory of its votes stands: in the store, and in the anchor outside the data folder. */
 export interface GuardPorts {

@@ -1,6 +1,6 @@
 import type { KeyValueStore, WriteOperation } from "#base";
 import { decodeGuardRecord, type RestoredLog, type WalRecord } from "#consensus";
-import { prefixRange, STORE_KEYS } from "./keys.ts";
+import { prefixRange, STORE_KEYS } from "../keys.ts";
 
 /** Reads the records of an epoch's core and of the vote guard. Errors of the store and of records that do not decode are passed on. */
 export function loadRecords(store: KeyValueStore, epoch: number, done: (error: Error | undefined, restored?: RestoredLog) => void): void {

@@ -20,13 +20,13 @@ import {
 } from "#base";
 import { type CommitCertificate, encodeMessage, type Proposal, type Tip } from "#consensus";
 import { isInTree, LedgerState, resultOfEntry, type StateItem, type LedgerOptions as StateOptions, stateOf } from "#state";
-import { prefixRange, STORE_KEYS } from "./keys.ts";
-import { type ReplicaRules, replicaRules } from "./rules.ts";
+import { prefixRange, STORE_KEYS } from "../keys.ts";
+import { type ReplicaRules, replicaRules } from "../rules.ts";
+import type { CheckedOffer } from "../transfer/check-offer.ts";
+import type { LogAdoption } from "../transfer/log-adoption.ts";
+import { StableState } from "../transfer/stable-state.ts";
+import type { BlockEvent, OrderedRecord, ReplicaOptions } from "../types.ts";
 import { encodePoint, encodeRecord, encodeTip, readPoint, readRecord, readTip } from "./stored.ts";
-import type { CheckedOffer } from "./transfer/check-offer.ts";
-import type { LogAdoption } from "./transfer/log-adoption.ts";
-import { StableState } from "./transfer/stable-state.ts";
-import type { BlockEvent, OrderedRecord, ReplicaOptions } from "./types.ts";
 
 /** Points of the log that are kept over a restart: what a proposal may name as certified, and as many again. */
 const POINTS_KEPT = 2 * LIMITS.uncertifiedHeightsMax;

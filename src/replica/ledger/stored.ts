@@ -10,8 +10,8 @@ import {
   QuorumgateError,
 } from "#base";
 import { decodeMessage, type Tip } from "#consensus";
-import { STORE_KEYS } from "./keys.ts";
-import type { OrderedRecord } from "./types.ts";
+import { STORE_KEYS } from "../keys.ts";
+import type { OrderedRecord } from "../types.ts";
 
 /** What became of a command, in full. */
 export function encodeRecord({ height, timeUs, outcome, code, answer, seq }: OrderedRecord): Uint8Array {

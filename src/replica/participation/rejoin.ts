@@ -22,7 +22,7 @@ import {
   weightOf,
 } from "#base";
 import { checkCommitCertificate, commitCertificateClaims, decodeCommitCertificate, type SeenVote, votePurpose } from "#consensus";
-import { type ProbeReplyFrame, probeReplyBody } from "./frames.ts";
+import { type ProbeReplyFrame, probeReplyBody } from "../peers/frames.ts";
 
 /** What the others' answers say about this node's memory. */
 export type ProbeVerdict =

@@ -2,8 +2,8 @@ import { HANDOVER_BYTES_MAX } from "#audit";
 import { ByteReader, ByteWriter, type Hash, LIMITS, parseHash, parseNodeId, QuorumgateError, VOTE_TYPE, type VoteType } from "#base";
 import type { SeenVote } from "#consensus";
 import { STATE_PATH_MAX, type StatePart } from "#state";
-import type { HeardVote } from "./heard-votes.ts";
-import { readHashes, writeHashes } from "./transfer/offer.ts";
+import type { HeardVote } from "../evidence/heard-votes.ts";
+import { readHashes, writeHashes } from "../transfer/offer.ts";
 
 /** Own cosignature of the log after a height. */
 export interface CosignatureFrame {

@@ -13,11 +13,11 @@ import {
   totalWeight,
   weightOf,
 } from "#base";
-import { forgetUpTo } from "./by-height.ts";
+import { forgetUpTo } from "../by-height.ts";
+import type { FalseRoots } from "../evidence/false-roots.ts";
+import type { CosignatureFrame } from "../peers/frames.ts";
+import type { ReplicaRules } from "../rules.ts";
 import { decodeCosignatures, encodeCosignatures } from "./cosignatures.ts";
-import type { FalseRoots } from "./false-roots.ts";
-import type { CosignatureFrame } from "./frames.ts";
-import type { ReplicaRules } from "./rules.ts";
 
 /** A height of the log that a quorum has cosigned. */
 export interface Certified {

@@ -13,10 +13,10 @@ import {
   toHash,
 } from "#base";
 import type { Effect, Proposal, ProposalDraft } from "#consensus";
+import type { Certifier } from "../ledger/certifier.ts";
+import type { ReplicaRules } from "../rules.ts";
 import type { Admission } from "./admission.ts";
-import type { Certifier } from "./certifier.ts";
 import { leafKey, type Mempool } from "./mempool.ts";
-import type { ReplicaRules } from "./rules.ts";
 
 /** What the leader may propose for. */
 export type ProposalSlot = Omit<Extract<Effect, { type: "want-proposal" }>, "type">;

@@ -9,7 +9,7 @@ import {
   type Prefix,
   type SignatureVerifier,
 } from "#base";
-import { forgetUpTo } from "./by-height.ts";
+import { forgetUpTo } from "../by-height.ts";
 
 /** Certified heights whose cosignatures are kept for comparing: a liar's line may come after the quorum's. */
 const HEIGHTS_KEPT = 16;

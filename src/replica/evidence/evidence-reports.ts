@@ -17,9 +17,9 @@ import {
   toBase64Url,
 } from "#base";
 import { evidenceRecordBody } from "#state";
-import type { Parts } from "./assembly.ts";
-import { prefixRange, STORE_KEYS } from "./keys.ts";
-import type { ReplicaOptions, SubmitAnswer } from "./types.ts";
+import type { Parts } from "../assembly.ts";
+import { prefixRange, STORE_KEYS } from "../keys.ts";
+import type { ReplicaOptions, SubmitAnswer } from "../types.ts";
 
 /** Evidence that this node found and the ledger does not hold yet. */
 interface Held {

@@ -9,10 +9,10 @@ import {
   QuorumgateError,
   type WriteOperation,
 } from "#base";
+import { STORE_KEYS } from "../keys.ts";
+import type { OrderedRecord } from "../types.ts";
 import type { Certified, Certifier } from "./certifier.ts";
-import { STORE_KEYS } from "./keys.ts";
 import type { Ledger } from "./ledger.ts";
-import type { OrderedRecord } from "./types.ts";
 
 /** What the reader stands on. */
 export interface LogReaderOptions {

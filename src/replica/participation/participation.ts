@@ -1,13 +1,13 @@
 import { encodeUtf8, type NodeId } from "#base";
 import { encodeCommitCertificate, phaseOf, votePurpose } from "#consensus";
-import type { Parts } from "./assembly.ts";
-import { ownFault } from "./core-driver.ts";
-import type { ProbeReplyFrame } from "./frames.ts";
-import { STORE_KEYS } from "./keys.ts";
+import type { Parts } from "../assembly.ts";
+import { ownFault } from "../core-driver.ts";
+import { STORE_KEYS } from "../keys.ts";
+import type { ProbeReplyFrame } from "../peers/frames.ts";
+import { replicaRules } from "../rules.ts";
+import type { ReplicaOptions } from "../types.ts";
 import { answerProbe, Probe, type ProbeVerdict } from "./rejoin.ts";
-import { replicaRules } from "./rules.ts";
 import { forgetRecords } from "./startup.ts";
-import type { ReplicaOptions } from "./types.ts";
 
 /** What taking part tells the replica. */
 export interface ParticipationHooks {
