@@ -30,7 +30,7 @@ const sharedCodec: MessageCodec<SharedMessage> = {
       case "height-request":
         return writer.u64(message.incarnation).u64(message.round);
       case "height-reply":
-        return writeOptionalCertificate(writer.u64(message.incarnation).u64(message.round), message.certificate);
+        return writeOptionalCertificate(writer.u64(message.incarnation).u64(message.epoch).u64(message.round), message.certificate);
     }
   },
   read(reader, type) {
@@ -44,7 +44,7 @@ const sharedCodec: MessageCodec<SharedMessage> = {
       case "height-request":
         return { type, incarnation: reader.u64(), round: reader.u64() };
       case "height-reply": {
-        const head = { type, incarnation: reader.u64(), round: reader.u64() };
+        const head = { type, incarnation: reader.u64(), epoch: reader.u64(), round: reader.u64() };
         const certificate = readOptionalCertificate(reader);
         return certificate === undefined ? head : { ...head, certificate };
       }

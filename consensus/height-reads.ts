@@ -37,20 +37,30 @@ export class HeightReads {
 
   /** A member whose votes may be forgotten says nothing: it may have forgotten blocks too. */
   onRequest(from: NodeId, { incarnation, round }: HeightRequest): void {
-    const { tip, participates } = this.#state;
+    const { tip, participates, epoch } = this.#state;
     if (!participates) return;
-    const message: HeightReply = { type: "height-reply", incarnation, round, ...(tip.certificate && { certificate: tip.certificate }) };
+    const message: HeightReply = {
+      type: "height-reply",
+      incarnation,
+      epoch,
+      round,
+      ...(tip.certificate && { certificate: tip.certificate }),
+    };
     this.#state.emit({ type: "send", to: from, message });
   }
 
-  /** A height up to the own tip needs no proof: it makes nothing later. A higher one counts once its certificate is checked. */
-  onReply(from: NodeId, { incarnation, round, certificate }: HeightReply): void {
+  /**
+   * A height up to the own tip needs no proof: it makes nothing later. A higher one counts once its certificate is checked. Who has gone on to a later
+   * epoch counts for nothing in this one, whatever its height: members that are not asked may have decided in that.
+   */
+  onReply(from: NodeId, { incarnation, epoch, round, certificate }: HeightReply): void {
     const state = this.#state;
     const isAsked = this.#asking.length > 0 && incarnation === state.settings.seed && round === this.#round;
     if (!isAsked || this.#heights.has(from) || findMember(state.settings.membership, from) === undefined) return;
+    // This node is behind, and asks again when it is not.
+    if (epoch > state.epoch) return state.emit({ type: "request-sync", fromHeight: state.height, peers: [from] });
     const height = certificate?.height ?? 0;
     if (certificate === undefined || height <= state.tip.height) return this.#count(from, height);
-    // Decided in an epoch that this node has not come to: it is behind, and asks again when it is not.
     state.emit({ type: "request-sync", fromHeight: height, peers: [from] });
     if (!checkCommitCertificate(certificate, state.settings)) return undefined;
     state.verify(commitCertificateClaims(certificate, state.settings), (genuine) => {

@@ -40,6 +40,8 @@ export interface HeightRequest {
 export interface HeightReply {
   readonly type: "height-reply";
   readonly incarnation: number;
+  /** Of the sender's next height. */
+  readonly epoch: number;
   readonly round: number;
   /** Of the sender's tip: the height counts only where it proves it. Absent at genesis. */
   readonly certificate?: CommitCertificate;

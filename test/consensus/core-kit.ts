@@ -100,16 +100,16 @@ export class Room {
   onTheWay: (from: NodeId, to: NodeId, message: ConsensusMessage) => ConsensusMessage | undefined = (_from, _to, message) => message;
   readonly #waiting: { readonly from: NodeId; readonly to: NodeId; readonly message: ConsensusMessage }[] = [];
 
-  readonly #membership: Membership;
+  readonly membership: Membership;
   readonly #engine: EngineName;
   readonly #rules: CoreRules;
 
   constructor(weights: readonly number[], rules?: PbftRules | CoreRules, engine: EngineName = "pbft") {
-    this.#membership = membershipOf(weights);
+    this.membership = membershipOf(weights);
     this.#engine = engine;
     this.#rules = rules === undefined ? {} : "isQuorum" in rules ? { pbft: rules } : rules;
     const tip = { height: 0, digest: ZERO_HASH, timeUs: 0, view: 0 };
-    this.nodes = this.#membership.members.map(({ id }) => ({
+    this.nodes = this.membership.members.map(({ id }) => ({
       id,
       core: this.#createCore({ id, tip, records: new Map(), guardRecords: new Map() }),
       guard: new VoteGuard([], guardScopeOf(engine)),
@@ -135,7 +135,7 @@ export class Room {
   #createCore(node: Pick<Driven, "id" | "tip" | "records" | "guardRecords">): Core {
     const records = [...node.records].map(([key, bytes]) => ({ key, bytes }));
     const restored = { records, guard: [...node.guardRecords.values()] };
-    const fixed = { cluster: CLUSTER, membership: this.#membership, protocol: 1, window: 1, seed: 1, hasher };
+    const fixed = { cluster: CLUSTER, membership: this.membership, protocol: 1, window: 1, seed: 1, hasher };
     return createCore(this.#engine, { ...fixed, self: node.id, tip: node.tip, restored, rules: this.#rules });
   }
 

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import type { NodeId } from "#base";
-import { nodeId, Room } from "./core-kit.ts";
+import { createCore } from "#consensus";
+import { CLUSTER, hasher, nodeId, Room } from "./core-kit.ts";
 
 const [first, second, third, fourth] = [1, 2, 3, 4].map(nodeId) as [NodeId, NodeId, NodeId, NodeId];
 
@@ -50,7 +51,7 @@ for (const engine of ["pbft", "tendermint"] as const) {
       const [{ certificate }] = room.effects("decide", first) as [ReturnType<typeof room.effects<"decide">>[number]];
       room.onTheWay = () => undefined;
       room.feed(third, { type: "read", id: 1 });
-      const reply = { type: "height-reply", incarnation: 1, round: 1 } as const;
+      const reply = { type: "height-reply", incarnation: 1, epoch: 0, round: 1 } as const;
       const tell = (from: NodeId, lie: object): void =>
         room.feed(third, { type: "message", from, message: { ...reply, certificate: { ...certificate, ...lie } } });
       tell(first, { height: 9 });
@@ -61,6 +62,26 @@ for (const engine of ["pbft", "tendermint"] as const) {
       tell(first, {});
       room.feed(third, { type: "message", from: second, message: reply });
       expect(answers(room, third)).to.deep.equal([1]);
+    });
+
+    it("rests on no answer of a member that has gone on to the next epoch: others may have decided in that", () => {
+      const room = withoutNewsFor(engine, third);
+      room.onTheWay = () => undefined;
+      room.feed(third, { type: "read", id: 1 });
+      // The first height ended the epoch: three members are gone from the next one, which its own members carry on.
+      const { members } = room.membership;
+      const next = { epoch: 1, members: members.filter(({ id }) => id === fourth) };
+      for (const id of [first, second]) {
+        const { tip } = room.node(id);
+        const fixed = { cluster: CLUSTER, protocol: 1, window: 1, seed: 1, hasher, restored: { records: [], guard: [] } };
+        const core = createCore(engine, { ...fixed, self: id, membership: next, tip, epochFirstHeight: 2 });
+        core.step({ type: "start" });
+        core.step({ type: "participate", above: tip.height });
+        const effects = core.step({ type: "message", from: third, message: { type: "height-request", incarnation: 1, round: 1 } });
+        for (const effect of effects) if (effect.type === "send") room.feed(third, { type: "message", from: id, message: effect.message });
+      }
+      expect(answers(room, third)).to.deep.equal([]);
+      expect(room.effects("request-sync", third), "it is behind").to.have.length.above(0);
     });
 
     it("rests on no answer to an earlier question, and on none of a member that may have forgotten", () => {
@@ -74,11 +95,11 @@ for (const engine of ["pbft", "tendermint"] as const) {
         [1, 2],
       ] as const) {
         for (const from of [first, second, fourth])
-          room.feed(third, { type: "message", from, message: { type: "height-reply", incarnation, round } });
+          room.feed(third, { type: "message", from, message: { type: "height-reply", incarnation, epoch: 0, round } });
       }
       expect(answers(room, third)).to.deep.equal([]);
       for (const from of [first, second])
-        room.feed(third, { type: "message", from, message: { type: "height-reply", incarnation: 1, round: 1 } });
+        room.feed(third, { type: "message", from, message: { type: "height-reply", incarnation: 1, epoch: 0, round: 1 } });
       // The second read came after the first round had begun.
       expect(room.effects("read-at", third).map(({ id }) => id)).to.deep.equal([1]);
       room.feed(first, { type: "participate", above: 5 });
