@@ -95,12 +95,22 @@ export abstract class VotingState<S extends VotingSettings = VotingSettings> ext
     });
   }
 
-  /** Asks for a signature of this node; nothing happens below its floor, or when the guard refuses. */
-  sign(intent: Omit<SignIntent, "epoch">, body: Uint8Array, then: (signature: Uint8Array) => void): void {
+  /**
+   * Asks for a signature of this node; nothing happens below its floor, or when the guard refuses.
+   * @param ifDecided runs instead when the height was decided meanwhile: others may need the vote that this node did not
+   */
+  sign(
+    intent: Omit<SignIntent, "epoch">,
+    body: Uint8Array,
+    then: (signature: Uint8Array) => void,
+    ifDecided?: (signature: Uint8Array) => void,
+  ): void {
     const { height } = intent;
     if (!this.mayVote(height)) return;
     const id = this.ask((signature: Uint8Array | undefined) => {
-      if (signature !== undefined && this.isInWindow(height)) then(signature);
+      if (signature === undefined) return;
+      if (this.isInWindow(height)) then(signature);
+      else if (height <= this.tip.height) ifDecided?.(signature);
     });
     this.emit({ type: "sign", id, intent: { ...intent, epoch: this.epoch }, body });
   }

@@ -197,7 +197,7 @@ export class NormalCase {
   #prepare(slot: Slot, digest: Hash): void {
     const state = this.#state;
     this.#signVote(slot, { type: VOTE_TYPE.pbftPrepare, digest }, (signature) => {
-      slot.sent.prepare = this.#vote("prepare", slot, { digest, signature });
+      slot.sent.prepare = this.#vote("prepare", slot, { view: state.view, digest, signature });
       state.broadcast(slot.sent.prepare);
       state.ballot(slot, VOTE_TYPE.pbftPrepare, state.view).add({ node: state.settings.self, digest, signature, verdict: "good" });
       this.#checkPrepared(slot);
@@ -243,12 +243,15 @@ export class NormalCase {
     const state = this.#state;
     const { view } = state;
     if (digest === undefined) return;
-    this.#signVote(slot, { type: VOTE_TYPE.pbftCommit, digest }, (signature) => {
-      slot.sent.commit = this.#vote("commit", slot, { digest, signature });
+    const commitOf = (signature: Uint8Array): Vote => this.#vote("commit", slot, { view, digest, signature });
+    const then = (signature: Uint8Array): void => {
+      slot.sent.commit = commitOf(signature);
       state.broadcast(slot.sent.commit);
       state.ballot(slot, VOTE_TYPE.pbftCommit, view).add({ node: state.settings.self, digest, signature, verdict: "good" });
       this.checkDecided(slot, view);
-    });
+    };
+    // P6: the votes that decided it here need not have come to everybody.
+    this.#signVote(slot, { type: VOTE_TYPE.pbftCommit, digest }, then, (signature) => state.broadcast(commitOf(signature)));
   }
 
   /** Decided, but the proposal never came or was not valid here: whoever decided has the block. */
@@ -274,7 +277,12 @@ export class NormalCase {
     }
   }
 
-  #signVote(slot: Slot, vote: { readonly type: VoteType; readonly digest: Hash }, then: (signature: Uint8Array) => void): void {
+  #signVote(
+    slot: Slot,
+    vote: { readonly type: VoteType; readonly digest: Hash },
+    then: (signature: Uint8Array) => void,
+    ifDecided?: (signature: Uint8Array) => void,
+  ): void {
     const state = this.#state;
     const { view, settings } = state;
     const { height } = slot;
@@ -282,14 +290,14 @@ export class NormalCase {
       voteBodyOf(settings.cluster, { epoch: settings.membership.epoch, height, view, digest: vote.digest }, vote.type),
     );
     const purpose = vote.type === VOTE_TYPE.pbftPropose ? "proposal" : "vote";
-    state.sign({ purpose, height, view, phase: vote.type, digest: vote.digest }, body, (signature) => {
+    const unlessLate = (signature: Uint8Array): void => {
       // Signed late, after a view change began: the guard knows it, but it is not sent any more.
       if (state.view === view && state.isOpen) then(signature);
-    });
+    };
+    state.sign({ purpose, height, view, phase: vote.type, digest: vote.digest }, body, unlessLate, ifDecided);
   }
 
-  #vote(type: "prepare" | "commit", slot: Slot, vote: { readonly digest: Hash; readonly signature: Uint8Array }): Vote {
-    const { settings, view } = this.#state;
-    return { type, epoch: settings.membership.epoch, height: slot.height, view, ...vote };
+  #vote(type: "prepare" | "commit", slot: Slot, vote: Pick<Vote, "view" | "digest" | "signature">): Vote {
+    return { type, epoch: this.#state.settings.membership.epoch, height: slot.height, ...vote };
   }
 }

@@ -5,7 +5,7 @@ import { phaseOf } from "../vote-guard.ts";
 import { encodeRecord } from "./codec.ts";
 import type { Precommit, Prevote, RoundProposal } from "./messages.ts";
 import { sentKey } from "./records.ts";
-import { type ReceivedProposal, type TendermintState, typeOf } from "./state.ts";
+import { isNil, type ReceivedProposal, type TendermintState, typeOf } from "./state.ts";
 
 /** What this node says: signed, written, sent, and counted as its own. */
 export class Speaker {
@@ -68,23 +68,35 @@ export class Speaker {
     const state = this.#state;
     const { epoch, height, round } = state;
     state.step = "precommit";
-    this.#sign(VOTE_TYPE.tendermintPrecommit, digest, -1, (signature) => {
-      const message: Precommit = { type: "precommit", epoch, height, view: round, digest, signature };
+    const messageOf = (signature: Uint8Array): Precommit => ({ type: "precommit", epoch, height, view: round, digest, signature });
+    const then = (signature: Uint8Array): void => {
+      const message = messageOf(signature);
       state.sent.precommit = message;
       state.append(sentKey("precommit"), encodeRecord(message));
       state.broadcast(message);
       state.current().precommits.add({ node: state.settings.self, digest, signature, validRound: -1, verdict: "good" });
       this.#onVote();
+    };
+    // T18: the votes that decided it here need not have come to everybody.
+    this.#sign(VOTE_TYPE.tendermintPrecommit, digest, -1, then, (signature) => {
+      if (!isNil(digest)) state.broadcast(messageOf(signature));
     });
   }
 
-  #sign(type: VoteType, digest: Hash, validRound: number, then: (signature: Uint8Array) => void): void {
+  #sign(
+    type: VoteType,
+    digest: Hash,
+    validRound: number,
+    then: (signature: Uint8Array) => void,
+    ifDecided?: (signature: Uint8Array) => void,
+  ): void {
     const state = this.#state;
     const { round, height, epoch, settings } = state;
     const body = encodeVoteBody(voteBodyOf(settings.cluster, { epoch, height, view: round, digest, validRound }, typeOf(type, digest)));
-    state.sign({ purpose: votePurpose(type), height, view: round, phase: phaseOf(type), digest }, body, (signature) => {
+    const unlessLate = (signature: Uint8Array): void => {
       // Signed late, in another round by now: the guard knows it, but it is not sent any more.
       if (state.round === round) then(signature);
-    });
+    };
+    state.sign({ purpose: votePurpose(type), height, view: round, phase: phaseOf(type), digest }, body, unlessLate, ifDecided);
   }
 }

@@ -27,6 +27,7 @@ import {
   guardScopeOf,
   type Input,
   type PbftRules,
+  type SignIntent,
   type Tip,
   VoteGuard,
 } from "#consensus";
@@ -98,6 +99,9 @@ export class Room {
   readonly nodes: readonly Driven[];
   /** What a test wants lost or changed on the way; the message as it is by default. */
   onTheWay: (from: NodeId, to: NodeId, message: ConsensusMessage) => ConsensusMessage | undefined = (_from, _to, message) => message;
+  /** Whose signatures take so long that everything else happens first, until `signHeld`. */
+  holds: (node: NodeId, intent: SignIntent) => boolean = () => false;
+  readonly #held: (() => void)[] = [];
   readonly #waiting: { readonly from: NodeId; readonly to: NodeId; readonly message: ConsensusMessage }[] = [];
 
   readonly membership: Membership;
@@ -183,6 +187,12 @@ export class Room {
     }
   }
 
+  /** The signatures that were held come. */
+  signHeld(): void {
+    for (const run of this.#held.splice(0)) run();
+    this.settle();
+  }
+
   /** What a node did of a type. */
   effects<T extends Effect["type"]>(type: T, id?: NodeId): Extract<Effect, { type: T }>[] {
     const matches = this.happenings.filter(({ node, effect }) => effect.type === type && (id === undefined || node === id));
@@ -212,12 +222,18 @@ export class Room {
     if (effect.type === "decide") this.#decide(node, effect);
     if (effect.type === "validate") this.feed(node.id, { type: "validated", id: effect.id, valid: true });
     if (effect.type !== "sign") return;
+    this.#sign(node, effect);
+  }
+
+  #sign(node: Driven, effect: Extract<Effect, { type: "sign" }>): void {
     const answer = node.guard.request(effect.intent);
     if (answer.kind === "refused") return this.feed(node.id, { type: "signed", id: effect.id, signature: undefined });
     const signature = answer.kind === "stored" ? answer.signature : sign(node.id, signedBytes(effect.intent.purpose, effect.body));
     node.signatures += 1;
     const record = node.guard.record(effect.intent, signature);
     node.guardRecords.set(guardKey(record), record);
-    this.feed(node.id, { type: "signed", id: effect.id, signature });
+    const answerIt = (): void => this.feed(node.id, { type: "signed", id: effect.id, signature });
+    if (this.holds(node.id, effect.intent)) this.#held.push(answerIt);
+    else answerIt();
   }
 }
