@@ -1,4 +1,4 @@
-// `npm run test:soak -- [--seconds N] [--seed N] [--engine NAME]`: processes under load are killed, slowed and run out of disk for as long as told.
+// `npm run test:soak -- [--seconds N] [--seed N] [--engine NAME]`: processes under load are killed, paused, parted, slowed and run out of disk for as long as told.
 import { parseArgs } from "node:util";
 import { runNode } from "./steps.mjs";
 

@@ -42,10 +42,12 @@ export const diskRules: DiskRules = { keepsBatchesWhole: true, keepsOrder: true,
 /** How much of the writes under way survives a crash: a random prefix, none, or all. */
 export type Survival = "some" | "none" | "all";
 
-/** What happens at the next write: the power fails while it is written, or when it is durable and nobody was told yet. */
+/** What happens at a write: the power fails while it is written, or when it is durable and nobody was told yet. */
 export interface WriteTrap {
   readonly boundary: "torn" | "durable";
-  spring(): void;
+  /** How many writes go well before. */
+  readonly writes: number;
+  readonly spring: () => void;
 }
 
 const SYNC_US = 300;
@@ -107,8 +109,7 @@ export class SimulatedStore implements KeyValueStore {
       this.#time.after(200, () => this.#settle(write));
       return;
     }
-    const { trap } = this;
-    this.trap = undefined;
+    const trap = this.#trapOfWrite();
     // Writes complete in the order of the calls, as they do behind one log.
     const now = this.#time.trueUs();
     const startsUs = Math.max(this.#busyUntilUs, now, this.stalledUntilUs);
@@ -185,6 +186,15 @@ export class SimulatedStore implements KeyValueStore {
     }
     this.#settle(write);
     return trap === undefined ? done() : trap.spring();
+  }
+
+  /** The trap, where it is this write that it waits for. */
+  #trapOfWrite(): WriteTrap | undefined {
+    const { trap } = this;
+    if (trap === undefined) return undefined;
+    const waits = trap.writes > 0;
+    this.trap = waits ? { ...trap, writes: trap.writes - 1 } : undefined;
+    return waits ? undefined : trap;
   }
 
   #settle(write: PendingWrite): void {

@@ -31,7 +31,7 @@ export const USUAL_KINDS: readonly FaultKind[] = FAULT_CATALOGUE.filter(({ isSta
 const ROWS = new Map(FAULT_CATALOGUE.map((row) => [row.kind, row]));
 
 /** Parameters that a fault of a kind may lack. */
-const OPTIONAL: ReadonlySet<string> = new Set(["prepares"]);
+const OPTIONAL: ReadonlySet<string> = new Set(["prepares", "writes"]);
 
 /** Kinds that a protocol against crashes alone does not bear: nodes that lie, and bytes that change on their way, which signatures would show. */
 const LIES: ReadonlySet<FaultKind> = new Set(["corruption", ...BYZANTINE_FAULTS.map(({ kind }) => kind)]);

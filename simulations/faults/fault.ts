@@ -29,6 +29,8 @@ export interface FaultParameters {
   readonly message: number;
   readonly decides: number;
   readonly prepares?: number;
+  /** How many writes go well before; none when absent. */
+  readonly writes?: number;
 }
 
 /** Where a fault is put in. */

@@ -7,16 +7,17 @@ function storage<Key extends keyof FaultParameters>(row: FaultRow<Key>): FaultDe
   return rowOf("storage", row);
 }
 
-/** A node is killed at the boundary of its next write. */
+/** A node is killed at the boundary of its next write, or of one after that. */
 function crashAtWrite(
   lab: Laboratory,
-  fault: Fault & { readonly node: number; readonly downMs: number },
+  fault: Fault & { readonly node: number; readonly downMs: number; readonly writes?: number },
   boundary: WriteTrap["boundary"],
 ): void {
   const { store, id } = lab.at(fault.node);
   if (store === undefined) return;
   store.trap = {
     boundary,
+    writes: fault.writes ?? 0,
     spring: () => {
       lab.hit(fault.kind);
       lab.down(fault.downMs, [id], (node) => lab.cluster.crash(node, "none"));
@@ -123,7 +124,7 @@ export const STORAGE_FAULTS: readonly FaultDefinition[] = [
     about: "the power fails while a write is under way",
     where: "the next write of one disk",
     must: "the tail is cut at the tear and repaired from peers (D1)",
-    parameters: ["atMs", "node", "downMs"],
+    parameters: ["atMs", "node", "downMs", "writes"],
     draw: ({ random, atMs, node }) => ({ atMs, node, downMs: random.between(20, 2_000) }),
     inject: (lab, fault) => crashAtWrite(lab, fault, "torn"),
   }),
@@ -133,7 +134,7 @@ export const STORAGE_FAULTS: readonly FaultDefinition[] = [
     about: "the power fails when a write is durable and nobody was told yet",
     where: "the next write of one disk",
     must: "the node stands by what it wrote and never said (D5, A5)",
-    parameters: ["atMs", "node", "downMs"],
+    parameters: ["atMs", "node", "downMs", "writes"],
     draw: ({ random, atMs, node }) => ({ atMs, node, downMs: random.between(20, 2_000) }),
     inject: (lab, fault) => crashAtWrite(lab, fault, "durable"),
   }),

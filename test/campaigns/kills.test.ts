@@ -3,7 +3,7 @@ import { expect } from "chai";
 import { type EngineName, SeededRandom } from "#base";
 import type { SecurityGateway } from "#gateway";
 import { expectNothingLost, Load, rejoined } from "./load.ts";
-import { ProcessCluster } from "./process-cluster.ts";
+import { ProcessCluster, QUESTION } from "./process-cluster.ts";
 
 /** What a campaign of kills is run with. `QUORUMGATE_SOAK_SECONDS` makes it last, whatever the number of kills. */
 interface Campaign {
@@ -59,14 +59,65 @@ for (const campaign of CAMPAIGNS) {
       return victims.length;
     };
 
+    /** One node is stopped in place and goes on later. */
+    const pauseOne = async (forMs: number): Promise<void> => {
+      const paused = random.pick(all);
+      await cluster.signal(paused, "SIGSTOP");
+      await sleep(forMs);
+      await cluster.signal(paused, "SIGCONT");
+    };
+
+    /** As many as the cluster can do without hear nothing of the others; one of them is named. */
+    const cutOff = async (): Promise<number> => {
+      const minority = random.shuffle(all).slice(0, Math.floor((campaign.nodes - 1) / 3));
+      await cluster.partition(minority);
+      return minority[0] ?? 1;
+    };
+
+    /** What else happens to the nodes of a soak, between kills. */
+    const harmOtherwise = async (): Promise<void> => {
+      const forMs = random.between(500, 4_000);
+      switch (random.pick(["pause", "partition", "slow"])) {
+        case "pause":
+          return pauseOne(forMs);
+        case "slow":
+          return cluster.slow(random.pick(all), forMs);
+        default:
+          await cutOff();
+          await sleep(forMs);
+          return cluster.heal();
+      }
+    };
+
     it("lose nothing that was acknowledged", async () => {
       const end = Date.now() + SOAK_SECONDS * 1_000;
       let kills = 0;
       while (kills < campaign.kills || Date.now() < end) {
         kills += await killSome();
+        if (SOAK_SECONDS > 0 && random.chance(0.5)) await harmOtherwise();
         await sleep(random.between(200, 1_200));
         if (SOAK_SECONDS > 0) process.stderr.write(`${kills} kills, ${load.acknowledged.length} decisions acknowledged\n`);
       }
+      for (const node of all) await rejoined(cluster, node);
+      await load.stop();
+      await expectNothingLost(cluster, load);
+      load = new Load(clients);
+    });
+
+    it("go on while one is stopped in place, and while some are cut off, which decide nothing", async () => {
+      const pausedMs = Date.now();
+      await pauseOne(4_000);
+      expect(load.longestGapMs(pausedMs), "longest time without a decision beside a stopped node").to.be.below(3_000);
+      const cutMs = Date.now();
+      const alone = await cutOff();
+      const gateway = await cluster.connect([alone], 2_500);
+      const { outcome } = await gateway.authorizeOperation(QUESTION);
+      const { health } = await gateway.status();
+      await gateway.stop();
+      await sleep(1_500);
+      expect(load.longestGapMs(cutMs), "longest time without a decision beside those that are cut off").to.be.below(3_000);
+      await cluster.heal();
+      expect([outcome, health.canDecide], "what who is cut off says").to.deep.equal(["unavailable", false]);
       for (const node of all) await rejoined(cluster, node);
       await load.stop();
       await expectNothingLost(cluster, load);

@@ -23,10 +23,11 @@ export class Load {
     await Promise.all(this.#workers);
   }
 
-  /** Longest time without an acknowledged decision since the given time. */
+  /** Longest time without an acknowledged decision from the given time until now. */
   longestGapMs(sinceMs: number): number {
-    const times = [sinceMs, ...this.acknowledged.map(({ atMs }) => atMs).filter((atMs) => atMs > sinceMs)].sort((a, b) => a - b);
-    return Math.max(...times.slice(1).map((time, index) => time - (times[index] ?? time)), times.length > 1 ? 0 : Number.POSITIVE_INFINITY);
+    const answered = this.acknowledged.map(({ atMs }) => atMs).filter((atMs) => atMs > sinceMs);
+    const times = [sinceMs, ...answered.sort((a, b) => a - b), Date.now()];
+    return Math.max(...times.slice(1).map((time, index) => time - (times[index] ?? time)));
   }
 
   async #work(gateway: SecurityGateway): Promise<void> {
