@@ -22,6 +22,7 @@ export const lyingTips: Actor = (ports) => {
           height,
           floor: height < Number.MAX_SAFE_INTEGER ? height + 1 : 0,
           certifiedHeight: random.pick([0, read.certifiedHeight, height]),
+          votes: !read.votes,
         }),
       ];
     },

@@ -28,6 +28,7 @@ export interface NodeStatus {
   readonly engine: string;
   readonly mode: string;
   readonly haltReason?: string;
+  /** While it recovers without memory of its votes: the height that has to be certified before it votes again. */
   readonly participatesAbove?: number;
   readonly height: number;
   /** Counts the changes of members. */
@@ -52,7 +53,14 @@ export interface NodeStatus {
     readonly entries: number;
     readonly entriesWanted: number;
   };
-  readonly members: readonly { readonly id: string; readonly weight: number; readonly connected: boolean; readonly httpUrl: string }[];
+  readonly members: readonly {
+    readonly id: string;
+    readonly weight: number;
+    readonly connected: boolean;
+    /** Whether it says that it votes: a node that comes back may be connected for a while before it does. */
+    readonly voting: boolean;
+    readonly httpUrl: string;
+  }[];
   /** The first height of the epoch. */
   readonly epochFirstHeight: number;
   /** Nodes that replicate and have no weight. */
@@ -90,7 +98,7 @@ export interface RecordedEvidence {
 
 /** Health in words and figures. */
 export interface Health {
-  /** Whether this node sees a quorum, itself included. */
+  /** Whether this node sees a quorum that votes; itself included, where it votes. */
   readonly canDecide: boolean;
   /** How much further weight may fail before nothing is decided. */
   readonly tolerates: number;

@@ -12,11 +12,6 @@ import {
 import type { ReplicaStatus } from "#replica";
 import type { Health, NodeStatus } from "./backend.ts";
 
-const PREFIXES: Readonly<Partial<Record<ReplicaStatus["mode"], string>>> = {
-  recovering: "catching up, does not vote yet; ",
-  following: "follows without a vote; ",
-};
-
 /** What a member may do wrong and not be in the others' way. */
 const FAULTS: Readonly<Record<FaultModel, string>> = { byzantine: "faulty", crash: "crashed" };
 
@@ -25,7 +20,7 @@ export function describeHealth(genesis: Genesis, status: ReplicaStatus): Health 
   const { membership } = status;
   const model = faultModelOf(genesis.engine);
   const total = totalWeight(membership);
-  const present = weightOf(membership, [status.node, ...status.connected]);
+  const present = weightOf(membership, votersOf(status));
   const canDecide = status.mode !== "halted" && isQuorum(present, total, model);
   const needed = total - tolerableWeight(total, model);
   const spare = present - needed;
@@ -41,6 +36,7 @@ export function describeHealth(genesis: Genesis, status: ReplicaStatus): Health 
 export function describeStatus(genesis: Genesis, status: ReplicaStatus, entryOf: (command: Hash) => number | undefined): NodeStatus {
   const { consensus, tip, certified, haltReason, participatesAbove } = status;
   const connected = new Set<NodeId>([status.node, ...status.connected]);
+  const voting = new Set<NodeId>(votersOf(status));
   return {
     node: status.node,
     cluster: status.cluster,
@@ -62,7 +58,13 @@ export function describeStatus(genesis: Genesis, status: ReplicaStatus, entryOf:
     mempool: status.mempool,
     blocksFrom: status.blocksFrom,
     ...(status.transfer === undefined ? {} : { transfer: status.transfer }),
-    members: status.membership.members.map(({ id, weight, httpUrl }) => ({ id, weight, connected: connected.has(id), httpUrl })),
+    members: status.membership.members.map(({ id, weight, httpUrl }) => ({
+      id,
+      weight,
+      connected: connected.has(id),
+      voting: voting.has(id),
+      httpUrl,
+    })),
     epochFirstHeight: status.epochFirstHeight,
     learners: status.learners.map(({ id, httpUrl }) => ({ id, connected: connected.has(id), httpUrl })),
     ...(status.pending === undefined ? {} : { pending: describePending(status.pending) }),
@@ -84,6 +86,19 @@ function describePending({ lastHeight, next }: NonNullable<ReplicaStatus["pendin
   return { epoch: next.epoch, activeFrom: lastHeight + 1, members: next.members.map(({ id, weight }) => ({ id, weight })) };
 }
 
+/** Who votes as far as this node knows. */
+function votersOf({ mode, node, voting }: ReplicaStatus): readonly NodeId[] {
+  return mode === "participating" ? [node, ...voting] : voting;
+}
+
+/** What keeps this node itself from voting. */
+function ownStanding({ mode, participatesAbove = 0, certified }: ReplicaStatus): string {
+  if (mode === "following") return "follows without a vote; ";
+  if (mode !== "recovering") return "";
+  if (participatesAbove <= certified.height) return "catching up, does not vote yet; ";
+  return `catching up, votes again above height ${participatesAbove} once that is certified; `;
+}
+
 interface Figures {
   readonly canDecide: boolean;
   readonly tolerates: number;
@@ -94,8 +109,8 @@ interface Figures {
 
 function summarize(status: ReplicaStatus, { canDecide, tolerates, model, present, needed }: Figures): string {
   if (status.mode === "halted") return `halted: ${status.haltReason ?? "unknown"}`;
-  if (!canDecide) return `cannot decide: ${present} of ${needed} needed votes; waiting for ${status.consensus.waitingFor.join(", ")}`;
-  const prefix = PREFIXES[status.mode] ?? "";
+  const prefix = ownStanding(status);
+  if (!canDecide) return `${prefix}cannot decide: ${present} of ${needed} needed votes${missing(status)}`;
   const fault = FAULTS[model];
   if (status.membership.members.length === 1) return `${prefix}one node decides alone; survives no ${fault} node`;
   if (tolerates === 0) return `${prefix}decides, but survives no further ${fault} node${missing(status)}`;
@@ -105,8 +120,9 @@ function summarize(status: ReplicaStatus, { canDecide, tolerates, model, present
 }
 
 /** How many of the members that are there may fail, whichever they are: the heaviest count, for a weight says nothing of how many bear it. */
-function anyOf({ membership, connected, node }: ReplicaStatus, tolerates: number): number {
-  const there = membership.members.filter(({ id }) => id === node || connected.includes(id));
+function anyOf(status: ReplicaStatus, tolerates: number): number {
+  const voters = votersOf(status);
+  const there = status.membership.members.filter(({ id }) => voters.includes(id));
   let left = tolerates;
   const weights = there.map(({ weight }) => weight).sort((a, b) => b - a);
   const first = weights.findIndex((weight) => {
@@ -117,6 +133,8 @@ function anyOf({ membership, connected, node }: ReplicaStatus, tolerates: number
 }
 
 function missing(status: ReplicaStatus): string {
-  const away = status.consensus.waitingFor.filter((id) => !status.connected.includes(id) && id !== status.node);
-  return away.length === 0 ? "" : `; waiting for ${away.join(", ")}`;
+  const { node, connected, voting, consensus } = status;
+  const away = consensus.waitingFor.filter((id) => id !== node && !voting.includes(id));
+  const named = away.map((id) => (connected.includes(id) ? `${id} (does not vote)` : id));
+  return named.length === 0 ? "" : `; waiting for ${named.join(", ")}`;
 }

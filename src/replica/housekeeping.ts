@@ -81,6 +81,7 @@ export class Housekeeping {
     this.#watchLinks(nowUs);
     this.#watchLeader(nowUs);
     if (this.#ticks % GOSSIP_TICKS === 0) this.#gossip();
+    else this.#peers.announceVoting();
     const highest = peers.highest();
     if (highest.height > ledger.tip.height && ledger.tip.height === this.#lastTipHeight) catchUp.want(highest.height, highest.peer);
     this.#lastTipHeight = ledger.tip.height;
@@ -111,7 +112,7 @@ export class Housekeeping {
   /** Tells who is behind, and repeats what a lost frame may have kept from somebody. */
   #gossip(): void {
     const { peers, certifier, ledger } = this.#parts;
-    for (const peer of peers.others) this.#peers.sendTip(peer);
+    this.#peers.sendTips();
     if (certifier.certifiedHeight < ledger.tip.height) for (const peer of peers.others) this.#peers.resendCosignature(peer);
     this.#participation.repeat();
     this.#handovers.ask();

@@ -242,6 +242,7 @@ export class Replica {
       blocksFrom: ledger.blocksFrom,
       ...(transfer === undefined ? {} : { transfer }),
       connected: peers.connected(),
+      voting: peers.voting(),
       evidence: ledger.state.evidence(),
       evidenceHeld: this.#reports.count,
       proposedRemovals: ledger.state.proposedRemovals(),
@@ -251,8 +252,7 @@ export class Replica {
   get #mode(): ReplicaMode {
     if (this.#life !== "running") return this.#life;
     if (findMember(this.#parts.ledger.membership, this.#options.self) === undefined) return "following";
-    const participates = this.#participation.isParticipating && this.#parts.driver.snapshot().participates;
-    return participates ? "participating" : "recovering";
+    return this.#participation.votes ? "participating" : "recovering";
   }
 
   get #isOver(): boolean {
@@ -350,18 +350,19 @@ export class Replica {
 
   #onParticipating(above: number): void {
     this.#parts.driver.step({ type: "participate", above });
+    this.#peers.announceVoting();
     for (const peer of this.#parts.peers.others) this.#peers.resendCosignature(peer);
     this.#peers.cosign(this.#parts.certifier.newestHeight);
   }
 
-  /** Whom this node waits for: without a quorum of links, those whose links are gone; else those whose votes are missing. */
+  /** Whom this node waits for: where no quorum that votes is linked, those who do not; else those whose votes are missing. */
   #waitingFor(): readonly NodeId[] {
     const { driver, peers, ledger } = this.#parts;
     const { membership } = ledger;
     const { self } = this.#options;
-    const connected = new Set(peers.connected());
-    const away = peers.others.filter((peer) => !connected.has(peer));
-    const weight = weightOf(membership, [self, ...connected]);
+    const voting = new Set(peers.voting());
+    const away = membership.members.map(({ id }) => id).filter((id) => id !== self && !voting.has(id));
+    const weight = weightOf(membership, [...(this.#participation.votes ? [self] : []), ...voting]);
     if (!isQuorum(weight, totalWeight(membership), faultModelOf(ledger.genesis.engine))) return away;
     const awaited = this.#participation.waitingFor ?? driver.snapshot().waitingFor;
     return awaited.length > 0 ? awaited.filter((peer) => peer !== self) : away;
@@ -378,6 +379,7 @@ export class Replica {
     this.#haltReason = reason;
     this.#options.telemetry.log("error", "halted", { reason });
     this.#quiet();
+    this.#peers.announceVoting();
     this.#options.events?.onHalted?.(reason);
   }
 

@@ -169,6 +169,8 @@ export interface ReplicaStatus {
   /** The state that is being fetched instead of blocks that others pruned. */
   readonly transfer?: TransferProgress;
   readonly connected: readonly NodeId[];
+  /** Those of them that say that they vote. */
+  readonly voting: readonly NodeId[];
   /** What the ledger holds, in the order of its entries. */
   readonly evidence: readonly EvidenceRecord[];
   /** Pieces that this node found and the ledger does not hold yet. */

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { type Genesis, type Member, parseHash, parseNodeId } from "#base";
+import { type Genesis, type Member, type NodeId, parseHash, parseNodeId } from "#base";
 import { describeStatus } from "#gateway";
 import type { ReplicaStatus } from "#replica";
 import { FOUR } from "../audit/log-kit.ts";
@@ -22,6 +22,7 @@ const STATUS: ReplicaStatus = {
   mempool: 0,
   blocksFrom: 1,
   connected: FOUR.members.slice(1).map(({ id }) => id),
+  voting: FOUR.members.slice(1).map(({ id }) => id),
   evidence: [],
   evidenceHeld: 0,
   proposedRemovals: [],
@@ -41,6 +42,40 @@ describe("a node's status", () => {
     expect(pending?.members.at(-1)).to.deep.equal({ id: "node-5", weight: 2 });
   });
 
+  it("counts a node that is linked and does not vote among the missing", () => {
+    const [, second, third, fourth] = FOUR.members.map(({ id }) => id) as [NodeId, NodeId, NodeId, NodeId];
+    const waiting = { ...STATUS, consensus: { ...STATUS.consensus, waitingFor: [third, fourth] } };
+    const one = describeStatus(genesis, { ...waiting, voting: [second, third] }, () => undefined);
+    expect(one.members.map(({ connected, voting }) => [connected, voting])).to.deep.equal([
+      [true, true],
+      [true, true],
+      [true, true],
+      [true, false],
+    ]);
+    expect(one.health).to.deep.equal({
+      canDecide: true,
+      tolerates: 0,
+      summary: "decides, but survives no further faulty node; waiting for node-4 (does not vote)",
+    });
+    const two = describeStatus(genesis, { ...waiting, voting: [second] }, () => undefined);
+    expect(two.health).to.deep.equal({
+      canDecide: false,
+      tolerates: 0,
+      summary: "cannot decide: 2 of 3 needed votes; waiting for node-3 (does not vote), node-4 (does not vote)",
+    });
+  });
+
+  it("does not count itself while it recovers, and says from when on it votes where it waits for a height", () => {
+    const recovering = { ...STATUS, mode: "recovering" as const };
+    const summaryOf = (status: ReplicaStatus): string => describeStatus(genesis, status, () => undefined).health.summary;
+    expect(summaryOf(recovering)).to.equal("catching up, does not vote yet; decides, but survives no further faulty node");
+    expect(summaryOf({ ...recovering, participatesAbove: 41 })).to.equal(summaryOf(recovering));
+    expect(summaryOf({ ...recovering, participatesAbove: 44 })).to.equal(
+      "catching up, votes again above height 44 once that is certified; decides, but survives no further faulty node",
+    );
+    expect(describeStatus(genesis, { ...recovering, voting: STATUS.voting.slice(1) }, () => undefined).health.canDecide).to.equal(false);
+  });
+
   it("names no change where none waits", () => {
     expect(describeStatus(genesis, { ...STATUS, pending: undefined }, () => undefined)).not.to.have.property("pending");
   });
@@ -49,7 +84,8 @@ describe("a node's status", () => {
     const heavy = (weights: readonly number[], away: readonly number[] = []): string => {
       const members = weights.map((weight, index) => ({ ...nodeOf(`node-${index + 1}`), weight }));
       const connected = members.slice(1).flatMap(({ id }, index) => (away.includes(index + 2) ? [] : [id]));
-      return describeStatus(genesis, { ...STATUS, membership: { ...FOUR, members }, connected }, () => undefined).health.summary;
+      return describeStatus(genesis, { ...STATUS, membership: { ...FOUR, members }, connected, voting: connected }, () => undefined).health
+        .summary;
     };
     expect(heavy([1, 1, 1, 1])).to.equal("survives 1 faulty node");
     expect(heavy([5, 5, 5, 4])).to.equal("survives 1 faulty node");

@@ -28,6 +28,8 @@ describe("a node that lost its disk", function () {
       expect(await submitted(asked, await cluster.command(asked))).to.equal("ordered");
       await until(() => again.status().tip.height >= 3);
       expect(again.status().mode).to.equal("recovering");
+      await until(() => replicas.slice(0, 3).every((replica) => replica.status().voting.length === 2));
+      expect(asked.status().connected, "it is linked, and does not vote").to.have.length(3);
       await stopped(again);
       expect(isGuardCurrent(lost)).to.equal(false);
       for (const replica of replicas.slice(0, 3)) await stopped(replica);

@@ -33,6 +33,7 @@ describe("frames between replicas", () => {
       height: fastCheck.nat(),
       certifiedHeight: fastCheck.nat(),
       floor: fastCheck.nat(),
+      votes: fastCheck.boolean(),
     }),
     fastCheck.record({ kind: fastCheck.constant("sync-request" as const), fromHeight: fastCheck.nat() }),
     fastCheck.record({

@@ -42,7 +42,7 @@ const frame: fc.Arbitrary<Frame> = fc.oneof(
     logSignature: signature,
     witnessSignature: signature,
   }),
-  fc.record({ kind: kind("tip"), height: number, certifiedHeight: number, floor: number }),
+  fc.record({ kind: kind("tip"), height: number, certifiedHeight: number, floor: number, votes: fc.boolean() }),
   fc.record({ kind: kind("sync-request"), fromHeight: number }),
   fc.record({ kind: kind("sync-response"), fromHeight: number, blocks: fc.array(bytes, { maxLength: 3 }) }),
   fc.record({ kind: kind("probe"), nonce: hashBytes }),

@@ -8,7 +8,7 @@ import { ACTORS, Liar } from "#simulations";
 
 const PEER = parseNodeId("node-2");
 const FRAMES: readonly Frame[] = [
-  { kind: "tip", height: 7, certifiedHeight: 6, floor: 0 },
+  { kind: "tip", height: 7, certifiedHeight: 6, floor: 0, votes: true },
   { kind: "sync-request", fromHeight: 3 },
   { kind: "commands", commands: [new Uint8Array(8)] },
   { kind: "consensus", message: new Uint8Array(40) },
@@ -107,7 +107,7 @@ describe("a liar in front of real links", () => {
 
   it("floods whether the node speaks or not, with nothing that links cannot carry", async () => {
     between.liar.become("flood");
-    between.mouth.send(PEER, encodeFrame({ kind: "tip", height: 7, certifiedHeight: 6, floor: 0 }));
+    between.mouth.send(PEER, encodeFrame({ kind: "tip", height: 7, certifiedHeight: 6, floor: 0, votes: true }));
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(between.said.length).to.be.greaterThan(50);
     expect(between.said.every(({ length }) => length > 0)).to.equal(true);

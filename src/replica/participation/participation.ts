@@ -37,6 +37,11 @@ export class Participation {
     return this.#participating;
   }
 
+  /** Whether its word counts with the core too. */
+  get votes(): boolean {
+    return this.#participating && this.#parts.driver.snapshot().participates;
+  }
+
   /** The floor; undefined before the verdict. */
   get above(): number | undefined {
     return this.#above;

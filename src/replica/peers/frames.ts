@@ -39,6 +39,8 @@ export type Frame =
       readonly certifiedHeight: number;
       /** The height that has to be certified before the sender votes again; 0 when it waits for none. */
       readonly floor: number;
+      /** Whether the sender votes now; what it claims says nothing of anybody else. */
+      readonly votes: boolean;
     }
   | { readonly kind: "sync-request"; readonly fromHeight: number }
   | { readonly kind: "sync-response"; readonly fromHeight: number; readonly blocks: readonly Uint8Array[] }
@@ -124,7 +126,8 @@ export function encodeFrame(frame: Frame): Uint8Array {
       writer.u64(frame.height).u64(frame.size).text(frame.root).u64(frame.seconds);
       return writer.raw(frame.logSignature).raw(frame.witnessSignature).finish();
     case "tip":
-      return writer.u64(frame.height).u64(frame.certifiedHeight).u64(frame.floor).finish();
+      writer.u64(frame.height).u64(frame.certifiedHeight).u64(frame.floor);
+      return writer.u8(frame.votes ? 1 : 0).finish();
     case "sync-request":
       return writer.u64(frame.fromHeight).finish();
     case "sync-response":
@@ -196,7 +199,7 @@ function readFields(reader: ByteReader, kind: Exclude<(typeof KINDS)[number], "c
         witnessSignature: reader.raw(64),
       };
     case "tip":
-      return { kind, height: reader.u64(), certifiedHeight: reader.u64(), floor: reader.u64() };
+      return { kind, height: reader.u64(), certifiedHeight: reader.u64(), floor: reader.u64(), votes: readFlag(reader) };
     case "sync-request":
       return { kind, fromHeight: reader.u64() };
     case "sync-response":
@@ -273,11 +276,14 @@ function readPart(reader: ByteReader): { part?: StatePart } {
   return { part: { kind: "leaves", items } };
 }
 
+function readFlag(reader: ByteReader): boolean {
+  const flag = reader.u8();
+  if (flag > 1) throw new QuorumgateError("TRANSPORT_FRAME_INVALID", "a flag is 0 or 1");
+  return flag === 1;
+}
+
 function readSeen(reader: ByteReader): { seen?: SeenVote } {
-  const present = reader.u8();
-  if (present > 1) throw new QuorumgateError("TRANSPORT_FRAME_INVALID", "a flag is 0 or 1");
-  if (present === 0) return {};
-  return { seen: readSeenVote(reader) };
+  return readFlag(reader) ? { seen: readSeenVote(reader) } : {};
 }
 
 function readSeenVote(reader: ByteReader): SeenVote {

@@ -22,6 +22,8 @@ export class PeerProtocol {
   readonly #onWork: () => void;
   readonly #rules: ReplicaRules;
   #relay: Uint8Array[] = [];
+  /** What the others were told last of whether this node votes. */
+  #toldVotes = false;
 
   /** @param handlers.onWork runs when a peer's command went into the pool */
   constructor(
@@ -70,6 +72,7 @@ export class PeerProtocol {
   }
 
   onPeerDown(peer: NodeId, reason: string): void {
+    this.#parts.peers.noteAway(peer);
     this.#options.telemetry.log("warn", "peer down", { peer, reason });
     const { view, leader } = this.#parts.driver.snapshot();
     if (peer !== leader) return;
@@ -83,8 +86,19 @@ export class PeerProtocol {
   /** Tells a peer where this node stands. */
   sendTip(peer: NodeId): void {
     const { peers, ledger, certifier } = this.#parts;
-    const floor = this.#participation.awaitedHeight;
-    peers.send(peer, { kind: "tip", height: ledger.tip.height, certifiedHeight: certifier.certifiedHeight, floor });
+    const { awaitedHeight: floor, votes } = this.#participation;
+    peers.send(peer, { kind: "tip", height: ledger.tip.height, certifiedHeight: certifier.certifiedHeight, floor, votes });
+  }
+
+  /** Tells everybody where this node stands. */
+  sendTips(): void {
+    this.#toldVotes = this.#participation.votes;
+    for (const peer of this.#parts.peers.others) this.sendTip(peer);
+  }
+
+  /** Tells everybody that this node votes now, or does so no more, where they were told otherwise. */
+  announceVoting(): void {
+    if (this.#participation.votes !== this.#toldVotes) this.sendTips();
   }
 
   /** Sends a decided block to a peer that is behind, if it is still stored. */
@@ -216,7 +230,7 @@ export class PeerProtocol {
 
   #onTip(from: NodeId, tip: Extract<Frame, { kind: "tip" }>): void {
     const { peers, catchUp, ledger, certifier, awaited } = this.#parts;
-    peers.noteHeight(from, tip.height);
+    peers.noteTip(from, tip);
     if (findMember(ledger.membership, from) !== undefined) {
       awaited.note(from, tip.floor, {
         tipHeight: ledger.tip.height,

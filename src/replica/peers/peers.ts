@@ -9,6 +9,8 @@ export class Peers {
   readonly #telemetry: Telemetry;
   readonly #heights = new Map<NodeId, number>();
   readonly #votes = new Map<NodeId, SeenVote>();
+  /** Who said, since its link came up, that it votes. */
+  readonly #voters = new Set<NodeId>();
 
   constructor(options: { membership: Membership; self: NodeId; transport: Transport; telemetry: Telemetry }) {
     this.#others = options.membership.members.map((member) => member.id).filter((id) => id !== options.self);
@@ -52,8 +54,21 @@ export class Peers {
     this.#telemetry.count("quorumgate_peer_invalid_total", 1, { peer: from, code });
   }
 
-  noteHeight(from: NodeId, height: number): void {
-    this.#heights.set(from, height);
+  /** Where a peer says that it stands. */
+  noteTip(from: NodeId, tip: { readonly height: number; readonly votes: boolean }): void {
+    this.#heights.set(from, tip.height);
+    if (tip.votes) this.#voters.add(from);
+    else this.#voters.delete(from);
+  }
+
+  /** Whether it votes after it was away, a peer has to say anew. */
+  noteAway(peer: NodeId): void {
+    this.#voters.delete(peer);
+  }
+
+  /** Nodes with a link that is up that say that they vote. Unproved, and each speaks for itself: who lies is no more present than its link. */
+  voting(): readonly NodeId[] {
+    return this.connected().filter((peer) => this.#voters.has(peer));
   }
 
   /** The highest tip that peers named, and who named it. Unproved: good enough to ask for blocks. */
