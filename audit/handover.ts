@@ -94,7 +94,7 @@ export function handoverClaims(
  * The policy that a checkpoint is judged by: the pinned one, or that of a later epoch to which handovers lead without a gap. A checkpoint up to
  * the size of an epoch's last one is its members' to sign, beyond it the next members': a retired key signs nothing new.
  *
- * A step that is missing is not enough evidence; two successors of one epoch are a fork.
+ * A step that is missing is not enough evidence; two successors of one epoch, or two ends of it, are a fork.
  * @param handovers files `epochs/<e>`, in any order; those of epochs up to the pinned one are not needed and not looked at
  */
 export function policyFor(note: string, pinned: Policy, handovers: readonly Uint8Array[], context: Context): Policy {
@@ -139,8 +139,11 @@ function oneSuccessor(policy: Policy, handovers: readonly Handover[], context: C
   const steps = handovers.flatMap((handover) => checkHandover(policy, handover, context) ?? []);
   const [first] = steps;
   const successors = new Set(handovers.map(({ next }) => nextHash(next, context)));
-  if (steps.length > 1 && successors.size > 1) {
-    context.findings.add("VERIFY_FORK", `the members of epoch ${policy.epoch} handed over to two successors`);
+  // Of two ends the later one would lend the old members' word to all that lies between: whichever file comes first must not choose.
+  const ends = new Set(steps.map(({ end: { origin, size, root } }) => `${origin} ${size} ${root}`));
+  if (steps.length > 1 && (successors.size > 1 || ends.size > 1)) {
+    const found = successors.size > 1 ? "handed over to two successors" : "ended it twice";
+    context.findings.add("VERIFY_FORK", `the members of epoch ${policy.epoch} ${found}`);
     return undefined;
   }
   return first;

@@ -90,6 +90,20 @@ describe("handovers from epoch to epoch", () => {
     expect(verify(OLD, [FIRST, fork]).exitCode).to.equal(15);
   });
 
+  it("show two ends of one epoch as a fork, though both lead to the same successors: what lies between is signed by retired keys", () => {
+    const other = new Ledger().grow(60);
+    const end = endEpoch(other, FOUR, FIVE);
+    const between = receiptText(receiptOf(other, 40, FOUR));
+    for (const epochs of [
+      [FIRST, end],
+      [end, FIRST],
+      [FIRST, FIRST, end, end],
+    ]) {
+      expect(verify(OLD, epochs).exitCode).to.equal(15);
+      expect(verify(between, epochs).exitCode).to.equal(15);
+    }
+  });
+
   it("are altered when the next members are not those that the old ones named", () => {
     const more = changed(FIRST, (value) => {
       const next = value["next"] as { members: readonly CanonicalObject[] };
