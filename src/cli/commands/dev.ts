@@ -1,8 +1,8 @@
 import type { Command } from "commander";
-import { type EngineName, type JsonValue, QuorumgateError } from "#base";
-import { addCommand, engineOption, perform } from "../command.ts";
-import { sendCommand } from "../dev/control.ts";
-import { DEV_FOLDER, devPaths, readDevFolder, socketPath } from "../dev/folder.ts";
+import { type EngineName, QuorumgateError } from "#base";
+import { addCommand, type CommandText, engineOption, perform } from "../command.ts";
+import { type ControlRequest, sendCommand } from "../dev/control.ts";
+import { DEV_FOLDER, type DevFolder, devPaths, readDevFolder, socketPath } from "../dev/folder.ts";
 import { parseWhole, UsageError } from "../failure.ts";
 
 interface DevCommandOptions {
@@ -78,8 +78,11 @@ function addNodeAction(dev: Command, name: string, summary: string): void {
 
 function addLie(dev: Command): void {
   const text = {
-    summary: "let a node lie: silent, equivocate, forge, replay, mutate, flood, and more; `honest` ends it",
+    summary:
+      "let a node lie: silent, equivocate, forge, replay, mutate, flood, and more; `honest` ends it. Raft, and fewer than four nodes, bear no liar",
     examples: ["dev lie 3", "dev lie 3 withhold", "dev lie 3 honest"],
+    warning: async (cluster: DevFolder, { kind }: ControlRequest) =>
+      (await import("../dev/lie-warning.ts")).lieWarning(cluster, String(kind)),
   };
   addActing(dev, "lie <node> [kind]", text, (node, kind = "equivocate") => ({
     command: "lie",
@@ -99,23 +102,30 @@ function addPartition(dev: Command): void {
 function addActing(
   dev: Command,
   nameAndArguments: string,
-  text: { readonly summary: string; readonly examples: readonly string[] },
-  requestOf: (argument: string, second?: string) => { readonly command: string; readonly [argument: string]: JsonValue },
+  text: CommandText & {
+    /** What whoever asks for this has to know of the cluster. */
+    readonly warning?: (cluster: DevFolder, request: ControlRequest) => Promise<string | undefined>;
+  },
+  requestOf: (argument: string, second?: string) => ControlRequest,
 ): void {
   const command = addCommand(dev, nameAndArguments, text).option("--data <dir>", "the running cluster's folder", DEV_FOLDER);
   command.action(async () => {
     const { data, json } = command.opts<{ data: string; json?: boolean }>();
     await perform(json === true ? { json } : {}, async (output) => {
       const request = requestOf(command.args[0] ?? "", command.args[1]);
-      const message = await sendCommand(runningSocket(data), request);
-      output.result({ ...request, message }, () => message);
+      const cluster = existingCluster(data);
+      const message = await sendCommand(socketPath(devPaths(cluster.folder).socket), request);
+      const warning = await text.warning?.(cluster, request);
+      if (warning !== undefined && !output.json) output.note(output.style.bad(`warning: ${warning}`));
+      output.result({ ...request, message, ...(warning === undefined ? {} : { warning }) }, () => message);
       return undefined;
     });
   });
 }
 
-function runningSocket(data: string): string {
+function existingCluster(data: string): DevFolder {
   if (data === "") throw new UsageError("--data needs a folder");
-  if (readDevFolder(data) === undefined) throw new QuorumgateError("DEV_COMMAND_FAILED", `there is no development cluster in ${data}`);
-  return socketPath(devPaths(data).socket);
+  const cluster = readDevFolder(data);
+  if (cluster === undefined) throw new QuorumgateError("DEV_COMMAND_FAILED", `there is no development cluster in ${data}`);
+  return cluster;
 }
