@@ -46,6 +46,7 @@ export class Round {
   proposal: ReceivedProposal | undefined;
   /** The verified prevotes of a quorum for one value, once they are there. */
   polka: Polka | undefined;
+  isPolkaShown: boolean = false;
   /** Slots that somebody was blamed for: replayed contradictions are not evidence again. */
   readonly blamed: Set<string> = new Set();
 

@@ -7,6 +7,7 @@ import { readProposal } from "../proposing.ts";
 import { VotingCore } from "../voting-core.ts";
 import { accuseBoth } from "./blame.ts";
 import { tendermintCodec } from "./codec.ts";
+import { decisionOf } from "./disclosure.ts";
 import type { TendermintMessage } from "./messages.ts";
 import { LOCK_KEY, ROUND_KEY } from "./records.ts";
 import { restoreRecords } from "./restore.ts";
@@ -89,18 +90,17 @@ class TendermintCore extends VotingCore<TendermintState> {
     if (!isTendermint(message) || message.epoch !== state.epoch) return undefined;
     if (message.height > state.height) {
       state.keepForLater(from, message);
-      if (message.height > state.height + 1) state.emit({ type: "request-sync", fromHeight: state.height, peers: [from] });
-      return undefined;
+      if (message.height === state.height + 1) return this.#voting.onOtherHeight(from, message);
+      return state.emit({ type: "request-sync", fromHeight: state.height, peers: [from] });
     }
     if (message.height < state.height) {
       // Late votes of a height just decided are the normal case; whoever is in a later round there has missed the decision.
-      if (message.view > 0 && (message.type === "prevote" || message.type === "precommit" || message.type === "round-certificate"))
-        state.emit({ type: "send-block", to: from, height: message.height });
-      return undefined;
+      if (isOfLaterRound(message)) return state.emit({ type: "send-block", to: from, height: message.height });
+      return this.#voting.onOtherHeight(from, message);
     }
     if (message.type === "round-proposal") return this.#voting.onProposal(from, message);
     if (message.type === "polka") return this.#voting.onPolka(message);
-    if (message.type === "round-certificate") return this.#voting.onRoundCertificate(message);
+    if (message.type === "round-certificate") return this.#voting.onRoundCertificate(from, message);
     return this.#voting.onVote(from, message);
   }
 
@@ -216,6 +216,11 @@ class TendermintCore extends VotingCore<TendermintState> {
     const said = this.started && Object.keys(state.sent).length > 0;
     this.setRetransmit(said ? slot : "", retransmitMs);
   }
+}
+
+function isOfLaterRound(message: TendermintMessage): boolean {
+  if (message.type === "round-certificate") return decisionOf(message) === undefined;
+  return message.view > 0 && (message.type === "prevote" || message.type === "precommit");
 }
 
 function isTendermint(message: ConsensusMessage): message is TendermintMessage {

@@ -5,7 +5,8 @@ import { minimalVotes } from "../certificates.ts";
 import { proposalFromDraft, readProposal } from "../proposing.ts";
 import { accuse, suspectAmnesia } from "./blame.ts";
 import { encodeRecord } from "./codec.ts";
-import type { Polka, PolkaVote, Precommit, Prevote, RoundCertificate, RoundProposal } from "./messages.ts";
+import { Disclosure, decisionOf, missesDecision } from "./disclosure.ts";
+import type { Polka, PolkaVote, Precommit, Prevote, RoundCertificate, RoundProposal, TendermintMessage } from "./messages.ts";
 import { bodyKey, LOCK_KEY, ROUND_KEY } from "./records.ts";
 import { RoundSkip } from "./round-skip.ts";
 import { Speaker } from "./speaker.ts";
@@ -25,6 +26,7 @@ export class Voting {
   readonly #hooks: VotingHooks;
   readonly #speaker: Speaker;
   readonly #skip: RoundSkip;
+  readonly #disclosure: Disclosure;
   #offered = "";
   #asked = "";
 
@@ -32,6 +34,7 @@ export class Voting {
     this.#state = state;
     this.#hooks = hooks;
     this.#skip = new RoundSkip(state, (...about) => this.#verifyVotes(...about));
+    this.#disclosure = new Disclosure(state, (...decided) => this.#hooks.onDecided(...decided));
     this.#speaker = new Speaker(state, {
       onOwnProposal: (received, message) => this.#accept(received, message),
       onVote: () => this.evaluate(),
@@ -42,6 +45,8 @@ export class Voting {
   evaluate(): void {
     const state = this.#state;
     const { height } = state;
+    this.#disclosure.decide();
+    if (state.height !== height) return;
     for (const [number, round] of state.rounds()) {
       this.#countPrecommits(number, round);
       if (state.height !== height) return;
@@ -53,6 +58,7 @@ export class Voting {
     this.#propose();
     this.#answerProposal();
     this.#lockOrPass();
+    this.#disclosure.showPolka();
     this.#waitForVotes();
   }
 
@@ -61,8 +67,10 @@ export class Voting {
     if (this.#state.mayVote()) this.#enter(this.#skip.next());
   }
 
-  /** A proof that somebody is in a later round (T14). */
-  onRoundCertificate(message: RoundCertificate): void {
+  /** A proof that somebody is in a later round (T14), or has decided (T19). */
+  onRoundCertificate(from: NodeId, message: RoundCertificate): void {
+    const decision = decisionOf(message);
+    if (decision !== undefined) return this.#disclosure.onDecision(from, decision);
     this.#skip.check(message, () => this.#enter(message));
   }
 
@@ -198,7 +206,7 @@ export class Voting {
       else if (!isNil(digest)) {
         const proposal = state.bodies.get(digest);
         const certificate = this.#certificate(number, digest, quorum);
-        if (proposal !== undefined) return this.#hooks.onDecided(proposal, certificate);
+        if (proposal !== undefined) return this.#decide(proposal, certificate);
         return this.#ask(`block/${digest}`, () =>
           state.emit({
             type: "request-sync",
@@ -208,6 +216,18 @@ export class Voting {
         );
       }
     }
+  }
+
+  #decide(proposal: Proposal, certificate: CommitCertificate): void {
+    const show = this.#disclosure.ofDecision(certificate);
+    this.#hooks.onDecided(proposal, certificate);
+    show();
+  }
+
+  /** Who says something of a height that is not the present one: one of both has missed a decision (T19). */
+  onOtherHeight(from: NodeId, message: TendermintMessage): void {
+    if (message.height > this.#state.height) this.#disclosure.onNextHeight(from);
+    else if (missesDecision(this.#state, message)) this.#disclosure.showDecision(from);
   }
 
   /** Prevotes of a quorum for one value make a polka. */

@@ -55,6 +55,8 @@ export class TendermintWorld {
   /** What a message takes at least, by its sender. */
   delayMinMs: (from: Process) => number = () => 0;
   passes: (from: Process, to: Process) => boolean = () => true;
+  /** How late a sender says a message to a receiver, in milliseconds; undefined for never. */
+  lateBy: (from: Process, to: Process, message: ConsensusMessage) => number | undefined = () => 0;
   /** Blocks are ordered up to that height. */
   goal = 0;
   now = 0;
@@ -160,7 +162,9 @@ export class TendermintWorld {
 
   #post(from: Process, to: Process, message: ConsensusMessage): void {
     if (from.id === to.id || !this.passes(from, to) || this.random.chance(this.loss)) return;
-    const ms = 1 + this.delayMinMs(from) + this.random.below(this.delayMaxMs);
+    const late = this.lateBy(from, to, message);
+    if (late === undefined) return;
+    const ms = 1 + late + this.delayMinMs(from) + this.random.below(this.delayMaxMs);
     this.#queue.push({ at: this.now + ms, run: () => to.up && this.#feed(to, { type: "message", from: from.id, message }) });
   }
 

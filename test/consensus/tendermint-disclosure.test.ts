@@ -1,0 +1,128 @@
+import { expect } from "chai";
+import type { NodeId } from "#base";
+import { type ConsensusMessage, proposerOf } from "#consensus";
+import { membershipOf, nodeId, Room } from "./core-kit.ts";
+
+const EQUAL = [1, 1, 1, 1];
+const membership = membershipOf(EQUAL);
+/** Leads the first height and lies; leads the second one. */
+const liar = proposerOf(membership, 1, 0);
+const next = proposerOf(membership, 2, 0);
+const [a, b] = [1, 2, 3, 4].map(nodeId).filter((id) => id !== liar && id !== next) as [NodeId, NodeId];
+
+type RoundCertificate = Extract<ConsensusMessage, { type: "round-certificate" }>;
+
+interface Audience {
+  readonly proposal: readonly NodeId[];
+  readonly prevote: readonly NodeId[];
+  readonly precommit: readonly NodeId[];
+}
+
+/** A first height whose proposer lets only some hear each thing that it says. */
+function room({ proposal, prevote, precommit }: Audience): Room {
+  const at = new Room(EQUAL, {}, "tendermint");
+  const heard: Partial<Record<ConsensusMessage["type"], readonly NodeId[]>> = { "round-proposal": proposal, prevote, precommit };
+  at.onTheWay = (from, to, message) => (from !== liar || heard[message.type]?.includes(to) === true ? message : undefined);
+  at.propose(liar, { height: 1, view: 0, text: "a" });
+  at.settle();
+  return at;
+}
+
+function giveUp(at: Room, node: NodeId): void {
+  at.feed(node, { type: "pending", pending: true });
+  at.feed(node, { type: "timer", name: "propose" });
+  at.settle();
+}
+
+function deciders(at: Room): NodeId[] {
+  return [a, b, next].filter((id) => at.effects("decide", id).length > 0);
+}
+
+function certificates(at: Room, to: NodeId): { readonly from: NodeId; readonly message: RoundCertificate }[] {
+  return at.happenings.flatMap(({ node, effect }) =>
+    node !== liar && effect.type === "send" && effect.to === to && effect.message.type === "round-certificate"
+      ? [{ from: node, message: effect.message }]
+      : [],
+  );
+}
+
+describe("What a proposer of Tendermint lets only some know", () => {
+  it("is a lock that the one who has it shows as soon as somebody prevotes otherwise: the round decides all the same", () => {
+    const at = room({ proposal: [a, b], prevote: [a], precommit: [] });
+    expect(at.effects("append", a).some(({ record }) => record.key === "lock")).to.equal(true);
+    expect(at.effects("append", b).some(({ record }) => record.key === "lock")).to.equal(false);
+    expect(at.effects("broadcast", a).filter(({ message }) => message.type === "polka")).to.deep.equal([]);
+    giveUp(at, next);
+    expect(at.effects("broadcast", a).filter(({ message }) => message.type === "polka")).to.have.length(1);
+    expect(deciders(at)).to.deep.equal([a, b, next]);
+    expect(at.effects("decide").every(({ certificate }) => certificate.view === 0)).to.equal(true);
+  });
+
+  it("is a decision that the next proposer is shown at once; it asks for the block, or decides where it has the value", () => {
+    const blind = room({ proposal: [a, b], prevote: [a, b], precommit: [a, b] });
+    expect(deciders(blind)).to.deep.equal([a, b]);
+    expect(certificates(blind, next).map(({ from }) => from)).to.have.members([a, b]);
+    const asked = blind.effects("send", next).filter(({ message }) => message.type === "fetch-proposal");
+    expect(asked).to.have.length(1);
+    expect(blind.effects("send-block").map(({ to, height }) => ({ to, height }))).to.deep.equal([{ to: next, height: 1 }]);
+
+    const seeing = room({ proposal: [a, next], prevote: [a, next], precommit: [a] });
+    expect(deciders(seeing)).to.deep.equal([a, next]);
+    expect(seeing.effects("send", next).filter(({ message }) => message.type === "fetch-proposal")).to.deep.equal([]);
+  });
+
+  it("is a decision of which whoever passes over the proposer is told", () => {
+    const at = room({ proposal: [a, next], prevote: [a, next], precommit: [a, next] });
+    expect(deciders(at)).to.deep.equal([a, next]);
+    giveUp(at, b);
+    expect(certificates(at, b).length).to.be.at.least(1);
+    const [asked] = at.effects("send", b).filter(({ message }) => message.type === "fetch-proposal");
+    expect(asked).to.not.equal(undefined);
+  });
+
+  it("is asked for by who hears of the next height, once of each, and by nobody where all prevoted for one value", () => {
+    const at = room({ proposal: [a, next], prevote: [a, next], precommit: [a, next] });
+    at.propose(next, { height: 2, view: 0, text: "b" });
+    at.settle();
+    const asked = at.effects("send", b).filter(({ message }) => message.type === "fetch-proposal");
+    expect(asked.map(({ to }) => to)).to.have.members([a, next]);
+    expect(at.effects("send-block", next).map(({ to }) => to)).to.deep.equal([b]);
+
+    const open = new Room(EQUAL, {}, "tendermint");
+    open.onTheWay = (_from, to, message) => (to === b && message.type === "precommit" ? undefined : message);
+    open.propose(liar, { height: 1, view: 0, text: "a" });
+    open.settle();
+    expect(certificates(open, next)).to.deep.equal([]);
+    open.propose(next, { height: 2, view: 0, text: "b" });
+    open.settle();
+    expect(open.effects("decide", b)).to.deep.equal([]);
+    expect(open.effects("send", b)).to.deep.equal([]);
+  });
+
+  it("is nothing that could be made up: a forged or short decision decides nothing", () => {
+    const source = room({ proposal: [a, b], prevote: [a, b], precommit: [a, b] });
+    const [shown] = certificates(source, next);
+    if (shown === undefined) throw new Error("a decision that was shown");
+    const { message } = shown;
+    const lies: readonly RoundCertificate[] = [
+      { ...message, votes: message.votes.slice(1) },
+      { ...message, votes: message.votes.map((vote) => ({ ...vote, signature: new Uint8Array(64) })) },
+      { ...message, votes: [...message.votes].reverse() },
+    ];
+    const heard = room({ proposal: [a, b, next], prevote: [], precommit: [] });
+    heard.onTheWay = () => undefined;
+    for (const lie of lies) heard.feed(next, { type: "message", from: liar, message: lie });
+    const before = heard.effects("decide", next).length;
+    expect(before).to.equal(1);
+
+    const deaf = new Room(EQUAL, {}, "tendermint");
+    deaf.onTheWay = (from, to, said) => (to === next && (said.type === "round-proposal" || from === liar) ? said : undefined);
+    deaf.propose(liar, { height: 1, view: 0, text: "a" });
+    deaf.settle();
+    for (const lie of lies) deaf.feed(next, { type: "message", from: liar, message: lie });
+    expect(deaf.effects("decide", next)).to.deep.equal([]);
+    expect(deaf.node(next).core.snapshot().view).to.equal(0);
+    deaf.feed(next, { type: "message", from: a, message });
+    expect(deaf.effects("decide", next)).to.have.length(1);
+  });
+});
