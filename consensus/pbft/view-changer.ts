@@ -85,11 +85,17 @@ export class ViewChanger {
     const { view } = message;
     if (from !== leaderOf(settings.membership, view) || view < state.view || view <= state.establishedView) return;
     if (view > state.view + LIMITS.viewAheadMax) return;
-    const claims = newViewClaims(message, settings);
     if (!settings.rules.verifiesNewViews) return this.#enter(message);
-    if (claims === undefined) return;
+    // What the leader itself sent does not prove its view, and nothing that it may still send is worth waiting for (V5).
+    const doubt = (): void => {
+      if (view === state.view && state.changing) this.start(view + 1);
+    };
+    const claims = newViewClaims(message, settings);
+    if (claims === undefined) return doubt();
     state.verify(claims, (genuine) => {
-      if (genuine && view >= state.view && view > state.establishedView) this.#enter(message);
+      if (view < state.view || view <= state.establishedView) return;
+      if (genuine) this.#enter(message);
+      else doubt();
     });
   }
 

@@ -1,9 +1,9 @@
 import { QuorumgateError } from "#base";
-import type { SecurityGateway } from "#gateway";
 import { firstRequestOf } from "../dev/demo.ts";
 import type { NodeProcess } from "../dev/node-process.ts";
 import { waitForLinks } from "../dev/seed.ts";
 import { type BenchCluster, type BenchOptions, connectTo, LINKS_MS, withCluster } from "./bench-cluster.ts";
+import { disturbanceFor, isOfSuccession, leaderOf } from "./disturbances.ts";
 import { type BenchResult, percentile } from "./measure.ts";
 import { pause, SteadyLoad } from "./steady-load.ts";
 
@@ -41,8 +41,6 @@ const KINDS = [
   "false-checkpoint",
   "accuse",
 ] as const;
-/** Lies that only matter while somebody is behind: in both windows another node is killed and started again. */
-const TO_WHO_IS_BEHIND: readonly string[] = ["lie-tips", "lie-catch-up"];
 
 /** A measurement of one kind of liar in one role. */
 interface Case {
@@ -61,9 +59,14 @@ export function byzantineSuite(options: BenchOptions): Promise<BenchResult[]> {
   if (kinds.length === 0) throw new QuorumgateError("CONFIG_INVALID", `--kind is one of ${KINDS.join(", ")}`);
   return withCluster({ ...options, ableToLie: true }, async (bench) => {
     const results: BenchResult[] = [];
-    for (const kind of kinds) for (const role of ROLES) results.push(await measureCase(bench, { kind, role }, options));
+    for (const kind of kinds) for (const role of rolesOf(kind)) results.push(await measureCase(bench, { kind, role }, options));
     return results;
   });
+}
+
+/** A lie about a succession is told by who succeeds. */
+function rolesOf(kind: string): readonly Case["role"][] {
+  return isOfSuccession(kind) ? ["follower"] : ROLES;
 }
 
 async function measureCase({ cluster, orchestrator }: BenchCluster, { kind, role }: Case, options: BenchOptions): Promise<BenchResult> {
@@ -74,9 +77,10 @@ async function measureCase({ cluster, orchestrator }: BenchCluster, { kind, role
     urls.map((_, at) => connectTo(cluster, { urls: [...urls.slice(at), ...urls.slice(0, at)], timeoutMs: CALL_MS })),
   );
   const load = new SteadyLoad(gateways, { callers: CALLERS, question: () => firstRequestOf(options.engine) });
-  const isRestarting = TO_WHO_IS_BEHIND.includes(kind);
+  const disturbance = disturbanceFor(kind, { cluster, orchestrator, liar, engine: options.engine });
   const window = async (): Promise<number> => {
-    const [perSecond] = await Promise.all([load.measure(options.seconds), isRestarting ? restart(honest.at(-1)) : undefined]);
+    await disturbance.prepare();
+    const [perSecond] = await Promise.all([load.measure(options.seconds), disturbance.disturb()]);
     return perSecond;
   };
   const shares: number[] = [];
@@ -111,26 +115,11 @@ async function measureCase({ cluster, orchestrator }: BenchCluster, { kind, role
   return { name: `byzantine-${kind}`, parameters, unit: "% of fault-free", median: percentile(shares, 0.5), runs: shares };
 }
 
-async function restart(process: NodeProcess | undefined): Promise<void> {
-  await process?.kill();
-  await process?.start({ ableToLie: true });
-}
-
 /** The node that leads now, or the next. */
 async function chooseLiar({ cluster, orchestrator }: BenchCluster, role: Case["role"]): Promise<NodeProcess> {
-  const gateway = await connectTo(cluster, { urls: cluster.nodes.map(({ http }) => http) });
-  const { leader } = await statusOf(gateway);
   const { processes } = orchestrator;
-  const at = processes.findIndex(({ node }) => node.id === leader);
-  const found = processes[(Math.max(0, at) + (role === "leader" ? 0 : 1)) % processes.length];
+  const leader = await leaderOf({ cluster, orchestrator });
+  const found = role === "leader" ? leader : processes[(processes.indexOf(leader) + 1) % processes.length];
   if (found === undefined) throw new QuorumgateError("DEV_COMMAND_FAILED", "there is no node to lie");
   return found;
-}
-
-async function statusOf(gateway: SecurityGateway): Promise<Awaited<ReturnType<SecurityGateway["status"]>>> {
-  try {
-    return await gateway.status();
-  } finally {
-    await gateway.stop();
-  }
 }
