@@ -138,14 +138,15 @@ class RaftCore implements Core {
   #onProtocolMessage(from: NodeId, message: RaftMessage): void {
     const state = this.#state;
     const { epoch, term } = message;
-    const isFar = epoch > state.epoch || term > state.term + LIMITS.viewAheadMax;
-    if (isFar) return state.emit({ type: "request-sync", fromHeight: state.log.tip.height + 1, peers: [from] });
-    if (epoch < state.epoch || from === state.self || !state.voters.has(from)) return undefined;
+    const isFar = term > state.term + LIMITS.viewAheadMax;
+    if (epoch > state.epoch || isFar) state.emit({ type: "request-sync", fromHeight: state.log.tip.height + 1, peers: [from] });
+    if (epoch !== state.epoch || from === state.self || !state.voters.has(from)) return undefined;
     if (message.type === "recall-request") {
       this.#leader.onRecall(from, message.incarnation);
       return this.#recall.onRequest(from, message);
     }
     if (message.type === "recall-reply") return this.#recall.onReply(from, message);
+    if (isFar) return this.#onFarTerm(from, message);
     if (term > state.term && !this.#onHigherTerm(from, message)) return undefined;
     if (term < state.term) return this.#onLowerTerm(from, message);
     return this.#onTermed(from, message);
@@ -159,6 +160,14 @@ class RaftCore implements Core {
     if (type === "vote-request" && this.#election.isSticky && !message.transfer) return false;
     this.#election.follow(message.term, type === "append" ? from : undefined);
     return true;
+  }
+
+  /** One step towards a term that is far ahead: blocks tell of no term in which nothing was decided, and who asks for votes needs them. */
+  #onFarTerm(from: NodeId, message: RaftMessage): void {
+    if (message.type === "vote-request" && message.pre) return this.#election.onRequest(from, message);
+    const isIgnored = message.type === "vote-request" && this.#election.isSticky && !message.transfer;
+    if (!isIgnored) this.#election.follow(this.#state.term + LIMITS.viewAheadMax, undefined);
+    return undefined;
   }
 
   /** Whoever is behind hears of the term, or it would wait for ever for one who cannot follow it any more. */

@@ -56,6 +56,38 @@ describe("terms of raft in a row that each leave an entry undecided", function (
   });
 });
 
+describe("a node of raft that slept through more terms than a message may be ahead", function () {
+  this.timeout(20_000);
+
+  it("decides with a node that went through them, though nothing was decided in them that could tell it", () => {
+    const cluster = new RaftCluster({ weights: [1, 1, 1] });
+    const [one, other, sleeper] = cluster.nodes;
+    if (one === undefined || other === undefined || sleeper === undefined) throw new Error("three nodes");
+    cluster.crash(sleeper.id);
+    // Each elects the other, and takes nothing of it: as where their clocks differ, and each refuses what the other proposes.
+    cluster.passes = (_from, _to, message) => message.type === "vote-request" || message.type === "vote-reply";
+    cluster.run(20_000_000, () => one.core.snapshot().view > 2 * LIMITS.viewAheadMax);
+    expect(one.core.snapshot().view).to.be.above(2 * LIMITS.viewAheadMax);
+    cluster.crash(other.id);
+    cluster.restart(sleeper.id);
+    cluster.passes = () => true;
+    cluster.run(30_000);
+    cluster.order(1);
+    cluster.run(1_000);
+    expect([one, sleeper].map(({ tip }) => tip.height)).to.deep.equal([1, 1]);
+    expectAgreement(cluster);
+  });
+
+  it("takes on no more terms from one message than that", () => {
+    const cluster = new RaftCluster({ weights: [1, 1, 1] });
+    const { id: to, core } = cluster.elect();
+    const { view } = core.snapshot();
+    const from = cluster.nodes.find(({ id }) => id !== to)?.id ?? to;
+    cluster.feed(to, { type: "message", from, message: { type: "vote-reply", pre: false, granted: false, epoch: 0, term: 2 ** 52 } });
+    expect(core.snapshot().view).to.equal(view + LIMITS.viewAheadMax);
+  });
+});
+
 describe("the end of an epoch under entries of many terms", function () {
   this.timeout(20_000);
 
