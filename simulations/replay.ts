@@ -40,23 +40,69 @@ export async function replayTranscript(options: ReplayOptions): Promise<Transcri
   return { events, lines: transcriptOf(events), result };
 }
 
-/** The smallest part of a list of faults, as fast-check finds it, under which an invariant still breaks; the list itself when none does. */
+/** Parameters that say how much or how long: less of them is simpler. What is drawn is at least 1. */
+const SIZES = ["forMs", "downMs", "delayMs", "periodMs", "syncMs", "count"] as const;
+
+/**
+ * The smallest part of a list of faults, as fast-check finds it, under which the same invariant still breaks first, and then the smallest sizes
+ * of these faults; the list itself when no invariant breaks. Another invariant would be another bug.
+ */
 export async function shrinkFaults(options: ReplayOptions): Promise<readonly Fault[]> {
   const { faults } = options;
-  const run = await replayer(options);
-  const chosen = (mask: readonly boolean[]): Fault[] => faults.filter((_, index) => mask[index]);
-  const property = fastCheck.property(fastCheck.tuple(...faults.map(() => fastCheck.boolean())), (mask) => {
-    return run(chosen(mask)).violations.length === 0;
-  });
-  // One run, of the whole list: what follows is shrinking.
-  const all = faults.map(() => true);
-  const details = fastCheck.check(property, { examples: [[all]], numRuns: 1 });
-  const [smallest = all] = details.counterexample ?? [];
-  return chosen(smallest);
+  const run = await replayer({ ...options, endsAtViolation: true });
+  const [first] = run(faults).violations;
+  if (first === undefined) return faults;
+  const holds = (candidate: readonly Fault[]): boolean => run(candidate).violations[0]?.invariant !== first.invariant;
+  return withFewestSizes(withFewest(faults, holds), holds);
 }
 
-async function replayer(options: ReplayOptions): Promise<(faults: readonly Fault[], record?: (event: RunEvent) => void) => RunResult> {
-  const { seed = 1, nodes, realCrypto = false, engine = "pbft", weights, window } = options;
+type Holds = (faults: readonly Fault[]) => boolean;
+
+function withFewest(faults: readonly Fault[], holds: Holds): readonly Fault[] {
+  const chosen = (mask: readonly boolean[]): Fault[] => faults.filter((_, index) => mask[index]);
+  const masks = fastCheck.tuple(...faults.map(() => fastCheck.boolean()));
+  return chosen(
+    shrunk(
+      masks,
+      faults.map(() => true),
+      (mask) => holds(chosen(mask)),
+    ),
+  );
+}
+
+function withFewestSizes(faults: readonly Fault[], holds: Holds): readonly Fault[] {
+  const places = faults.flatMap((fault, index) =>
+    SIZES.flatMap((name) => {
+      const value = fault[name];
+      return value === undefined || !Number.isSafeInteger(value) || value < 1 ? [] : [{ index, name, value }];
+    }),
+  );
+  const resized = (sizes: readonly number[]): Fault[] =>
+    faults.map((fault, index) => {
+      const own = places.flatMap((place, at) => (place.index === index ? [[place.name, sizes[at] ?? place.value]] : []));
+      return { ...fault, ...Object.fromEntries(own) };
+    });
+  const ranges = fastCheck.tuple(...places.map(({ value }) => fastCheck.integer({ min: 1, max: value })));
+  return resized(
+    shrunk(
+      ranges,
+      places.map(({ value }) => value),
+      (sizes) => holds(resized(sizes)),
+    ),
+  );
+}
+
+/** The smallest value for which something does not hold, beginning with one for which it does not. */
+function shrunk<T>(values: fastCheck.Arbitrary<T>, from: T, holds: (value: T) => boolean): T {
+  // One run, of the value that is given: what follows is shrinking.
+  const { counterexample } = fastCheck.check(fastCheck.property(values, holds), { examples: [[from]], numRuns: 1 });
+  return counterexample?.[0] ?? from;
+}
+
+async function replayer(
+  options: ReplayOptions & { readonly endsAtViolation?: boolean },
+): Promise<(faults: readonly Fault[], record?: (event: RunEvent) => void) => RunResult> {
+  const { seed = 1, nodes, realCrypto = false, engine = "pbft", weights, window, endsAtViolation = false } = options;
   const crypto = { hasher: nodeHasher, ed25519: await loadSodium() };
   const bug = options.planted === undefined ? undefined : plantedBug(options.planted);
   const planted = {
@@ -68,6 +114,14 @@ async function replayer(options: ReplayOptions): Promise<(faults: readonly Fault
   return (faults, record) => {
     const keys = keysFor(crypto, { seed, realCrypto });
     const cluster = { seed, engine, nodes, ...(weights === undefined ? {} : { weights }), ...(window === undefined ? {} : { window }) };
-    return runSchedule({ ...cluster, hasher: crypto.hasher, keys, faults, ...planted, ...(record === undefined ? {} : { record }) });
+    return runSchedule({
+      ...cluster,
+      hasher: crypto.hasher,
+      keys,
+      faults,
+      endsAtViolation,
+      ...planted,
+      ...(record === undefined ? {} : { record }),
+    });
   };
 }

@@ -142,6 +142,28 @@ describe("planted bugs", function () {
     expect({ ...two, schedulesPerSecond: 0 }).to.deep.equal({ ...one, schedulesPerSecond: 0 });
   });
 
+  it("leave a schedule that can be shrunk to the one fault that matters, no longer than it has to last", async () => {
+    const planted = "raft-commits-old-terms";
+    const { failures } = await runCampaign({ engine: "raft", nodes: 4, seeds: { from: 1, to: 400 }, planted });
+    const [found] = failures;
+    if (found === undefined) throw new Error("the planted bug was not found");
+    const failing = { seed: found.seed, nodes: 4, planted };
+    const beside = [
+      { kind: "duplication", atMs: 900, chance: 0.1, forMs: 500 },
+      { kind: "slow-disk", atMs: 700, node: 1, syncMs: 3 },
+    ];
+    const faults = await shrinkFaults({ ...failing, faults: parseFaults([...beside, ...found.faults]) });
+    const [smallest, ...rest] = faults;
+    expect([smallest?.kind, rest]).to.deep.equal(["old-term", []]);
+    const brokenFor = async (forMs: number): Promise<string | undefined> => {
+      const { result } = await replayTranscript({ ...failing, faults: parseFaults([{ ...smallest, forMs }]) });
+      return result.violations[0]?.invariant;
+    };
+    const { forMs = 0 } = smallest ?? {};
+    expect(await brokenFor(forMs)).to.equal(found.invariant);
+    expect(await brokenFor(forMs - 1)).not.to.equal(found.invariant);
+  });
+
   it("leave a schedule that can be shrunk, and read", async () => {
     const { failures } = await runCampaign({ engine: "pbft", nodes: 4, seeds: { from: 1, to: 400 }, planted: "votes-not-verified" });
     const [found] = failures;
