@@ -6,9 +6,14 @@ import type { NodeStatus, SecurityGateway } from "#gateway";
 import { type ClientHistory, checkClientHistory } from "#simulations";
 import { type ProcessCluster, QUESTION } from "./process-cluster.ts";
 
-/** Clients that ask without a pause and remember what was acknowledged, and when. */
+/** Decisions that show that a cluster goes on: more than one block of what four clients ask at a time. */
+const GOING_ON = 20;
+/** A test that hangs ends then; a slow machine does not come near it. */
+const HANG_MS = 60_000;
+
+/** Clients that ask without a pause and remember what was acknowledged, and when it was asked. */
 export class Load {
-  readonly acknowledged: { readonly id: string; readonly atMs: number; readonly receipt: string }[] = [];
+  readonly acknowledged: { readonly id: string; readonly askedMs: number; readonly receipt: string }[] = [];
   /** What the clients asked and heard, by one clock. Calls that failed say nothing. */
   readonly history: ClientHistory[number][] = [operation("register", { from: -2, to: -2 }), operation("grant", { from: -1, to: -1 })];
   #running = true;
@@ -23,11 +28,17 @@ export class Load {
     await Promise.all(this.#workers);
   }
 
-  /** Longest time without an acknowledged decision from the given time until now. */
-  longestGapMs(sinceMs: number): number {
-    const answered = this.acknowledged.map(({ atMs }) => atMs).filter((atMs) => atMs > sinceMs);
-    const times = [sinceMs, ...answered.sort((a, b) => a - b), Date.now()];
-    return Math.max(...times.slice(1).map((time, index) => time - (times[index] ?? time)));
+  /**
+   * Waits until decisions are acknowledged that were asked for after this call. How long that takes depends on the machine, and the benchmark
+   * measures it (`bench --suite failover`).
+   * @param circumstances what they go on in spite of
+   */
+  async goesOn(circumstances: string): Promise<void> {
+    const fromMs = performance.now();
+    while (this.acknowledged.filter(({ askedMs }) => askedMs >= fromMs).length < GOING_ON) {
+      if (performance.now() - fromMs > HANG_MS) throw new Error(`nothing is decided ${circumstances}`);
+      await sleep(50);
+    }
   }
 
   async #work(gateway: SecurityGateway): Promise<void> {
@@ -37,7 +48,7 @@ export class Load {
         const { outcome, reason, consensusId, receipt } = await gateway.authorizeOperation(QUESTION);
         if (outcome !== "unavailable")
           this.history.push(operation("authorize", { from, to: performance.now() }, { outcome, code: reason }));
-        if (outcome === "allowed") this.acknowledged.push({ id: consensusId, atMs: Date.now(), receipt: receipt ?? "" });
+        if (outcome === "allowed") this.acknowledged.push({ id: consensusId, askedMs: from, receipt: receipt ?? "" });
       } catch {
         // A node that was killed under the call: the client asks the next one.
         await sleep(20);
@@ -90,6 +101,12 @@ export async function reached(cluster: ProcessCluster, node: number, is: (status
     }
     await sleep(200);
   }
+}
+
+/** Waits until a node has given up its link to another one, which does not answer. */
+export function parted(cluster: ProcessCluster, node: number, from: number): Promise<void> {
+  const isLinked = ({ members }: NodeStatus): boolean => members.some(({ id, connected }) => id === `node-${from}` && connected);
+  return reached(cluster, node, (status) => !isLinked(status), `has no link to node-${from}`);
 }
 
 /** Waits until a node takes part again. */

@@ -173,10 +173,14 @@ export class ProcessCluster {
     this.#processes.delete(node);
   }
 
-  /** Lets a node run only part of the time, for so long: a slow machine. */
-  async slow(node: number, forMs: number): Promise<void> {
-    const end = Date.now() + forMs;
-    while (Date.now() < end) {
+  /** Lets a node run only part of the time, until something has happened: a slow machine. */
+  async slow(node: number, until: Promise<unknown>): Promise<void> {
+    let isOver = false;
+    const over = (): void => {
+      isOver = true;
+    };
+    void until.then(over, over);
+    while (!isOver) {
       await this.signal(node, "SIGSTOP");
       await sleep(60);
       await this.signal(node, "SIGCONT");

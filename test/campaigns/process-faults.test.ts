@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import type { SecurityGateway } from "#gateway";
-import { expectNothingLost, Load, rejoined } from "./load.ts";
+import { expectNothingLost, Load, parted, rejoined } from "./load.ts";
 import { ProcessCluster, QUESTION } from "./process-cluster.ts";
 
 describe("four processes under load", function () {
@@ -26,47 +26,43 @@ describe("four processes under load", function () {
   // What one claim cut must not make the next one fail.
   afterEach(() => cluster.heal());
 
-  it("goes on within 2 s when the leader is killed, and takes it back", async () => {
+  it("goes on without its leader that was killed, and takes it back", async () => {
     const leader = Number((await cluster.status(1))?.leader?.split("-")[1]);
-    const killedMs = Date.now();
     await cluster.signal(leader, "SIGKILL");
-    await sleep(3_000);
-    expect(load.longestGapMs(killedMs)).to.be.below(2_000);
+    await load.goesOn("without the leader");
     await cluster.start(leader);
+    await rejoined(cluster, leader);
   });
 
   it("goes on while any other node is killed and restarted", async () => {
     for (const node of [4, 3]) {
       await cluster.signal(node, "SIGKILL");
-      await sleep(500);
+      await load.goesOn(`without node-${node}`);
       await cluster.start(node);
+      await rejoined(cluster, node);
     }
   });
 
-  it("goes on while a node is stopped for five seconds", async () => {
-    const pausedMs = Date.now();
+  it("goes on while a node is stopped in place, before and after the others give up its links", async () => {
     await cluster.signal(2, "SIGSTOP");
-    await sleep(5_000);
+    await load.goesOn("beside a stopped node");
+    await parted(cluster, 1, 2);
+    await load.goesOn("beside a node that was given up");
     await cluster.signal(2, "SIGCONT");
-    expect(load.longestGapMs(pausedMs)).to.be.below(4_000);
+    await rejoined(cluster, 2);
   });
 
-  it("answers unavailable within its bound while two are cut from two, and decides after the heal", async () => {
+  it("answers unavailable while two are cut from two, and decides after the heal", async () => {
     await cluster.partition([1, 2]);
-    await sleep(4_000);
+    for (const node of [3, 4]) await parted(cluster, 1, node);
     const gateway = await cluster.connect([1], 2_000);
-    const askedMs = Date.now();
-    const answer = await gateway.authorizeOperation(QUESTION);
-    expect(answer.outcome).to.equal("unavailable");
-    expect(Date.now() - askedMs).to.be.below(5_000);
+    expect((await gateway.authorizeOperation(QUESTION)).outcome).to.equal("unavailable");
     const status = await gateway.status();
     expect(status.health.summary).to.match(/cannot decide/);
     expect(status.waitingFor).to.include.members(["node-3", "node-4"]);
     await gateway.stop();
     await cluster.heal();
-    const healedMs = Date.now();
-    await sleep(5_000);
-    expect(load.longestGapMs(healedMs)).to.be.below(5_000);
+    await load.goesOn("after the heal");
   });
 
   it("takes back a node whose data folder was deleted, and one that got an old copy", async () => {
