@@ -124,17 +124,21 @@ class PbftCore extends VotingCore<PbftState> {
 
   #onDecided(certificate: CommitCertificate): void {
     const state = this.state;
-    if (certificate.view >= state.view) {
-      state.view = certificate.view;
-      state.changing = false;
-    }
-    state.establishedView = Math.max(state.establishedView, certificate.view);
+    this.#onEstablished(certificate.view);
     this.calmDown();
     if (state.changing) this.#viewChanger.send();
     this.#normal.onHeight();
     this.#viewChanger.proposeDemanded();
     this.#normal.offer();
     this.replayLater();
+  }
+
+  /** A certificate establishes its view, and whoever stands in a lower one enters it (V4). */
+  #onEstablished(view: number): void {
+    const { state } = this;
+    if (view <= state.establishedView) return;
+    if (view >= state.view) state.enterView(view);
+    else state.establishedView = view;
   }
 
   protected onParticipate(): void {

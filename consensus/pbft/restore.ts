@@ -1,8 +1,9 @@
-import { QuorumgateError } from "#base";
-import type { RestoredLog, WalRecord } from "../core.ts";
+import { leaderOf, QuorumgateError } from "#base";
+import type { RestoredLog } from "../core.ts";
 import { readProposal } from "../proposing.ts";
 import { VoteGuard } from "../vote-guard.ts";
 import { decodePbftMessage, decodePrepared } from "./codec.ts";
+import type { PbftMessage, Propose } from "./messages.ts";
 import { readKey } from "./records.ts";
 import type { PbftState } from "./state.ts";
 
@@ -13,19 +14,22 @@ import type { PbftState } from "./state.ts";
 export function restoreRecords(state: PbftState, restored: RestoredLog): void {
   const { epoch } = state.settings.membership;
   state.establishedView = state.tip.certificate?.epoch === epoch ? state.tip.view : 0;
-  const proposals: WalRecord[] = [];
+  const proposals: Propose[] = [];
   for (const record of restored.records) {
     const { kind, height } = readKey(record.key);
     state.records.add(record.key);
     if (kind === "new-view") restoreNewView(state, record.bytes);
     else if (!state.isInWindow(height)) continue;
     else if (kind === "prepared") restorePrepared(state, height, record.bytes);
-    else if (kind === "proposal") proposals.push(record);
+    else if (kind === "proposal") proposals.push(readRecord(record.bytes, "propose"));
     else throw corrupt();
   }
+  // A view in which this node voted was established, by a certificate too that is the tip's no more.
+  const voted = [...proposals.map(({ view }) => view), ...state.slots().map(({ prepared }) => prepared?.view ?? 0)];
+  state.establishedView = Math.max(state.establishedView, ...voted);
   state.view = Math.max(state.establishedView, new VoteGuard(restored.guard).highestView({ epoch, height: state.height }));
   state.changing = state.view > state.establishedView;
-  for (const record of proposals) restoreProposal(state, record.bytes);
+  for (const message of proposals) restoreProposal(state, message);
 }
 
 function restorePrepared(state: PbftState, height: number, bytes: Uint8Array): void {
@@ -34,22 +38,26 @@ function restorePrepared(state: PbftState, height: number, bytes: Uint8Array): v
 }
 
 function restoreNewView(state: PbftState, bytes: Uint8Array): void {
-  const message = decodePbftMessage(bytes);
-  if (message.type !== "new-view") throw corrupt();
+  const message = readRecord(bytes, "new-view");
   if (message.view < state.establishedView) return;
   state.establishedView = message.view;
-  state.sent.newView = message;
   const { height, view, viewChanges } = message;
+  if (leaderOf(state.settings.membership, view) === state.settings.self) state.sent.newView = message;
   state.demand = { height, view, digests: state.settings.rules.demandedChain(viewChanges) };
 }
 
-function restoreProposal(state: PbftState, bytes: Uint8Array): void {
-  const message = decodePbftMessage(bytes);
-  const proposal = message.type === "propose" ? readProposal(state.settings.hasher, message) : undefined;
-  if (message.type !== "propose" || proposal === undefined) throw corrupt();
+function restoreProposal(state: PbftState, message: Propose): void {
+  const proposal = readProposal(state.settings.hasher, message);
+  if (proposal === undefined) throw corrupt();
   const slot = state.slot(proposal.header.height);
   slot.bodies.set(proposal.digest, proposal);
   if (message.view === state.view && !state.changing) slot.accepted = { proposal, view: message.view, signature: message.signature };
+}
+
+function readRecord<T extends PbftMessage["type"]>(bytes: Uint8Array, type: T): Extract<PbftMessage, { type: T }> {
+  const message = decodePbftMessage(bytes);
+  if (message.type !== type) throw corrupt();
+  return message as Extract<PbftMessage, { type: T }>;
 }
 
 function corrupt(): QuorumgateError {

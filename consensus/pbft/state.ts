@@ -132,9 +132,19 @@ export class PbftState extends VotingState<PbftSettings> {
     return claim !== undefined && this.verify([claim], then, height);
   }
 
-  /** Enters or leaves a view: what was accepted or said in another one stands no more. */
-  leaveView(): void {
-    for (const slot of this.slots()) slot.leaveView();
+  /** The view is established, and this node votes in it (V4). */
+  enterView(view: number): void {
+    this.#dropAccepted();
+    this.view = view;
+    this.changing = false;
+    this.establishedView = view;
+  }
+
+  /** Asks for a higher view, and votes in no lower one any more (V1, V3). */
+  leaveView(asked: number): void {
+    this.#dropAccepted();
+    this.view = asked;
+    this.changing = true;
   }
 
   override moveTo(tip: Tip): void {
@@ -146,6 +156,11 @@ export class PbftState extends VotingState<PbftSettings> {
     this.sent = newView === undefined ? {} : { newView };
     this.attempts = 0;
     this.patience.onDecided();
+  }
+
+  /** What was accepted or said in another view stands no more. */
+  #dropAccepted(): void {
+    for (const slot of this.slots()) slot.leaveView();
   }
 
   /** Nothing that the present view's new-view demands is still undecided: only then may it be forgotten. */

@@ -1,4 +1,4 @@
-import { type Hash, LIMITS, leaderOf, type NodeId, toHash } from "#base";
+import { type Hash, leaderOf, type NodeId, toHash } from "#base";
 import type { FetchProposal, ProposalBody } from "../messages.ts";
 import { readProposal } from "../proposing.ts";
 import { newViewClaims, newViewSignedBody, viewChangeClaims, viewChangeSignedBody } from "./certificates.ts";
@@ -35,10 +35,8 @@ export class ViewChanger {
   start(view: number): void {
     const state = this.#state;
     if (!state.mayVote() || view <= state.view) return;
-    state.view = view;
-    state.changing = true;
+    state.leaveView(view);
     state.attempts += 1;
-    state.leaveView();
     state.sent = {};
     this.send();
   }
@@ -65,7 +63,7 @@ export class ViewChanger {
     const state = this.#state;
     if (message.sender !== from || from === state.settings.self) return;
     if (message.view <= state.establishedView) return this.#helpIntoView(from, message);
-    if (message.parent !== state.tip.digest || !state.viewChanges.isNews(message, state.view)) return;
+    if (message.parent !== state.tip.digest || !state.viewChanges.isNews(message)) return;
     const claims = viewChangeClaims(message, state.settings);
     if (claims === undefined) return;
     const { height } = state;
@@ -83,8 +81,7 @@ export class ViewChanger {
     const state = this.#state;
     const { settings } = state;
     const { view } = message;
-    if (from !== leaderOf(settings.membership, view) || view < state.view || view <= state.establishedView) return;
-    if (view > state.view + LIMITS.viewAheadMax) return;
+    if (from !== leaderOf(settings.membership, view) || !this.#isWanted(view)) return;
     if (!settings.rules.verifiesNewViews) return this.#enter(message);
     // What the leader itself sent does not prove its view, and nothing that it may still send is worth waiting for (V5).
     const doubt = (): void => {
@@ -93,10 +90,17 @@ export class ViewChanger {
     const claims = newViewClaims(message, settings);
     if (claims === undefined) return doubt();
     state.verify(claims, (genuine) => {
-      if (view < state.view || view <= state.establishedView) return;
+      if (!this.#isWanted(view)) return;
       if (genuine) this.#enter(message);
       else doubt();
     });
+  }
+
+  /** Whether a new-view of the view says something new: it establishes the view, or this node entered it by a certificate and knows no demand (V4). */
+  #isWanted(view: number): boolean {
+    const { establishedView, demand } = this.#state;
+    if (view < this.#state.view || view === 0) return false;
+    return view > establishedView || (view === establishedView && demand?.view !== view);
   }
 
   onFetch(from: NodeId, message: FetchProposal): void {
@@ -169,11 +173,10 @@ export class ViewChanger {
     const { view, height } = message;
     const viewChanges = rules.demandsByNewView ? message.viewChanges : state.viewChanges.for(view);
     state.append(NEW_VIEW_KEY, encodePbftMessage(message));
-    state.view = view;
-    state.changing = false;
-    state.establishedView = view;
-    state.leaveView();
-    state.sent = state.sent.newView?.view === view ? { newView: state.sent.newView } : {};
+    if (view > state.establishedView) {
+      state.enterView(view);
+      state.sent = state.sent.newView?.view === view ? { newView: state.sent.newView } : {};
+    }
     state.demand = { height, view, digests: rules.demandedChain(viewChanges) };
     this.proposeDemanded();
     this.#normal.offer();

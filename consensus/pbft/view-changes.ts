@@ -1,4 +1,4 @@
-import { findMember, holdsOneHonest, LIMITS, type Membership, type NodeId, totalWeight, weightOf } from "#base";
+import { findMember, holdsOneHonest, type Membership, type NodeId, totalWeight, weightOf } from "#base";
 import type { ViewChange } from "./messages.ts";
 
 /** Verified view changes of one height, the newest two views of each member. */
@@ -10,10 +10,12 @@ export class ViewChanges {
     this.#membership = membership;
   }
 
-  /** Whether a view change is worth verifying: a member's, not seen, not absurdly far ahead. */
-  isNews(message: ViewChange, currentView: number): boolean {
+  /**
+   * Whether a view change is worth verifying: a member's, and not seen. However far ahead it is: two of each sender are kept, and whoever was away
+   * while views went by has to follow those who went there.
+   */
+  isNews(message: ViewChange): boolean {
     if (findMember(this.#membership, message.sender) === undefined) return false;
-    if (message.view > currentView + LIMITS.viewAheadMax) return false;
     return this.#bySender.get(message.sender)?.every((known) => known.view !== message.view) ?? true;
   }
 

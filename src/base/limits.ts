@@ -86,7 +86,7 @@ export const LIMITS = {
   pendingVerificationsMax: 4_096,
   /** Linearizable reads that a core has under way; whoever comes then is told to try again. */
   readsMax: 1_024,
-  /** How far a peer's view may lie ahead and still be looked at. */
+  /** How far a peer's round or term may lie ahead and still be looked at. */
   viewAheadMax: 1_000,
   /** Blocks in one answer of the catch-up protocol. */
   syncBlocksMax: 64,

@@ -107,10 +107,12 @@ export class Room {
   readonly membership: Membership;
   readonly #engine: EngineName;
   readonly #rules: CoreRules;
+  readonly #window: number;
 
-  constructor(weights: readonly number[], rules?: PbftRules | CoreRules, engine: EngineName = "pbft") {
+  constructor(weights: readonly number[], rules?: PbftRules | CoreRules, engine: EngineName = "pbft", window = 1) {
     this.membership = membershipOf(weights);
     this.#engine = engine;
+    this.#window = window;
     this.#rules = rules === undefined ? {} : "isQuorum" in rules ? { pbft: rules } : rules;
     const tip = { height: 0, digest: ZERO_HASH, timeUs: 0, view: 0 };
     this.nodes = this.membership.members.map(({ id }) => ({
@@ -139,7 +141,7 @@ export class Room {
   #createCore(node: Pick<Driven, "id" | "tip" | "records" | "guardRecords">): Core {
     const records = [...node.records].map(([key, bytes]) => ({ key, bytes }));
     const restored = { records, guard: [...node.guardRecords.values()] };
-    const fixed = { cluster: CLUSTER, membership: this.membership, protocol: 1, window: 1, seed: 1, hasher };
+    const fixed = { cluster: CLUSTER, membership: this.membership, protocol: 1, window: this.#window, seed: 1, hasher };
     return createCore(this.#engine, { ...fixed, self: node.id, tip: node.tip, restored, rules: this.#rules });
   }
 

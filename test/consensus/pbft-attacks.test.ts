@@ -1,0 +1,94 @@
+import { expect } from "chai";
+import type { NodeId } from "#base";
+import type { ConsensusMessage } from "#consensus";
+import { nodeId, Room } from "./core-kit.ts";
+
+const [first, second, third, fourth] = [1, 2, 3, 4].map(nodeId) as [NodeId, NodeId, NodeId, NodeId];
+
+/** Nothing passes to or from the nodes. */
+function cutOff(...nodes: readonly NodeId[]): Room["onTheWay"] {
+  return (from, to, message) => (nodes.includes(from) || nodes.includes(to) ? undefined : message);
+}
+
+describe("a member that was away while views went by", () => {
+  it("joins a view however far ahead it is, once members of one honest weight ask for it", () => {
+    const room = new Room([1, 1, 1, 1]);
+    room.onTheWay = cutOff(fourth);
+    const views = 1_010;
+    for (let view = 1; view <= views; view++) room.timeOut([first, second, third]);
+    expect(room.node(first).core.snapshot().view).to.equal(views);
+    // The third helped to get there, and says nothing from now on: the other three are a quorum only together.
+    room.onTheWay = cutOff(third);
+    room.timeOut([first, second]);
+    expect(room.node(fourth).core.snapshot()).to.include({ view: views + 1, leader: fourth, phase: "idle" });
+    room.propose(fourth, { height: 1, view: views + 1, text: "a" });
+    room.settle();
+    expect(room.effects("decide", first)).to.have.length(1);
+  });
+});
+
+describe("a member that enters a view by a certificate, with two heights in flight", () => {
+  type Heard = { readonly from: NodeId; readonly message: ConsensusMessage };
+
+  /**
+   * Heights 1 and 2 are prepared everywhere in view 0 and decided nowhere; the others go on to view 1, which demands both. The fourth hears
+   * nothing of it but the commits of height 1.
+   */
+  function enteredByCertificate(): { readonly room: Room; readonly commits: Heard[]; readonly ofTheView: Heard[] } {
+    const room = new Room([1, 1, 1, 1], undefined, "pbft", 2);
+    const commits: Heard[] = [];
+    const ofTheView: Heard[] = [];
+    room.onTheWay = (from, to, message) => {
+      if (message.type !== "commit") return message;
+      if (message.height === 2 && to === fourth) commits.push({ from, message });
+      return undefined;
+    };
+    room.propose(first, { height: 1, view: 0, text: "a" });
+    room.propose(first, { height: 2, view: 0, text: "b" });
+    room.settle();
+    room.onTheWay = (from, to, message) => {
+      if (message.type === "commit") return message.height === 1 ? message : undefined;
+      if (to !== fourth) return message;
+      ofTheView.push({ from, message });
+      return undefined;
+    };
+    room.timeOut([first, second, third]);
+    return { room, commits, ofTheView };
+  }
+
+  function hear(room: Room, heard: readonly Heard[]): void {
+    for (const { from, message } of heard) room.feed(fourth, { type: "message", from, message });
+    room.settle();
+  }
+
+  it("keeps nothing of the view that it left", () => {
+    const { room } = enteredByCertificate();
+    expect(room.node(fourth).core.snapshot()).to.include({ height: 2, view: 1, phase: "idle" });
+  });
+
+  it("learns what the view demands from its new-view, and votes for that", () => {
+    const { room, ofTheView } = enteredByCertificate();
+    // The third helped, and says nothing from now on.
+    room.onTheWay = cutOff(third);
+    hear(room, ofTheView);
+    room.feed(second, { type: "timer", name: "retransmit" });
+    room.settle();
+    expect(room.effects("decide", first).map(({ certificate }) => certificate.height)).to.deep.equal([1, 2]);
+  });
+
+  it("is still in it after a restart, also where a lower view decided its tip", () => {
+    const { room, commits } = enteredByCertificate();
+    hear(room, commits);
+    expect(room.effects("decide", fourth).map(({ certificate }) => certificate.view)).to.deep.equal([1, 0]);
+    room.onTheWay = (_from, _to, message) => (message.type === "commit" && message.height > 2 ? undefined : message);
+    for (const id of [first, second, third]) room.feed(id, { type: "timer", name: "retransmit" });
+    room.settle();
+    room.propose(second, { height: 3, view: 1, text: "c" });
+    room.settle();
+    expect(room.node(fourth).core.snapshot()).to.include({ height: 3, view: 1, phase: "prepared" });
+    // The leader has no time to send its new-view again.
+    room.onTheWay = cutOff(second);
+    room.restart(fourth);
+    expect(room.node(fourth).core.snapshot()).to.include({ height: 3, view: 1, phase: "prepared" });
+  });
+});
