@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { expect } from "chai";
 import ts from "typescript";
-import { ERROR_ROWS, isErrorCode } from "#base";
+import { ERROR_ROWS, isErrorCode, VERSION } from "#base";
 import { compileSnippets, deadLinks, snippets } from "./house/documents.ts";
 import { deadNames, deadTitles, deadWords } from "./house/references.ts";
 import { impurities, parseSource, placeOf, stringsOf, visitNodes } from "./house/source.ts";
@@ -28,6 +28,10 @@ describe("a tidy house", function () {
       const registry = /registry\.[a-z-]+\.(?:org|com|io)|"resolved": ?"http/;
       const found = projectFiles(TEXT).filter((path) => machine.test(readText(path)) || registry.test(readText(path)));
       expect(found).to.deep.equal([]);
+    });
+
+    it("give the package's version", () => {
+      expect(VERSION).to.equal((JSON.parse(readText("package.json")) as { version: string }).version);
     });
 
     it("leave no test focused, switched off or for later", () => {

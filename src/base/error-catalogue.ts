@@ -162,7 +162,11 @@ export const ERROR_ROWS = {
   EVIDENCE_KNOWN: [409, "The ledger holds this evidence, or enough of its kind", "Nothing is to be done: see `quorumgate status`."],
   EVIDENCE_STALE: [409, "The evidence is of an epoch that ended long ago", "Only the present epoch and the one before it count."],
   GENESIS_INVALID: [400, "The genesis file is not valid", "Assemble it with `quorumgate cluster genesis`."],
-  CONFIG_INVALID: [400, "The configuration is not valid", "Compare with docs/OPERATIONS.md; unknown keys are refused."],
+  CONFIG_INVALID: [
+    400,
+    "The configuration is not valid",
+    "Correct what the message names; docs/OPERATIONS.md describes the settings, and unknown ones are refused.",
+  ],
   AUDIT_ENTRY_TOO_LARGE: [413, "The audit entry would exceed 65,535 bytes", "Shorten claims, resources or purpose."],
   AUDIT_RANGE: [416, "The log has no such entries", "Ask for a range below the size of the last checkpoint."],
   AUDIT_NOT_CERTIFIED: [503, "The entry is not yet covered by a quorum's checkpoint", "Ask again in a moment."],

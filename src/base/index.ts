@@ -144,6 +144,7 @@ export {
   witnessSignatureMessage,
 } from "./signing.ts";
 export { decodePortable, decodeUtf8, encodeUtf8, isWellFormed, utf8Length } from "./utf8.ts";
+export { VERSION } from "./version.ts";
 export {
   encodeNewViewBody,
   encodeViewChangeBody,

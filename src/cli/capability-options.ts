@@ -20,9 +20,9 @@ export interface CapabilityOptions {
 export function addCapabilityOptions(command: Command): Command {
   return command
     .requiredOption("--capability <domain:operation>", "such as compute:execute")
-    .option("--scope <scope>", `${SCOPES.join(", ")} (default: that of the common preset)`)
+    .option("--scope <scope>", `${SCOPES.join(", ")} (default: that of the preset, where there is one)`)
     .option("--temporal <pattern>", "such as immediate, batch, continuous")
-    .option("--risk <level>", RISK_LEVELS.join(", "))
+    .option("--risk <level>", `${RISK_LEVELS.join(", ")} (default: as for --scope)`)
     .option("--resource <name>", "may be given several times; in a grant it may end in *", gather)
     .option("--data-volume <size>", "such as 10GB")
     .option("--rate-limit <rate>", "such as 1000/sec")
@@ -36,6 +36,10 @@ export function readCapabilityOptions(options: CapabilityOptions): Capability {
   if (domain === "" || operation === "" || rest.length > 0)
     throw new UsageError("--capability is domain:operation, such as compute:execute");
   const preset = presetOf(domain, operation);
+  if (preset === undefined && (options.scope === undefined || options.risk === undefined))
+    throw new UsageError(
+      `${options.capability} has no common preset: give --scope (${SCOPES.join(", ")}) and --risk (${RISK_LEVELS.join(", ")})`,
+    );
   const scope = chosen(options.scope ?? preset?.scope, { allowed: SCOPES, name: "--scope" });
   const riskLevel = chosen(options.risk ?? preset?.riskLevel, { allowed: RISK_LEVELS, name: "--risk" });
   const constraints = readConstraints(options);

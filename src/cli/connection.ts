@@ -63,22 +63,24 @@ export function consistencyOf({ linearizable }: ReadOptions): Consistency {
   return linearizable === true ? "linearizable" : "local";
 }
 
-/** Which cluster the options name. @throws {UsageError} when they name none, {QuorumgateError} CONFIG_INVALID */
+/** Which cluster the options name. @throws {UsageError} when they name none, {QuorumgateError} DEV_COMMAND_FAILED */
 export function resolveTarget(options: ConnectionOptions, output: Output): Target {
   if (options.url !== undefined) {
     if (options.cluster === undefined) throw new UsageError("--url needs --cluster ID: signatures name the cluster they are for");
-    return { urls: options.url.map(checkUrl), cluster: parseHash(options.cluster) };
+    return { urls: options.url.map(checkUrl), cluster: readClusterId(options.cluster) };
   }
   const folder = options.data ?? DEV_FOLDER;
   const dev = readDevFolder(folder);
   if (dev === undefined) {
     throw new QuorumgateError(
-      "CONFIG_INVALID",
-      `there is no development cluster in ${folder}; start one with \`quorumgate dev\`, or give --url and --cluster`,
+      "DEV_COMMAND_FAILED",
+      `there is no development cluster in ${folder}: name another with --data, or a cluster elsewhere with --url and --cluster`,
     );
   }
   if (options.cluster !== undefined && options.cluster !== dev.cluster) {
-    throw new QuorumgateError("CONFIG_INVALID", "the development cluster has another id than --cluster says", { data: { folder } });
+    throw new UsageError(
+      `the development cluster in ${folder} has another id than --cluster says; for a cluster elsewhere give --url as well`,
+    );
   }
   output.note(output.style.faint(`development cluster ${dev.cluster.slice(0, 8)} in ${folder}`));
   return { urls: dev.nodes.map(({ http }) => http), cluster: dev.cluster, dev };
@@ -156,6 +158,14 @@ function answersWell(url: string, health: "ready" | "live"): Promise<string> {
     call.on("error", refuse);
     call.end();
   });
+}
+
+function readClusterId(text: string): Hash {
+  try {
+    return parseHash(text);
+  } catch {
+    throw new UsageError("--cluster is the cluster's id: 64 lowercase hexadecimal digits, as `status` shows it");
+  }
 }
 
 function checkUrl(text: string): string {

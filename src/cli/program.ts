@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { VERSION } from "#base";
 import { addAuditCommands } from "./commands/audit.ts";
 import { addAuthorizeCommand } from "./commands/authorize.ts";
 import { addBenchCommand } from "./commands/bench.ts";
@@ -17,6 +18,7 @@ import { addVerifyCommand } from "./commands/verify.ts";
 export function createProgram(): Command {
   const program = new Command("quorumgate")
     .description("A security gateway that no single operator has to be trusted with.")
+    .version(VERSION, "--version")
     .enablePositionalOptions()
     .showSuggestionAfterError()
     .showHelpAfterError("(--help shows how the command is used)")

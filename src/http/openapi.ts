@@ -1,4 +1,4 @@
-import { LIMITS } from "#base";
+import { LIMITS, VERSION } from "#base";
 
 const signedCommand = {
   type: "object",
@@ -57,7 +57,7 @@ const write = (summary: string): object => ({
 /** The API as OpenAPI 3.1, served at /v1/openapi.json. */
 export const OPENAPI: object = {
   openapi: "3.1.0",
-  info: { title: "quorumgate", version: "0.1.0", description: `Bodies of at most ${LIMITS.httpBodyBytesMax} bytes for one command.` },
+  info: { title: "quorumgate", version: VERSION, description: `Bodies of at most ${LIMITS.httpBodyBytesMax} bytes for one command.` },
   paths: {
     "/v1/services": {
       ...write("Register a service"),

@@ -198,7 +198,7 @@ describe("a development cluster", function () {
       run("member", "propose", "--accused", "node-3", "--out", file),
       run("member", "propose", "--accused", "node-1", "--out", join(folder, "other.json")),
     ]);
-    expect(list.stdout).to.match(/proposed because of evidence \S+: remove node-3 \(as it stands: MEMBERSHIP_INVALID\)/);
+    expect(list.stdout).to.match(/proposed because of evidence \S+: remove node-3 \(would be refused as it stands: MEMBERSHIP_INVALID\)/);
     expect([doctor.code, doctor.stdout]).to.satisfy(
       ([code, said]: [number, string]) => code === 1 && said.includes("on record against node-3"),
     );

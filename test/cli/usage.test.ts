@@ -52,6 +52,18 @@ describe("the command line", function () {
       ["simulate", "--planted", "no-such-bug"],
       ["simulate", "--twins", "no-such-file.json"],
       ["simulate", "--mutations", "3"],
+      ["simulate", "--shrink"],
+      ["simulate", "--rounds", "2"],
+      ["simulate", "--twins", "--mutations", "1"],
+      ["simulate", "--mutations", "1", "--nodes", "7"],
+      ["simulate", "--replay", "package.json"],
+      ["simulate", "--replay", "README.md"],
+      ["simulate", "--replay", "failure.json", "--faults", "crash"],
+      ["bench", "--kind", "silent"],
+      ["bench", "--suite", "byzantine", "--kind", "no-such-kind"],
+      ["bench", "--suite", "byzantine", "--engine", "raft"],
+      ["authorize", "--service", "a", "--capability", "no:preset"],
+      ["status", "--url", "http://127.0.0.1:1", "--cluster", "no-id"],
       ["simulate", "--replay", "failure.json", "--format", "png"],
       ["simulate", "--replay", "failure.json", "--from", "20", "--to", "10"],
     ];
@@ -69,11 +81,11 @@ describe("the command line", function () {
       const plain = await quorumgate(["status"], { cwd: folder });
       expect(plain).to.include({ code: 1, stdout: "" });
       expect(plain.stderr)
-        .to.match(/CONFIG_INVALID: .*quorumgate dev/)
-        .and.to.include("hint:");
+        .to.match(/DEV_COMMAND_FAILED: there is no development cluster in /)
+        .and.to.match(/hint: .*quorumgate dev/);
       const { stdout, code } = await quorumgate(["status", "--json"], { cwd: folder });
       expect(code).to.equal(1);
-      expect(JSON.parse(stdout)).to.have.nested.property("error.code", "CONFIG_INVALID");
+      expect(JSON.parse(stdout)).to.have.nested.property("error.code", "DEV_COMMAND_FAILED");
     } finally {
       remove();
     }

@@ -42,6 +42,7 @@ export async function withCluster<T>(
   const folder = mkdtempSync(join(tmpdir(), "quorumgate-bench-"));
   const { cluster } = await openDevFolder({ folder, count, basePort, engine });
   const orchestrator = new Orchestrator(cluster, () => {});
+  options.note(`starting ${count} nodes of ${engine}`);
   try {
     await orchestrator.open();
     await orchestrator.startNodes({ ableToLie });

@@ -2,6 +2,7 @@ import { QuorumgateError } from "#base";
 import { firstRequestOf } from "../dev/demo.ts";
 import type { NodeProcess } from "../dev/node-process.ts";
 import { waitForLinks } from "../dev/seed.ts";
+import { UsageError } from "../failure.ts";
 import { type BenchCluster, type BenchOptions, connectTo, LINKS_MS, withCluster } from "./bench-cluster.ts";
 import { disturbanceFor, isOfSuccession, leaderOf } from "./disturbances.ts";
 import { type BenchResult, percentile } from "./measure.ts";
@@ -54,9 +55,9 @@ interface Case {
  */
 export function byzantineSuite(options: BenchOptions): Promise<BenchResult[]> {
   if (options.engine === "raft")
-    throw new QuorumgateError("CONFIG_INVALID", "raft bears crashes only: no figure beside a liar means anything");
+    throw new UsageError("raft bears crashes only, so a figure beside a liar means nothing: take --engine pbft or tendermint");
   const kinds = KINDS.filter((kind) => options.kind === undefined || options.kind === kind);
-  if (kinds.length === 0) throw new QuorumgateError("CONFIG_INVALID", `--kind is one of ${KINDS.join(", ")}`);
+  if (kinds.length === 0) throw new UsageError(`--kind is one of ${KINDS.join(", ")}`);
   return withCluster({ ...options, ableToLie: true }, async (bench) => {
     const results: BenchResult[] = [];
     for (const kind of kinds) for (const role of rolesOf(kind)) results.push(await measureCase(bench, { kind, role }, options));
@@ -87,6 +88,7 @@ async function measureCase({ cluster, orchestrator }: BenchCluster, { kind, role
   const rates: number[] = [];
   let deviations = 0;
   try {
+    options.note(`byzantine ${kind}, ${role}: warming up, then ${options.runs} runs of two windows of ${options.seconds} s`);
     await pause(WARM_UP_SECONDS * 1_000);
     for (let run = 0; run < options.runs; run++) {
       const faultFree = await window();

@@ -26,6 +26,7 @@ async function measureKills({ cluster, orchestrator }: BenchCluster, options: Be
   );
   const load = new SteadyLoad(gateways, { callers: CALLERS, question: () => firstRequestOf(engine) });
   const gaps: number[] = [];
+  options.note(`failover: ${KILLS} kills of the leader under load`);
   for (let kill = 1; kill <= KILLS; kill++) {
     await pause(STEADY_MS);
     const { leader } = await (gateways[0] as SecurityGateway).status();

@@ -7,6 +7,7 @@ import { createServiceKey, loadServiceKey, type ServiceKey, saveServiceKey, serv
 import { attestedService } from "../attested-service.ts";
 import { FIRST_REQUEST, INSTITUTIONS, OPERATOR } from "../dev/demo.ts";
 import { type DevFolder, devPaths } from "../dev/folder.ts";
+import { UsageError } from "../failure.ts";
 import { ASSAULTS, type Assault, type AssaultKind } from "./assaults.ts";
 import { type BenchOptions, withCluster } from "./bench-cluster.ts";
 import { type BenchResult, percentile } from "./measure.ts";
@@ -30,7 +31,7 @@ const DAY_MS = 86_400_000;
  */
 export function hostileClientSuite(options: BenchOptions): Promise<BenchResult[]> {
   const kinds = ASSAULTS.filter((kind) => options.kind === undefined || options.kind === kind);
-  if (kinds.length === 0) throw new QuorumgateError("CONFIG_INVALID", `--kind is one of ${ASSAULTS.join(", ")}`);
+  if (kinds.length === 0) throw new UsageError(`--kind is one of ${ASSAULTS.join(", ")}`);
   return withCluster(options, async ({ cluster }) => {
     const gateways = await enroll(cluster);
     const results: BenchResult[] = [];
@@ -53,6 +54,7 @@ async function measureKind(
   const shares: number[] = [];
   const rates: number[] = [];
   try {
+    options.note(`hostile client ${kind}: warming up, then ${options.runs} runs of two windows of ${options.seconds} s`);
     await pause(WARM_UP_MS);
     for (let run = 0; run < options.runs; run++) {
       const faultFree = await load.measure(options.seconds);

@@ -12,6 +12,9 @@ import { addCommand, engineOption, perform } from "../command.ts";
 import { parseWhole, UsageError } from "../failure.ts";
 import { type Output, table } from "../output.ts";
 
+/** Suites that measure one kind of attack after another. */
+const SUITES_OF_KINDS = ["byzantine", "hostile-client"] as const;
+
 interface BenchFlags {
   readonly json?: boolean;
   readonly suite?: string;
@@ -26,14 +29,13 @@ interface BenchFlags {
 /** `bench`: figures of this machine, to be read with their parameters. */
 export function addBenchCommand(program: Command): void {
   const text = {
-    summary:
-      "measure a cluster of processes, as it is, with its leader killed and under attack; consensus alone, the audit log and the verifier",
+    summary: "measure a cluster of processes: throughput, failover, and under attack; then consensus alone, the audit log and the verifier",
     examples: ["bench", "bench --suite ordered --seconds 10 --runs 5 --json", "bench --suite byzantine --engine tendermint --kind silent"],
   };
   addCommand(program, "bench", text)
-    .option("--suite <name>", `only one of ${SUITES.join(", ")}`)
+    .option("--suite <name>", `one of ${SUITES.join(", ")} (default: all but byzantine and hostile-client, which take minutes)`)
     .addOption(engineOption())
-    .option("--kind <name>", "of the suites byzantine and hostile-client, only this kind")
+    .option("--kind <name>", "with --suite byzantine or hostile-client: only this kind; a wrong name lists them all")
     .option("--nodes <number>", "nodes of the cluster", "4")
     .option("--seconds <number>", "length of a run", "5")
     .option("--runs <number>", "runs of each figure; the median counts", "3")
@@ -44,6 +46,8 @@ export function addBenchCommand(program: Command): void {
 async function bench(flags: BenchFlags, output: Output): Promise<undefined> {
   if (flags.suite !== undefined && !SUITES.some((suite) => suite === flags.suite))
     throw new UsageError(`--suite is one of ${SUITES.join(", ")}`);
+  if (flags.kind !== undefined && !SUITES_OF_KINDS.some((suite) => suite === flags.suite))
+    throw new UsageError(`--kind goes with --suite ${SUITES_OF_KINDS.join(" or ")}`);
   const options: BenchOptions = {
     engine: flags.engine ?? "pbft",
     ...(flags.kind === undefined ? {} : { kind: flags.kind }),

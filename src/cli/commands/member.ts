@@ -280,7 +280,7 @@ function membersText(view: JsonValue): string {
     ...waiting,
     ...proposals.map(
       ({ node, evidence, code }) =>
-        `proposed because of evidence ${evidence}: remove ${node}${code === "OK" ? "" : ` (as it stands: ${code})`}; member propose --accused ${node}`,
+        `proposed because of evidence ${evidence}: remove ${node}${code === "OK" ? "" : ` (would be refused as it stands: ${code})`}; \`quorumgate member propose --accused ${node}\` takes it over`,
     ),
   ]
     .map(printable)

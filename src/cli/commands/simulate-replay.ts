@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { type EngineName, type JsonValue, QuorumgateError } from "#base";
+import type { EngineName, JsonValue } from "#base";
 import type { TimeWindow, Transcript } from "#simulations";
 import { EXIT, parseWhole, UsageError } from "../failure.ts";
 import { type Output, printable } from "../output.ts";
@@ -79,9 +79,17 @@ function readWindow({ from, to }: ReplayFlags): TimeWindow {
 
 function readFailure(file: string): { readonly seed: number; readonly faults: unknown } {
   if (!existsSync(file)) throw new UsageError(`there is no file ${file}`);
-  const read = JSON.parse(readFileSync(file, "utf8")) as { seed?: unknown; faults?: unknown };
-  if (typeof read.seed !== "number" || read.faults === undefined) {
-    throw new QuorumgateError("FORMAT_SHAPE_INVALID", "a failure is {seed, faults}, as a report lists it");
+  const { seed, faults } = (parseJson(readFileSync(file, "utf8")) ?? {}) as { readonly seed?: unknown; readonly faults?: unknown };
+  if (typeof seed !== "number" || faults === undefined)
+    throw new UsageError(`${file} is no failure: it has to be {"seed": …, "faults": […]}, as \`simulate --json\` lists failures`);
+  return { seed, faults };
+}
+
+/** Undefined where the text is no JSON. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
-  return { seed: read.seed, faults: read.faults };
 }

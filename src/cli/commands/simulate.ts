@@ -4,9 +4,10 @@ import type { FaultKind } from "#simulations";
 import { addCommand, perform } from "../command.ts";
 import { EXIT, parseWhole, UsageError } from "../failure.ts";
 import type { Output } from "../output.ts";
+import { type SimulateMode, simulateMode } from "./simulate-modes.ts";
 import { type ReplayFlags, simulateReplay } from "./simulate-replay.ts";
 import { formatCampaign, formatFinding } from "./simulate-report.ts";
-import { simulateMutations, simulateTwins, type TwinsFlags } from "./simulate-twins.ts";
+import { simulateMutations, simulateTwins, type TwinsFlags, type TwinsSetting } from "./simulate-twins.ts";
 
 interface SimulateOptions extends TwinsFlags, ReplayFlags {
   readonly json?: boolean;
@@ -41,41 +42,51 @@ export function addSimulateCommand(program: Command): void {
   addCommand(program, "simulate", text)
     .option("--engine <name>", "the consensus engine", "pbft")
     .option("--nodes <number>", "nodes of the cluster", "4")
-    .option("--seeds <range>", "A..B, both included, or one seed (default: 0..99, or as many as a planted bug needs)")
-    .option("--faults <list>", "only these kinds of faults, separated by commas")
-    .option("--real-crypto", "real Ed25519 in every seed, not in one of a hundred")
-    .option("--planted <name>", "with a bug that was planted: ends with the first schedule in which a checker finds it")
-    .option("--workers <number>", "processes (default: as many as cores)")
-    .option("--replay <file>", "a failure of a report, {seed, faults}, again as a transcript")
-    .option("--shrink", "with --replay: look for the smallest list of faults that still fails")
+    .option("--seeds <range>", "A..B, both included, or one seed (default: 0..99; with --planted 1..2000)")
+    .option("--faults <list>", "only these kinds of faults, separated by commas; a wrong name lists them all")
+    .option("--real-crypto", "real Ed25519 signatures in every schedule, not in one of a hundred")
+    .option("--planted <name>", "plant this bug, and stop at the first schedule in which a checker finds it; a wrong name lists them all")
+    .option("--workers <number>", "worker processes (default: one for each core)")
+    .option("--replay <file>", "play one failure of a report, {seed, faults}, again and print a transcript")
+    .option("--shrink", "with --replay: first look for the shortest list of faults that still fails")
     .option(
       "--format <name>",
       "with --replay: text, svg (a space-time diagram), shiviz (a log with vector clocks) or jsonl (one event a line)",
       "text",
     )
-    .option("--from <ms>", "with --replay: leave out what happens before, in virtual milliseconds")
-    .option("--to <ms>", "with --replay: leave out what happens after")
-    .option("--out <file>", "with --replay: write to a file")
-    .option("--twins [file]", "nodes that run twice: one scenario {round_leaders, round_partitions}, or all of them up to names")
+    .option("--from <ms>", "with --replay: leave out what happens before this virtual millisecond")
+    .option("--to <ms>", "with --replay: leave out what happens after this virtual millisecond")
+    .option("--out <file>", "with --replay: write to this file instead of stdout")
+    .option(
+      "--twins [file]",
+      "nodes that run twice under one key: the scenario {round_leaders, round_partitions} of a file, or every scenario",
+    )
     .option("--twin-nodes <number>", "with --twins: how many nodes run twice", "1")
-    .option("--rounds <number>", "with --twins: rounds with a leader and a partition each", "3")
-    .option("--parts <number>", "with --twins: into how many parts the network falls at most", "2")
-    .option("--deaf", "with --twins: in a round some may miss the deciding votes as well")
-    .option("--every-name", "with --twins: also those that differ in names alone")
-    .option("--mutations <number>", "short runs in which something happens to each message (1), or to each two (2)")
-    .action((options: SimulateOptions) => perform(options, (output) => modeOf(options)(options, output)));
+    .option("--rounds <number>", "with --twins: how many rounds; each has a leader and a partition", "3")
+    .option("--parts <number>", "with --twins: the most parts into which a partition cuts the network", "2")
+    .option("--deaf", "with --twins: also scenarios in which some nodes miss a round's deciding votes")
+    .option("--every-name", "with --twins: also scenarios that differ only in the names of the nodes")
+    .option(
+      "--mutations <number>",
+      "short runs of four nodes; in each, one message (1) or two (2) are lost, delayed, repeated or made to lie; every choice is tried",
+    )
+    .action((options: SimulateOptions, command: Command) => perform(options, (output) => WORK[simulateMode(command)](options, output)));
 }
 
-function modeOf({ twins, mutations, replay: file }: SimulateOptions): (options: SimulateOptions, output: Output) => Promise<number> {
-  if (twins !== undefined || mutations !== undefined) return playTwins;
-  return file === undefined ? campaign : replay;
-}
+type Simulation = (options: SimulateOptions, output: Output) => Promise<number>;
 
-async function playTwins(options: SimulateOptions, output: Output): Promise<number> {
+const WORK: Readonly<Record<SimulateMode, Simulation>> = {
+  campaign,
+  replay,
+  twins: async (options, output) => simulateTwins(options, await readTwins(options), output),
+  scenario: async (options, output) => simulateTwins(options, await readTwins(options), output),
+  mutations: async (options, output) => simulateMutations(options, await readTwins(options), output),
+};
+
+async function readTwins(options: SimulateOptions): Promise<TwinsSetting> {
   const { seeds } = options;
   const shared = { engine: await readEngine(options), nodes: readNodes(options), ...(seeds && { seeds: readSeeds(seeds) }) };
-  const setting = { ...shared, ...(await readPlanted(options)), ...readWorkers(options) };
-  return options.mutations === undefined ? simulateTwins(options, setting, output) : simulateMutations(options, setting, output);
+  return { ...shared, ...(await readPlanted(options)), ...readWorkers(options) };
 }
 
 async function campaign(options: SimulateOptions, output: Output): Promise<number> {

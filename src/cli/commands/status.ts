@@ -8,6 +8,8 @@ import { EXIT } from "../failure.ts";
 import { type Output, printable, table } from "../output.ts";
 import { type Survey, surveyCluster } from "../survey.ts";
 
+const NOBODY = "no node answers: start the nodes (a development cluster with `quorumgate dev`), or look whether the addresses are right";
+
 /** `status` and `doctor`. */
 export function addStatusCommands(program: Command): void {
   const status = {
@@ -32,7 +34,7 @@ export function addStatusCommands(program: Command): void {
 
 function showStatus({ nodes, best }: Survey, output: Output): number {
   const canDecide = best?.health.canDecide === true;
-  const summary = best?.health.summary ?? "no node answers";
+  const summary = best?.health.summary ?? NOBODY;
   const shown = nodes.map(({ id, url, status, silence }) => ({
     id,
     url,
@@ -88,7 +90,8 @@ function evidenceLines({ evidence, proposedRemovals }: NodeStatus): readonly str
         `evidence: ${kind} by ${node}, epoch ${epoch}, ${placeOfEvidence(kind, about)}, reported by ${by}${entry === undefined ? "" : `, entry ${entry}`}`,
     ),
     ...proposedRemovals.map(
-      ({ node, code }) => `proposed: remove ${node}${code === "OK" ? "" : ` (${code})`}; operators decide: member list, member propose`,
+      ({ node, code }) =>
+        `proposed: remove ${node}${code === "OK" ? "" : `, which would be refused as it stands (${code})`}; operators decide: \`quorumgate member list\``,
     ),
   ].map(printable);
 }
@@ -109,6 +112,8 @@ interface Finding {
   readonly check: string;
   readonly ok: boolean;
   readonly detail: string;
+  /** What to do about it when it is not well. */
+  readonly advice: string;
 }
 
 /** Heights by which a healthy node may be behind: the answers are not of one moment. */
@@ -121,7 +126,11 @@ function showFindings(survey: Survey, output: Output): number {
   const isWell = findings.every(({ ok }) => ok);
   output.result({ ok: isWell, findings: findings.map((finding) => ({ ...finding })) }, () =>
     findings
-      .map(({ check, ok, detail }) => `${ok ? output.style.good("✔") : output.style.bad("✖")} ${check}: ${printable(detail)}`)
+      .map(({ check, ok, detail, advice }) =>
+        ok
+          ? `${output.style.good("✔")} ${check}: ${printable(detail)}`
+          : `${output.style.bad("✖")} ${check}: ${printable(detail)}\n    ${output.style.faint("do:")} ${advice}`,
+      )
       .join("\n"),
   );
   return isWell ? EXIT.done : EXIT.refused;
@@ -136,16 +145,23 @@ function findingsOf({ nodes, best }: Survey): readonly Finding[] {
   const convicted = [...new Set(statuses.flatMap(({ evidence }) => evidence.map(({ node }) => node)))].sort();
   const ageMs = Date.now() - Math.max(0, ...statuses.map(({ agreedTimeMs }) => agreedTimeMs));
   return [
-    { check: "quorum", ok: best?.health.canDecide === true, detail: best?.health.summary ?? "no node answers" },
+    {
+      check: "quorum",
+      ok: best?.health.canDecide === true,
+      detail: best?.health.summary ?? NOBODY,
+      advice: "bring back the nodes that are waited for, or the links to them",
+    },
     {
       check: "answers",
       ok: silent.length === 0,
       detail: silent.length === 0 ? "every node answers" : silent.map(({ id, silence }) => `${id} (${silence})`).join(", "),
+      advice: "start these nodes, or mend the network to them (development cluster: `quorumgate dev start`, `resume` or `heal`)",
     },
     {
       check: "taking part",
       ok: ill.length === 0,
       detail: ill.length === 0 ? "every node that answers votes" : ill.map(({ node, mode }) => `${node} is ${mode}`).join(", "),
+      advice: "see docs/OPERATIONS.md, A node that comes back; of a halted node `quorumgate status` says why",
     },
     {
       check: "progress",
@@ -154,17 +170,20 @@ function findingsOf({ nodes, best }: Survey): readonly Finding[] {
         behind.length === 0
           ? `all at height ${highest} or close`
           : `behind: ${behind.map(({ node, height }) => `${node} at ${height}`).join(", ")}`,
+      advice: "look again in a moment: a node catches up by itself; where it does not, read its log",
     },
     agreement(statuses),
     {
       check: "time",
       ok: statuses.length > 0 && Math.abs(ageMs) < STALE_MS,
       detail: `the newest block is ${Math.round(ageMs / 1_000)} s old by this machine's clock`,
+      advice: "compare this machine's clock with the nodes'; where the clocks are right, the cluster stands still",
     },
     {
       check: "evidence",
       ok: convicted.length === 0,
       detail: convicted.length === 0 ? "no node was caught contradicting itself" : `on record against ${convicted.join(", ")}`,
+      advice: "see docs/OPERATIONS.md, A node that was caught; `quorumgate member list` shows the removal that is proposed",
     },
   ];
 }
@@ -180,5 +199,6 @@ function agreement(statuses: readonly { readonly node: string; readonly height: 
   for (const { height, stateHash } of statuses) byHeight.set(height, (byHeight.get(height) ?? new Set()).add(stateHash));
   const split = [...byHeight].filter(([, hashes]) => hashes.size > 1).map(([height]) => height);
   const detail = split.length === 0 ? "nodes at the same height have the same state" : `different states at height ${split.join(", ")}`;
-  return { check: "agreement", ok: split.length === 0, detail };
+  const advice = "rely on no answer of this cluster until it is explained: stop these nodes and keep their folders";
+  return { check: "agreement", ok: split.length === 0, detail, advice };
 }

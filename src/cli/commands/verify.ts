@@ -31,7 +31,7 @@ export function addVerifyCommand(program: Command): void {
     ],
   };
   addCommand(program, "verify <file|dir>", text)
-    .option("--policy <file>", "the cluster's policy, got by another way than the evidence")
+    .option("--policy <file>", "the cluster's policy file, from another source than the evidence")
     .option("--known <checkpoint>", "a checkpoint that you kept: shows a log that was cut or rewritten; may be given several times", gather)
     .option("--epochs <dir>", "handovers, when the policy is of an earlier epoch; an export has its own")
     .option("--data <dir>", "the development cluster of `verify last`", DEV_FOLDER)
@@ -108,7 +108,10 @@ function verifyFolder(
 /** The newest receipt that `dev` or `authorize` had of the development cluster. Evidence and policy come from one place, which an auditor would not accept. */
 function lastReceipt(options: VerifyCommandOptions, output: Output): { readonly path: string; readonly policy: string } {
   const dev = readDevFolder(options.data);
-  if (dev === undefined) throw new UsageError(`there is no development cluster in ${options.data}`);
+  if (dev === undefined)
+    throw new UsageError(
+      `there is no development cluster in ${options.data}: start one with \`quorumgate dev\`, or name its folder with --data`,
+    );
   const { receipt, policy } = devPaths(dev.folder);
   if (options.policy === undefined) output.note(`policy: ${policy}, kept beside the receipt; an auditor uses one that came another way`);
   return { path: receipt, policy: options.policy ?? policy };

@@ -74,7 +74,9 @@ async function bringUp(
   context.onOrchestrator(orchestrator);
   await steps.run("node processes and links", () => startNodes(orchestrator));
   const first = await demonstrate(cluster, steps);
-  output.result(describeRun(orchestrator, first), () => welcome(orchestrator, { output, receipt: first.receipt }));
+  output.result(describeRun(orchestrator, first), () =>
+    welcome(orchestrator, { output, receipt: first.receipt, isEphemeral: run.ephemeral }),
+  );
 }
 
 async function openFolder(run: DevRun): Promise<{ detail: string; value: DevFolder }> {
@@ -186,7 +188,10 @@ function describeRun({ cluster, processes }: Orchestrator, first: FirstDecision)
   };
 }
 
-function welcome({ cluster }: Orchestrator, { output, receipt }: { readonly output: Output; readonly receipt: string }): string {
+function welcome(
+  { cluster }: Orchestrator,
+  { output, receipt, isEphemeral }: { readonly output: Output; readonly receipt: string; readonly isEphemeral: boolean },
+): string {
   const { tolerated } = quorumOf(cluster);
   const [first] = cluster.nodes;
   const { style } = output;
@@ -203,7 +208,7 @@ function welcome({ cluster }: Orchestrator, { output, receipt }: { readonly outp
     `Receipt   ${devPaths(cluster.folder).receipt} (${receipt.length} bytes)   policy  ${devPaths(cluster.folder).policy}`,
     "Try, in another terminal:",
     ...tries.map((line) => `  ${programName()} ${line}`),
-    style.faint("Ctrl-C stops the cluster; its data stay."),
+    style.faint(`Ctrl-C stops the cluster; its data ${isEphemeral ? "are removed" : "stay"}.`),
   ].join("\n");
 }
 
