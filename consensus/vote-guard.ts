@@ -26,7 +26,10 @@ export type GuardAnswer =
   | { readonly kind: "stored"; readonly signature: Uint8Array }
   | { readonly kind: "refused"; readonly reason: string };
 
-/** What a vote in a view promises: no lower view at any height of the epoch (pbft), or at this height (tendermint, whose rounds start anew). */
+/**
+ * What a vote in a view promises: no lower view at any height of the epoch (pbft), or at this height (tendermint, whose rounds start anew). Never
+ * more than an epoch's (docs/protocols/membership.md, M7).
+ */
 export type GuardScope = "epoch" | "height";
 
 const PURPOSES = ["proposal", "vote", "view-change", "new-view"] as const;

@@ -4,6 +4,7 @@ import ts from "typescript";
 import { ERROR_ROWS, isErrorCode, VERSION } from "#base";
 import { compileSnippets, deadLinks, snippets } from "./house/documents.ts";
 import { deadNames, deadTitles, deadWords } from "./house/references.ts";
+import { rulesOf, rulesWithoutCode } from "./house/rules.ts";
 import { impurities, parseSource, placeOf, stringsOf, visitNodes } from "./house/source.ts";
 import { exists, PURE_ROOMS, projectFiles, REPOSITORY, readText } from "./repository.ts";
 
@@ -125,6 +126,11 @@ describe("a tidy house", function () {
   describe("documents", () => {
     it("have no dead links", () => {
       expect(projectFiles(/\.md$/).flatMap(deadLinks)).to.deep.equal([]);
+    });
+
+    it("number the rules of the protocols as the code does", () => {
+      expect(rulesOf("docs/protocols/pbft.md")).to.include.members(["P1", "V9", "G4", "R3"]);
+      expect(rulesWithoutCode()).to.deep.equal([]);
     });
 
     it("exist when a text or an error's hint sends the reader there", () => {

@@ -151,7 +151,7 @@ export class RaftState extends CoreState {
     return decided;
   }
 
-  /** The certificate names the entry's own term, so that all nodes write the same one. */
+  /** Rule C3: the certificate names the entry's own term, so that all nodes write the same one. */
   decide(proposal: Proposal): void {
     const { height, originView } = proposal.header;
     this.forgetEntries(this.log.decide(proposal));

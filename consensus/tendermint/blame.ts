@@ -52,7 +52,7 @@ export function suspectAmnesia(
   }
 }
 
-/** Two certificates of one round for one height, both verified: whoever is in both precommitted twice, and these have a third of the weight. */
+/** Two certificates of one round for one height, both verified (docs/protocols/evidence.md, F3): whoever is in both precommitted twice, and these have a third of the weight. */
 export function accuseBoth(state: TendermintState, second: CommitCertificate): void {
   const first = state.tip.certificate;
   if (first === undefined || first.view !== second.view || first.epoch !== second.epoch || first.digest === second.digest) return;

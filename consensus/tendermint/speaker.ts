@@ -7,7 +7,7 @@ import type { Precommit, Prevote, RoundProposal } from "./messages.ts";
 import { sentKey } from "./records.ts";
 import { isNil, type ReceivedProposal, type TendermintState, typeOf } from "./state.ts";
 
-/** What this node says: signed, written, sent, and counted as its own. */
+/** What this node says: signed, written, sent, and counted as its own, in this order (T11). */
 export class Speaker {
   readonly #state: TendermintState;
   readonly #onOwnProposal: (received: ReceivedProposal, message: RoundProposal) => void;

@@ -68,7 +68,7 @@ export class TendermintState extends VotingState<TendermintSettings> {
   /** Why this node is in its round; undefined in round 0. */
   entry: RoundCertificate | undefined;
   sent: { proposal?: RoundProposal; prevote?: Prevote; precommit?: Precommit } = {};
-  /** Something of the height was seen: its rounds have begun. */
+  /** Something of the height was seen: its rounds have begun (T13). */
   begun: boolean = false;
   readonly patience: Patience = new Patience();
   readonly punctuality: Punctuality = new Punctuality();

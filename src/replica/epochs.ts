@@ -104,7 +104,7 @@ export class Epochs {
     return certifier.certifiedHeight < ledger.state.epochFirstHeight() - 1;
   }
 
-  /** Members, those to come, learners, and those who left until the end of their epoch is certified. */
+  /** Members, those to come, learners, and those who left until the end of their epoch is certified (docs/protocols/membership.md, M6). */
   #belonging(): readonly Member[] {
     const { ledger } = this.#parts;
     const { state } = ledger;

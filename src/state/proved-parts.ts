@@ -10,7 +10,7 @@ interface Kept {
 }
 
 /**
- * Parts of states by the hash that they were proved against, so that an attempt to fetch a state that fails leaves to the next one what both have in
+ * Parts of states by the hash that they were proved against (docs/protocols/state-transfer.md, T3), so that an attempt to fetch a state that fails leaves to the next one what both have in
  * common. Bounded: whatever was of no use for longest goes first.
  */
 export class ProvedParts {

@@ -7,7 +7,7 @@ import { withWeight } from "./nodes.ts";
 const RENEWED = ["log", "witness"] as const;
 
 /**
- * The member as its renewal makes it, or why it is refused. Id and weight stay. So do the vote and gateway keys, which sign the renewal, and the
+ * The member as its renewal makes it, or why it is refused (docs/protocols/membership.md, L9). Id and weight stay. So do the vote and gateway keys, which sign the renewal, and the
  * TLS key: a node that is behind knows its peers by that key alone, and would lock the renewed ones out.
  */
 export function renewedMember(

@@ -5,7 +5,7 @@ import { ProvedParts } from "./proved-parts.ts";
 import type { StateItem, StatePart } from "./state-part.ts";
 import { type BranchHashes, hashBranch, hashSubtree, nibbleAt, STATE_PATH_MAX, StateTree, stateKeyHash } from "./state-tree.ts";
 
-/** What a state's tree stands over: every stored key but the state hash. */
+/** What a state's tree stands over: every stored key but the state hash (docs/protocols/state-transfer.md, T4). */
 export function* itemsOf(state: LedgerState): IterableIterator<StateItem> {
   for (const [key, value] of state.entries()) if (isInTree(key)) yield { key, value };
 }

@@ -13,7 +13,7 @@ const USED_CODEC: Codec<readonly string[]> = {
 };
 
 /**
- * Which command ids are spent, so that a command takes effect at most once: unique per (key, id), kept until the command
+ * Which command ids are spent, so that a command takes effect at most once (docs/protocols/pbft.md, P7): unique per (key, id), kept until the command
  * has expired. Ids are stored in one row per block and second of expiry, so that a block of a thousand decisions changes a
  * few keys and not a thousand; a row is dropped whole.
  */

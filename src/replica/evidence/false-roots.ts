@@ -41,7 +41,7 @@ interface OddLine {
   readonly said: Cosignature;
 }
 
-/** Finds who cosigned another root of the log than a quorum, or two roots itself (docs/protocols/evidence.md). */
+/** Finds who cosigned another root of the log than a quorum, or two roots itself (docs/protocols/evidence.md, F2). */
 export class FalseRoots {
   readonly #options: FalseRootsOptions;
   readonly #certified = new Map<number, CertifiedHeight>();

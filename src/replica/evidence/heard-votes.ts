@@ -62,7 +62,7 @@ const LOOKS_MAX = 8;
 
 /**
  * Finds who tells one story here and another there. A vote for something else than what its leader proposed means that one of the two lies to somebody: both
- * are shown to everybody, and who holds the other story has the proof (docs/protocols/evidence.md). Nothing is sent while nobody lies.
+ * are shown to everybody, and who holds the other story has the proof (docs/protocols/evidence.md, F1). Nothing is sent while nobody lies.
  */
 export class HeardVotes {
   readonly #options: HeardVotesOptions;

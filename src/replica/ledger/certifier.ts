@@ -56,7 +56,7 @@ interface Candidate {
 
 /**
  * Collects cosignatures of the log's points until a quorum covers one. Lines are verified only up to the quorum, each before it
- * counts. The W time is the block's agreed time, so a cosignature made again after a crash has the same bytes.
+ * counts, and under the keys of its height's epoch (docs/protocols/membership.md, M5). The W time is the block's agreed time, so a cosignature made again after a crash has the same bytes.
  */
 export class Certifier {
   readonly #options: CertifierOptions;

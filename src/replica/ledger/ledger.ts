@@ -195,8 +195,8 @@ export class Ledger {
   }
 
   /**
-   * What may be deleted along with the next block: blocks below a stable height that are further below the tip than `blocksKept`
-   * (docs/protocols/state-transfer.md, P1).
+   * What may be deleted along with the next block: blocks below a stable height (S1) that are further below the tip than `blocksKept`, and nothing
+   * else (docs/protocols/state-transfer.md, P1 to P3).
    */
   prune(certifiedHeight: number, blocksKept: number): WriteOperation[] {
     const stableHeight = certifiedHeight - (certifiedHeight % this.#interval);

@@ -99,6 +99,7 @@ export class Proposals {
       return done(true);
     }
     if (!isIssued(batch.commands, proposal.header.timeUs)) return done(false);
+    // Nothing is ordered on top of a handover that is not certified (docs/protocols/membership.md, M4).
     if (proposal.header.certified.height < this.#options.epochFirstHeight() - 1) return done(false);
     this.#verifyCommands(batch.unverified, (valid) => {
       if (!valid) return done(false);

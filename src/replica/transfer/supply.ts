@@ -22,7 +22,7 @@ interface Held {
 /** What a frame holds beside its offer. */
 const FRAME_REST_BYTES = 16;
 
-/** Gives out state and log to those who are too far behind for blocks (docs/protocols/state-transfer.md). */
+/** Gives out state and log to those who are too far behind for blocks (docs/protocols/state-transfer.md, O1 and O4). */
 export class Supply {
   readonly #options: ReplicaOptions;
   readonly #parts: Parts;

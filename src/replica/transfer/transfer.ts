@@ -224,7 +224,7 @@ export class Transfer {
     this.#timer = undefined;
   }
 
-  /** What a peer sent is wrong, which is counted against it, or this node's disk or program failed, which ends this node. */
+  /** What a peer sent is wrong, which is counted against it (O3), or this node's disk or program failed, which ends this node. */
   #fail(peer: NodeId, error: unknown, code: string = errorCode(error)): void {
     if (code.startsWith("STORAGE_") || error instanceof InvariantError) return this.#handlers.halt(ownFault(error));
     this.#wrongSinceUs.set(peer, this.#options.clock.nowUs());
