@@ -1,6 +1,6 @@
 import type { Hash } from "#base";
 import type { Signer } from "#crypto";
-import { createServiceIdentity, type SecurityGateway } from "#gateway";
+import { type AuthorizationQuestion, createServiceIdentity, type SecurityGateway } from "#gateway";
 
 /** Who a service is, who vouches for it, and what it may do. */
 export interface Enrolment {
@@ -10,6 +10,17 @@ export interface Enrolment {
   /** Signers of a client; the service's is added. */
   readonly signers: Map<string, Signer>;
   readonly resources: readonly string[];
+}
+
+/** Asks for compute:execute of the resources. */
+export function askOf(
+  serviceId: string,
+  { riskLevel, resources }: Pick<AuthorizationQuestion["capability"], "riskLevel" | "resources">,
+): AuthorizationQuestion {
+  return {
+    serviceId,
+    capability: { domain: "compute", operation: "execute", scope: "system", temporal: "continuous", riskLevel, resources },
+  };
 }
 
 /** Registers a service and grants it compute:execute of the resources, at any risk, for an hour; the operator is `operator-1`. */

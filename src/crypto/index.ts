@@ -12,7 +12,7 @@ export { type CommandFields, createCommandId, createSigner, type Signer, signCom
 export { type HashAlgorithm, HashingUtils, type HashOptions, type HmacAlgorithm, nodeHasher } from "./hashing.ts";
 export { loadSodium, openSecret, sealSecret } from "./load-sodium.ts";
 export { identifyPeer } from "./peer-certificate.ts";
-export { readSecretFile, writeSecretFile } from "./secret-file.ts";
+export { readSecretFile, writeSecretFile, writeWholeFile } from "./secret-file.ts";
 export type { Argon2idOptions, Ed25519, KeyPair, Sodium, SodiumBackend } from "./sodium.ts";
 export { createNodeSigner, createVerifier } from "./verifier.ts";
 export {

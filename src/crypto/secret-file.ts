@@ -8,12 +8,20 @@ import { LIMITS, QuorumgateError } from "#base";
  * The folder must exist. @throws the system's error when the disk refuses
  */
 export function writeSecretFile(path: string, secret: string | Uint8Array): void {
+  writeWholeFile(path, secret, 0o600);
+}
+
+/**
+ * Writes a file with these rights, all or nothing, and durable on return. An older file is replaced. The folder must exist.
+ * @throws the system's error when the disk refuses
+ */
+export function writeWholeFile(path: string, content: string | Uint8Array, rights: number): void {
   const temporary = `${path}.${randomBytes(8).toString("hex")}.tmp`;
   try {
     // wx: a file or link that somebody placed there is not followed.
-    const file = openSync(temporary, "wx", 0o600);
+    const file = openSync(temporary, "wx", rights);
     try {
-      writeFileSync(file, secret);
+      writeFileSync(file, content);
       fsyncSync(file);
     } finally {
       closeSync(file);

@@ -1,23 +1,10 @@
-import { randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { LIMITS, QuorumgateError } from "#base";
+import { writeWholeFile } from "#crypto";
 
 /** Writes a file that anybody may read, all or nothing. */
 export function writePublicFile(path: string, bytes: Uint8Array): void {
-  const temporary = `${path}.${randomBytes(8).toString("hex")}.tmp`;
-  try {
-    const file = openSync(temporary, "wx", 0o644);
-    try {
-      writeFileSync(file, bytes);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  }
+  writeWholeFile(path, bytes, 0o644);
 }
 
 /** Reads the public file of an identity folder. @throws {QuorumgateError} IDENTITY_FOLDER_INVALID, FORMAT_TOO_LARGE */

@@ -2,22 +2,9 @@ import { ed25519 } from "@noble/curves/ed25519.js";
 import { expect } from "chai";
 import { verifyEd25519 } from "#audit";
 import type { SignatureClaim } from "#base";
-import { edgeCases } from "../crypto/edge-cases.ts";
+import { edgeCases, type SignatureSuite, type SpecCase } from "../crypto/edge-cases.ts";
 import { needVectors, readVectors } from "../vectors.ts";
 import { sodium } from "./log-kit.ts";
-
-interface Suite {
-  readonly testGroups: readonly {
-    readonly publicKey: { readonly pk: string };
-    readonly tests: readonly { readonly tcId: number; readonly msg: string; readonly sig: string; readonly result: string }[];
-  }[];
-}
-
-interface SpecCase {
-  readonly message: string;
-  readonly pub_key: string;
-  readonly signature: string;
-}
 
 const fromHex = (text: string): Uint8Array => Buffer.from(text, "hex");
 
@@ -30,7 +17,7 @@ function agreedVerdict({ publicKey, message, signature }: SignatureClaim, label:
 
 describe("the verifier's Ed25519", () => {
   it("gives the verdicts of Wycheproof, and libsodium's on each", function () {
-    const suite = readVectors<Suite>(needVectors(this, "wycheproof"), "ed25519_test.json");
+    const suite = readVectors<SignatureSuite>(needVectors(this, "wycheproof"), "ed25519_test.json");
     for (const { publicKey, tests } of suite.testGroups) {
       for (const { tcId, msg, sig, result } of tests) {
         const claim = { publicKey: fromHex(publicKey.pk), message: fromHex(msg), signature: fromHex(sig) };

@@ -5,22 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { policyOf, policyText, shardAt } from "#audit";
-import { clusterIdOf, type EngineName, type Hash, parseGenesis, parseNodeId } from "#base";
+import { type EngineName, type Hash, parseGenesis } from "#base";
 import { type Ed25519, loadSodium, nodeHasher, type Signer } from "#crypto";
 import { initializeNodeData } from "#daemon";
 import { type AuthorizationQuestion, type NodeStatus, SecurityGateway } from "#gateway";
-import {
-  assembleGenesis,
-  createNodeIdentity,
-  createServiceKey,
-  loadNodeIdentity,
-  type NodeIdentity,
-  renewNodeIdentity,
-  saveNodeIdentity,
-  saveRenewal,
-  serviceSignerOf,
-} from "#identity";
-import { enroll } from "../enroll.ts";
+import { loadNodeIdentity, type NodeIdentity, renewNodeIdentity, saveNodeIdentity, saveRenewal, serviceSignerOf } from "#identity";
+import { developmentGenesis, developmentNode } from "../development-cluster.ts";
+import { askOf, enroll } from "../enroll.ts";
 import { REPOSITORY } from "../repository.ts";
 
 const START_TIMEOUT_MS = 20_000;
@@ -66,22 +57,14 @@ export class ProcessCluster {
   async begin(): Promise<void> {
     const sodium = await loadSodium();
     const identities = this.urls.map((_, index) => this.#identity(sodium, index + 1));
-    const operator = createServiceKey(sodium, "operator-1");
-    const issuer = createServiceKey(sodium, "issuer-1");
-    const genesis = assembleGenesis(sodium, {
-      environment: "development",
-      trustDomain: "dev.local",
+    const { bytes, cluster, operator, issuer } = developmentGenesis(sodium, identities, {
       engine: this.#engine,
       ...(this.#pruning === undefined ? {} : { checkpointInterval: this.#pruning.checkpointInterval }),
-      nodeFiles: identities.map((identity) => identity.nodeFile),
-      operators: [{ id: operator.id, key: operator.publicKey, roles: ["operator"] }],
-      issuers: [{ id: issuer.id, key: issuer.publicKey }],
-      timeUs: Date.now() * 1_000,
     });
-    this.#cluster = clusterIdOf(nodeHasher, genesis);
+    this.#cluster = cluster;
     this.#operator = serviceSignerOf(sodium, operator);
     this.signers.set("operator-1", this.#operator);
-    writeFileSync(join(this.folder, "genesis.json"), genesis);
+    writeFileSync(join(this.folder, "genesis.json"), bytes);
     for (const [index, identity] of identities.entries()) await this.#prepare(index + 1, identity);
     await Promise.all(identities.map((_, index) => this.start(index + 1)));
     await this.#enroll({ id: issuer.id, signer: serviceSignerOf(sodium, issuer) });
@@ -230,15 +213,8 @@ export class ProcessCluster {
   }
 
   #identity(sodium: Ed25519, node: number): NodeIdentity {
-    return createNodeIdentity(sodium, {
-      nodeId: parseNodeId(`node-${node}`),
-      trustDomain: "dev.local",
-      weight: 1,
-      peerAddress: `127.0.0.1:${this.#basePort + 100 + node}`,
-      httpUrl: this.urls[node - 1] ?? "",
-      nowMs: Date.now(),
-      development: true,
-    });
+    const addresses = { peerAddress: `127.0.0.1:${this.#basePort + 100 + node}`, httpUrl: this.urls[node - 1] ?? "" };
+    return developmentNode(sodium, `node-${node}`, addresses);
   }
 
   async #prepare(node: number, identity: NodeIdentity): Promise<void> {
@@ -281,17 +257,7 @@ export class ProcessCluster {
 }
 
 /** The question that the campaign's service may ask. */
-export const QUESTION: AuthorizationQuestion = {
-  serviceId: "service-1",
-  capability: {
-    domain: "compute",
-    operation: "execute",
-    scope: "system",
-    temporal: "continuous",
-    riskLevel: "elevated",
-    resources: ["market-data"],
-  },
-};
+export const QUESTION: AuthorizationQuestion = askOf("service-1", { riskLevel: "elevated", resources: ["market-data"] });
 
 function names(nodes: readonly number[]): string[] {
   return nodes.map((node) => `node-${node}`);

@@ -3,6 +3,21 @@ import { ed25519 } from "@noble/curves/ed25519.js";
 import type { SignatureClaim } from "#base";
 import { SeededRandom } from "#base";
 
+/** A file of Wycheproof's tests of signatures. */
+export interface SignatureSuite {
+  readonly testGroups: readonly {
+    readonly publicKey: { readonly pk: string };
+    readonly tests: readonly { readonly tcId: number; readonly msg: string; readonly sig: string; readonly result: string }[];
+  }[];
+}
+
+/** One of the cases of "Taming the many EdDSAs". */
+export interface SpecCase {
+  readonly message: string;
+  readonly pub_key: string;
+  readonly signature: string;
+}
+
 const { Point } = ed25519;
 type Curve = InstanceType<typeof Point>;
 const ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;

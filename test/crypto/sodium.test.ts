@@ -4,19 +4,8 @@ import type { SignatureClaim } from "#base";
 import { loadSodium, nodeHasher, openSecret, type Sodium, sealSecret } from "#crypto";
 import { expectCode, expectCodeLater } from "../refusals.ts";
 import { needVectors, readVectors } from "../vectors.ts";
-import { edgeCases, smallOrderEncodings } from "./edge-cases.ts";
+import { edgeCases, type SignatureSuite, type SpecCase, smallOrderEncodings } from "./edge-cases.ts";
 
-interface SignatureSuite {
-  readonly testGroups: readonly {
-    readonly publicKey: { readonly pk: string };
-    readonly tests: readonly { readonly tcId: number; readonly msg: string; readonly sig: string; readonly result: string }[];
-  }[];
-}
-interface SpecCase {
-  readonly message: string;
-  readonly pub_key: string;
-  readonly signature: string;
-}
 interface AgreementSuite {
   readonly testGroups: readonly {
     readonly tests: readonly {

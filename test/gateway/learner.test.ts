@@ -1,9 +1,9 @@
 import { expect } from "chai";
-import { type CanonicalObject, encodeCanonical, fromBase64Url, parseCanonicalObject, parseNodeId, signedBytes, toBase64Url } from "#base";
+import { type CanonicalObject, encodeCanonical, fromBase64Url, parseCanonicalObject, signedBytes, toBase64Url } from "#base";
 import { loadSodium, nodeHasher, type Sodium } from "#crypto";
 import { createDevCluster, type DevCluster } from "#gateway";
-import { createNodeIdentity } from "#identity";
 import { approvalBytes, changeToCanonical } from "#state";
+import { developmentNode } from "../development-cluster.ts";
 import { expectCodeLater } from "../refusals.ts";
 
 describe("a learner", function () {
@@ -17,16 +17,7 @@ describe("a learner", function () {
   after(() => cluster.stop());
 
   function nodeFile(id: string): CanonicalObject {
-    const identity = createNodeIdentity(sodium, {
-      nodeId: parseNodeId(id),
-      trustDomain: "dev.local",
-      weight: 1,
-      peerAddress: "127.0.0.1:1",
-      httpUrl: "http://127.0.0.1:2",
-      nowMs: Date.now(),
-      development: true,
-    });
-    return parseCanonicalObject(identity.nodeFile);
+    return parseCanonicalObject(developmentNode(sodium, id).nodeFile);
   }
 
   function changeOf(file: CanonicalObject): CanonicalObject {

@@ -4,34 +4,16 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import {
-  clusterIdOf,
-  encodeCanonical,
-  type Hash,
-  type JsonValue,
-  parseNodeId,
-  parseSubjectId,
-  signedCommandToJson,
-  toBase64Url,
-} from "#base";
-import { loadSodium, nodeHasher, type Signer, signCommand } from "#crypto";
+import { encodeCanonical, type Hash, type JsonValue, parseSubjectId, signedCommandToJson, toBase64Url } from "#base";
+import { loadSodium, type Signer, signCommand } from "#crypto";
 import { type Daemon, initializeNodeData, loggerOf, readConfig, startDaemon } from "#daemon";
 import { type AuthorizationQuestion, SecurityGateway } from "#gateway";
-import { assembleGenesis, createNodeIdentity, createServiceKey, saveNodeIdentity, serviceSignerOf } from "#identity";
-import { enroll } from "../enroll.ts";
+import { saveNodeIdentity, serviceSignerOf } from "#identity";
+import { developmentGenesis, developmentNode } from "../development-cluster.ts";
+import { askOf, enroll } from "../enroll.ts";
 
 /** What a service of the tests may do. */
-export const QUESTION: AuthorizationQuestion = {
-  serviceId: "service-1",
-  capability: {
-    domain: "compute",
-    operation: "execute",
-    scope: "system",
-    temporal: "continuous",
-    riskLevel: "critical",
-    resources: ["market-data"],
-  },
-};
+export const QUESTION: AuthorizationQuestion = askOf("service-1", { riskLevel: "critical", resources: ["market-data"] });
 
 /** An answer, as it came over the wire. */
 export interface Answer {
@@ -70,32 +52,12 @@ export class ServedNode {
 
   async begin(): Promise<void> {
     const sodium = await loadSodium();
-    const nowMs = Date.now();
-    const names = { nodeId: parseNodeId("node-1"), trustDomain: "dev.local", weight: 1 };
-    const identity = createNodeIdentity(sodium, {
-      ...names,
-      peerAddress: "127.0.0.1:1",
-      httpUrl: "http://127.0.0.1:2",
-      nowMs,
-      development: true,
-    });
-    const [operator, auditor, issuer] = ["operator-1", "auditor-1", "issuer-1"].map((id) => createServiceKey(sodium, id));
-    if (operator === undefined || auditor === undefined || issuer === undefined) throw new Error("three keys");
-    const genesis = assembleGenesis(sodium, {
-      environment: "development",
-      trustDomain: "dev.local",
-      nodeFiles: [identity.nodeFile],
-      operators: [
-        { id: operator.id, key: operator.publicKey, roles: ["operator"] },
-        { id: auditor.id, key: auditor.publicKey, roles: ["auditor"] },
-      ],
-      issuers: [{ id: issuer.id, key: issuer.publicKey }],
-      timeUs: nowMs * 1_000,
-    });
-    this.#cluster = clusterIdOf(nodeHasher, genesis);
+    const identity = developmentNode(sodium, "node-1");
+    const { bytes, cluster, operator, auditor, issuer } = developmentGenesis(sodium, [identity]);
+    this.#cluster = cluster;
     for (const key of [operator, auditor, issuer]) this.signers.set(key.id, serviceSignerOf(sodium, key));
     saveNodeIdentity(this.folder, identity);
-    writeFileSync(join(this.folder, "genesis.json"), genesis);
+    writeFileSync(join(this.folder, "genesis.json"), bytes);
     mkdirSync(join(this.folder, "guard"));
     await initializeNodeData({ data: join(this.folder, "data"), anchor: join(this.folder, "guard", "anchor") });
     const config = { node: "node-1", genesis: "genesis.json", genesisHash: this.#cluster, keys: ".", data: "data", anchor: "guard/anchor" };

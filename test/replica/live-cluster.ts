@@ -5,7 +5,6 @@ import {
   type KeyValueStore,
   type NodeId,
   parseGenesis,
-  parseNodeId,
   parseSubjectId,
   type SignedCommand,
   silentTelemetry,
@@ -13,10 +12,11 @@ import {
 } from "#base";
 import { createVerifier, loadSodium, nodeHasher, type Signer, signCommand } from "#crypto";
 import { systemTimers } from "#gateway";
-import { assembleGenesis, createNodeIdentity, createServiceKey, type NodeIdentity, nodeSignerOf, serviceSignerOf } from "#identity";
+import { type NodeIdentity, nodeSignerOf, serviceSignerOf } from "#identity";
 import { type GuardAnchor, initializeGuard, Replica } from "#replica";
 import { MemoryStore, memoryAnchor } from "#storage";
 import { type MemoryNetwork, memoryNetwork } from "#transport";
+import { developmentGenesis, developmentNodes } from "../development-cluster.ts";
 
 /** What a node remembers. */
 export interface Disk {
@@ -57,34 +57,13 @@ export class LiveCluster {
     readonly nodes: number;
     readonly checkpointInterval?: number;
   }): Promise<LiveCluster> {
-    const { engine, nodes, checkpointInterval } = options;
+    const { nodes, ...chosen } = options;
     const ed25519 = await loadSodium();
-    const nowMs = Date.now();
-    const identities = Array.from({ length: nodes }, (_, index) =>
-      createNodeIdentity(ed25519, {
-        nodeId: parseNodeId(`node-${index + 1}`),
-        trustDomain: "dev.local",
-        weight: 1,
-        peerAddress: `127.0.0.1:75${index}1`,
-        httpUrl: `http://127.0.0.1:74${index}1`,
-        nowMs,
-        development: true,
-      }),
-    );
-    const [operator, issuer] = [createServiceKey(ed25519, "operator-1"), createServiceKey(ed25519, "issuer-1")];
-    const genesisBytes = assembleGenesis(ed25519, {
-      environment: "development",
-      trustDomain: "dev.local",
-      engine,
-      ...(checkpointInterval === undefined ? {} : { checkpointInterval }),
-      nodeFiles: identities.map(({ nodeFile }) => nodeFile),
-      operators: [{ id: operator.id, key: operator.publicKey, roles: ["operator"] }],
-      issuers: [{ id: issuer.id, key: issuer.publicKey }],
-      timeUs: nowMs * 1_000,
-    });
+    const identities = developmentNodes(ed25519, nodes);
+    const { bytes, operator } = developmentGenesis(ed25519, identities, chosen);
     return new LiveCluster(ed25519, {
       identities,
-      genesisBytes,
+      genesisBytes: bytes,
       operator: { id: operator.id, signer: serviceSignerOf(ed25519, operator) },
     });
   }

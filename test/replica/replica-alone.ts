@@ -1,9 +1,10 @@
-import { type Clock, type NodeId, parseNodeId, silentTelemetry, type Telemetry, type TransportEvents } from "#base";
+import { type Clock, type NodeId, silentTelemetry, type Telemetry, type TransportEvents } from "#base";
 import { createVerifier, loadSodium, nodeHasher } from "#crypto";
 import { systemTimers } from "#gateway";
-import { assembleGenesis, createNodeIdentity, createServiceKey, nodeSignerOf } from "#identity";
+import { nodeSignerOf } from "#identity";
 import { decodeFrame, encodeFrame, type Frame, initializeGuard, Replica } from "#replica";
 import { MemoryStore, memoryAnchor } from "#storage";
+import { developmentGenesis, developmentNodes } from "../development-cluster.ts";
 
 /** A replica alone with its links in the test's hands: frames go in by `hear`, and out into `said`. */
 export interface Alone {
@@ -21,28 +22,9 @@ export interface Alone {
 export async function replicaAlone(): Promise<Alone> {
   const sodium = await loadSodium();
   let nowUs = 1_800_000_000_000_000;
-  const identities = [1, 2, 3, 4].map((node) =>
-    createNodeIdentity(sodium, {
-      nodeId: parseNodeId(`node-${node}`),
-      trustDomain: "dev.local",
-      weight: 1,
-      peerAddress: `127.0.0.1:${node}`,
-      httpUrl: `http://127.0.0.1:${node}`,
-      nowMs: nowUs / 1_000,
-      development: true,
-    }),
-  );
-  const [operator, issuer] = [createServiceKey(sodium, "operator-1"), createServiceKey(sodium, "issuer-1")];
-  const genesisBytes = assembleGenesis(sodium, {
-    environment: "development",
-    trustDomain: "dev.local",
-    nodeFiles: identities.map(({ nodeFile }) => nodeFile),
-    operators: [{ id: operator.id, key: operator.publicKey, roles: ["operator"] }],
-    issuers: [{ id: issuer.id, key: issuer.publicKey }],
-    timeUs: nowUs,
-  });
+  const nowMs = nowUs / 1_000;
+  const identities = developmentNodes(sodium, 4, () => ({ nowMs }));
   const [identity] = identities;
-  if (identity === undefined) throw new Error("no identity");
   const anchor = memoryAnchor();
   const store = new MemoryStore();
   await new Promise<void>((resolve) => initializeGuard({ store, anchor }, () => resolve()));
@@ -58,7 +40,7 @@ export async function replicaAlone(): Promise<Alone> {
     Replica.open(
       {
         self: identity.member.id,
-        genesisBytes,
+        genesisBytes: developmentGenesis(sodium, identities, { nowMs }).bytes,
         hasher: nodeHasher,
         signer: nodeSignerOf(sodium, identity),
         verifier: createVerifier(sodium),

@@ -1,10 +1,10 @@
 import { expect } from "chai";
-import { type NodeId, parseGenesis, parseHash, parseNodeId, type Transport, type TransportEvents } from "#base";
+import { type NodeId, parseGenesis, parseNodeId, type Transport, type TransportEvents } from "#base";
 import { loadSodium, nodeHasher } from "#crypto";
 import { systemClock, systemTimers } from "#gateway";
-import { assembleGenesis, createNodeIdentity, createServiceKey } from "#identity";
 import { encodeFrame, type Frame } from "#replica";
 import { ACTORS, Liar } from "#simulations";
+import { developmentGenesis, developmentNodes } from "../development-cluster.ts";
 
 const PEER = parseNodeId("node-2");
 const FRAMES: readonly Frame[] = [
@@ -25,30 +25,9 @@ interface Between {
 
 async function liarBetween(): Promise<Between> {
   const sodium = await loadSodium();
-  const identities = [1, 2, 3, 4].map((node) =>
-    createNodeIdentity(sodium, {
-      nodeId: parseNodeId(`node-${node}`),
-      trustDomain: "dev.local",
-      weight: 1,
-      peerAddress: `127.0.0.1:${node}`,
-      httpUrl: `http://127.0.0.1:${node}`,
-      nowMs: Date.now(),
-      development: true,
-    }),
-  );
-  const [operator, issuer] = [createServiceKey(sodium, "operator-1"), createServiceKey(sodium, "issuer-1")];
-  const genesis = parseGenesis(
-    assembleGenesis(sodium, {
-      environment: "development",
-      trustDomain: "dev.local",
-      nodeFiles: identities.map(({ nodeFile }) => nodeFile),
-      operators: [{ id: operator.id, key: operator.publicKey, roles: ["operator"] }],
-      issuers: [{ id: issuer.id, key: issuer.publicKey }],
-      timeUs: Date.now() * 1_000,
-    }),
-  );
+  const identities = developmentNodes(sodium, 4);
   const [identity] = identities;
-  if (identity === undefined) throw new Error("no identity");
+  const { bytes, cluster } = developmentGenesis(sodium, identities);
   const [said, heard]: [Uint8Array[], Uint8Array[]] = [[], []];
   let events: TransportEvents | undefined;
   const links: Transport = {
@@ -62,7 +41,7 @@ async function liarBetween(): Promise<Between> {
     stop: (done) => done(),
   };
   const liar = new Liar({ hasher: nodeHasher, clock: systemClock, timers: systemTimers });
-  const mouth = liar.interpose(links, { identity, ed25519: sodium, genesis, cluster: parseHash("c1".repeat(32)) });
+  const mouth = liar.interpose(links, { identity, ed25519: sodium, genesis: parseGenesis(bytes), cluster });
   mouth.start({ onFrame: (_from, frame) => void heard.push(frame), onPeerUp: () => {}, onPeerDown: () => {} }, () => {});
   return { liar, mouth, said, heard, arrive: (from, frame) => events?.onFrame(from, frame) };
 }

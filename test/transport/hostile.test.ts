@@ -4,9 +4,8 @@ import { expect } from "chai";
 import { LIMITS, parseNodeId, type Timers } from "#base";
 import { createCertificateAuthority, issueReplicaCertificate } from "#crypto";
 import type { ListenAddress, MtlsTransport } from "#transport";
-import { meshed, NODES, type Station, startStation, stopped, until } from "../contracts/transport.contract.ts";
+import { NODES, type Station, startStation, stopped, until } from "../contracts/transport.contract.ts";
 import {
-  addressOf,
   asClient,
   CLUSTER,
   countingTelemetry,
@@ -16,6 +15,7 @@ import {
   membershipOf,
   portOf,
   rawClient,
+  startMesh,
   TRUST_DOMAIN,
   timersFasterBy,
   VALIDITY,
@@ -37,6 +37,7 @@ const misnamed = createKit(misnamedId, {
     validity: VALIDITY,
   }),
 });
+
 const membership = membershipOf([misnamed, ...kits]);
 
 /** What a test opened, to be closed whatever became of the test. */
@@ -95,17 +96,9 @@ describe("a stranger at the peer port", () => {
   let target: MtlsTransport;
 
   before(async () => {
-    const addresses: Record<string, string> = {};
-    const transports = kits.map((kit) =>
-      createTransport({ kit, membership, addresses, telemetry: kit === second ? countingTelemetry(counts) : countingTelemetry(new Map()) }),
-    );
-    target = transports[1] as MtlsTransport;
-    stations = [];
-    for (const [i, transport] of transports.entries()) {
-      stations.push(await startStation(NODES[i] ?? first.id, transport));
-      addresses[NODES[i] ?? ""] = addressOf(transport);
-    }
-    await meshed(stations);
+    const mesh = await startMesh(kits, (kit) => ({ telemetry: countingTelemetry(kit === second ? counts : new Map()) }), membership);
+    stations = mesh.stations;
+    target = mesh.transports[1] as MtlsTransport;
   });
   after(() => Promise.all(stations.map(stopped)));
 

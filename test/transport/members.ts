@@ -13,6 +13,7 @@ import {
 } from "#base";
 import { type CertificateWithKey, createCertificateAuthority, identifyPeer, issueReplicaCertificate } from "#crypto";
 import { type ListenAddress, type MtlsTransport, mtlsTransport } from "#transport";
+import { meshed, type Station, startStation } from "../contracts/transport.contract.ts";
 
 export const TRUST_DOMAIN = "dev.local";
 export const CLUSTER: Hash = "ab".repeat(32) as Hash;
@@ -95,6 +96,24 @@ export function createTransport(settings: NodeSettings): MtlsTransport {
 }
 
 /** `host:port` of a started transport. */
+/** Starts the members' transports, each of which finds the others wherever they listen, and waits until all are linked. */
+export async function startMesh(
+  kits: readonly MemberKit[],
+  settingsOf: (kit: MemberKit) => Omit<NodeSettings, "kit" | "membership" | "addresses">,
+  membership: Membership = membershipOf(kits),
+): Promise<{ readonly stations: Station[]; readonly transports: readonly MtlsTransport[] }> {
+  const addresses: Record<string, string> = {};
+  const transports = kits.map((kit) => createTransport({ kit, membership, addresses, ...settingsOf(kit) }));
+  const stations: Station[] = [];
+  for (const [at, { id }] of kits.entries()) {
+    const transport = transports[at] as MtlsTransport;
+    stations.push(await startStation(id, transport));
+    addresses[id] = addressOf(transport);
+  }
+  await meshed(stations);
+  return { stations, transports };
+}
+
 export function addressOf(transport: MtlsTransport): string {
   const { host, port } = portOf(transport);
   return `${host}:${port}`;

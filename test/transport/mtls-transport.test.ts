@@ -14,6 +14,7 @@ import {
   membershipOf,
   portOf,
   rawClient,
+  startMesh,
   timersFasterBy,
   wireHello,
 } from "./members.ts";
@@ -156,17 +157,10 @@ describe("mtlsTransport over a faulty network", () => {
 
 describe("mtlsTransport and its members", () => {
   let stations: Station[];
-  let transports: MtlsTransport[];
+  let transports: readonly MtlsTransport[];
 
   beforeEach(async () => {
-    const addresses: Record<string, string> = {};
-    transports = kits.map((kit) => createTransport({ kit, membership, addresses, telemetry: silentTelemetry, timers: timersFasterBy(10) }));
-    stations = [];
-    for (const [i, transport] of transports.entries()) {
-      stations.push(await startStation(NODES[i] ?? first.id, transport));
-      addresses[NODES[i] ?? ""] = addressOf(transport);
-    }
-    await meshed(stations);
+    ({ stations, transports } = await startMesh(kits, () => ({ telemetry: silentTelemetry, timers: timersFasterBy(10) })));
   });
   afterEach(() => Promise.all(stations.map(stopped)));
 

@@ -81,8 +81,7 @@ function addLie(dev: Command): void {
     summary:
       "let a node lie: silent, equivocate, forge, replay, mutate, flood, and more; `honest` ends it. Raft, and fewer than four nodes, bear no liar",
     examples: ["dev lie 3", "dev lie 3 withhold", "dev lie 3 honest"],
-    warning: async (cluster: DevFolder, { kind }: ControlRequest) =>
-      (await import("../dev/lie-warning.ts")).lieWarning(cluster, String(kind)),
+    warning: async (cluster: DevFolder, { kind }: ControlRequest) => (await import("../dev/lie-warning.ts")).lieWarning(cluster, kind),
   };
   addActing(dev, "lie <node> [kind]", text, (node, kind = "equivocate") => ({
     command: "lie",

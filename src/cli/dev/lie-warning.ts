@@ -1,9 +1,9 @@
-import { faultModelOf, parseGenesis, tolerableWeight, totalWeight } from "#base";
+import { faultModelOf, type JsonValue, parseGenesis, tolerableWeight, totalWeight } from "#base";
 import { readGenesisBytes } from "./create.ts";
 import type { DevFolder } from "./folder.ts";
 
 /** What whoever lets a node of this cluster lie has to know; undefined where the cluster bears one liar, or nobody is told to lie. */
-export function lieWarning({ folder }: DevFolder, kind: string): string | undefined {
+export function lieWarning({ folder }: DevFolder, kind: JsonValue | undefined): string | undefined {
   if (kind === "honest") return undefined;
   const { engine, membership } = parseGenesis(readGenesisBytes(folder));
   if (faultModelOf(engine) === "crash")
