@@ -191,6 +191,11 @@ export const ERROR_ROWS = {
     "Stored data does not pass its checks",
     "Keep the folder for examination, move it away, and start the node: it recovers from its peers.",
   ],
+  STORAGE_FOREIGN: [
+    409,
+    "The data folder or the anchor is of another node, or of another cluster",
+    "Compare data, anchor, keys and genesisHash in the node's configuration: each node has a data folder and an anchor of its own.",
+  ],
   STORAGE_LOCKED: [
     409,
     "Another process has the data folder open",

@@ -6,10 +6,12 @@ import {
   isObject,
   LIMITS,
   type Member,
+  parseGenesis,
   parseHash,
   parseJson,
   parseMember,
   QuorumgateError,
+  type Telemetry,
 } from "#base";
 import { createVerifier, loadSodium, nodeHasher } from "#crypto";
 import { type Interposition, LocalBackend, type RunningNode, startNode } from "#gateway";
@@ -33,10 +35,16 @@ export interface LyingMouth {
 
 /** Starts node, HTTP API and, in development, the control socket. Stopping goes the other way. @throws {QuorumgateError} */
 export async function startDaemon(config: NodeConfig, logger: ProcessLogger, mouth?: LyingMouth): Promise<Daemon> {
+  const http = httpAddress(config);
+  const genesisBytes = readGenesis(config.genesis);
+  if (config.controlSocket !== undefined && parseGenesis(genesisBytes).environment !== "development") {
+    throw new QuorumgateError("CONFIG_INVALID", "controlSocket is for development clusters only");
+  }
   const registry = createMetricsRegistry();
   const telemetry = createTelemetry({ logger, registry });
   const node = await startNode({
-    genesisBytes: readGenesis(config.genesis),
+    node: config.node,
+    genesisBytes,
     genesisHash: parseHash(config.genesisHash),
     keysFolder: config.keys,
     dataFolder: config.data,
@@ -49,11 +57,26 @@ export async function startDaemon(config: NodeConfig, logger: ProcessLogger, mou
     ...(mouth === undefined ? {} : { interpose: mouth.interpose }),
     events: { onHalted: (reason) => telemetry.log("error", "node.halted", { reason }) },
   });
-  if (node.id !== config.node) throw new QuorumgateError("CONFIG_INVALID", `the keys are those of ${node.id}, not of ${config.node}`);
-  const { host, port } = splitAddress(config.listen.http);
-  if (host !== "127.0.0.1" && host !== "::1" && host !== "localhost") {
-    throw new QuorumgateError("CONFIG_INVALID", "HTTP without TLS listens on loopback only; put a TLS proxy of your institution before it");
+  try {
+    return await serve(config, node, { http, registry, telemetry, mouth });
+  } catch (error) {
+    await node.stop();
+    throw error;
   }
+}
+
+/** The doors of a running node: HTTP API and, in development, the control socket. */
+async function serve(
+  config: NodeConfig,
+  node: RunningNode,
+  parts: {
+    readonly http: { readonly host: string; readonly port: number };
+    readonly registry: ReturnType<typeof createMetricsRegistry>;
+    readonly telemetry: Telemetry;
+    readonly mouth: LyingMouth | undefined;
+  },
+): Promise<Daemon> {
+  const { http, registry, telemetry, mouth } = parts;
   const app = createHttpServer({
     backend: new LocalBackend(node),
     cluster: node.cluster,
@@ -67,7 +90,7 @@ export async function startDaemon(config: NodeConfig, logger: ProcessLogger, mou
     metrics: () => registry.metrics(),
     telemetry,
   });
-  const httpUrl = await app.listen({ host, port });
+  const httpUrl = await app.listen(http);
   const control = await openControl(config, node, mouth);
   telemetry.log("info", "node.ready", { node: node.id, cluster: node.cluster, http: httpUrl });
   return {
@@ -81,6 +104,12 @@ export async function startDaemon(config: NodeConfig, logger: ProcessLogger, mou
   };
 }
 
+function httpAddress(config: NodeConfig): { readonly host: string; readonly port: number } {
+  const address = splitAddress(config.listen.http);
+  if (address.host === "127.0.0.1" || address.host === "::1" || address.host === "localhost") return address;
+  throw new QuorumgateError("CONFIG_INVALID", "HTTP without TLS listens on loopback only; put a TLS proxy of your institution before it");
+}
+
 /** A logger to the configured file, or to standard error. */
 export function loggerOf(config: NodeConfig): ProcessLogger {
   return createLogger({ logLevel: config.logLevel, fields: { node: config.node } });
@@ -88,9 +117,6 @@ export function loggerOf(config: NodeConfig): ProcessLogger {
 
 function openControl(config: NodeConfig, node: RunningNode, mouth: LyingMouth | undefined): Promise<Server | undefined> {
   if (config.controlSocket === undefined) return Promise.resolve(undefined);
-  if (node.genesis.environment !== "development") {
-    throw new QuorumgateError("CONFIG_INVALID", "controlSocket is for development clusters only");
-  }
   return openControlSocket(config.controlSocket, {
     blockPeers: (peers) => node.transport.blockPeers(peers),
     lie: mouth?.become,

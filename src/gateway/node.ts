@@ -16,7 +16,7 @@ import {
 import { createVerifier, type Ed25519, identifyPeer, type KeyPair, loadSodium, nodeHasher } from "#crypto";
 import { findRenewedKey, loadNodeIdentity, type NodeIdentity, nodeSignerOf, settleRenewal } from "#identity";
 import { type GuardAnchor, initializeGuard, Replica, type ReplicaEvents, type ReplicaTiming } from "#replica";
-import { openFileAnchor, openLevelStore } from "#storage";
+import { type FileAnchor, openFileAnchor, openLevelStore } from "#storage";
 import { mtlsTransport, type PartitionableTransport, partitionable } from "#transport";
 import { entropy, systemClock, systemTimers } from "./system-ports.ts";
 
@@ -26,6 +26,8 @@ export interface NodeOptions {
   /** Pinned cluster id: another genesis is refused. */
   readonly genesisHash: Hash;
   readonly keysFolder: string;
+  /** Whose keys these have to be; anybody's by default. */
+  readonly node?: string;
   readonly dataFolder: string;
   readonly anchorFile: string;
   readonly listen: { readonly host: string; readonly port: number };
@@ -96,12 +98,44 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const cluster = clusterIdOf(nodeHasher, genesisBytes);
   if (cluster !== options.genesisHash) throw new QuorumgateError("GENESIS_INVALID", "the genesis file is not the one that this node pins");
   const identity = loadNodeIdentity(ed25519, options.keysFolder);
+  if (options.node !== undefined && identity.member.id !== options.node) {
+    throw new QuorumgateError("CONFIG_INVALID", `the keys are those of ${identity.member.id}, not of ${options.node}`);
+  }
   refuseOffLoopback(genesis, options.listen.host);
   if (options.interpose !== undefined && genesis.environment !== "development") {
     throw new QuorumgateError("CONFIG_INVALID", "only a node of a development cluster may lie");
   }
+  const node = { identity, ed25519, genesis, genesisBytes, cluster };
   const store = await openLevelStore(options.dataFolder, telemetry);
-  const anchor = openFileAnchor(options.anchorFile);
+  try {
+    const anchor = openFileAnchor(options.anchorFile);
+    try {
+      return await startOver(node, options, { store, anchor });
+    } catch (error) {
+      anchor.close();
+      throw error;
+    }
+  } catch (error) {
+    // Whoever starts it again shall meet the same error, and not a folder in use.
+    await closeStore(store);
+    throw error;
+  }
+}
+
+/** Links and replica over a node's open disk. */
+async function startOver(
+  node: {
+    readonly identity: NodeIdentity;
+    readonly ed25519: Ed25519;
+    readonly genesis: Genesis;
+    readonly genesisBytes: Uint8Array;
+    readonly cluster: Hash;
+  },
+  options: NodeOptions,
+  disk: { readonly store: KeyValueStore; readonly anchor: FileAnchor },
+): Promise<RunningNode> {
+  const { identity, ed25519, genesis, cluster } = node;
+  const { telemetry } = options;
   const links = mtlsTransport({
     self: identity.member.id,
     cluster,
@@ -119,8 +153,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const mouth = options.interpose?.(transport, { identity, ed25519, genesis, cluster }) ?? transport;
   const keyring = folderKeyring(ed25519, options.keysFolder, telemetry);
   const events = { ...options.events, onEpochSettled: keyring.settle };
-  const node = { identity, ed25519, genesisBytes, findRenewed: keyring.find };
-  const replica = await openReplica(node, { ...options, events, store, anchor, transport: mouth });
+  const replica = await openReplica({ ...node, findRenewed: keyring.find }, { ...options, ...disk, events, transport: mouth });
   await startReplica(replica);
   return {
     id: identity.member.id,
@@ -130,8 +163,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     transport,
     stop: async () => {
       await new Promise<void>((resolve) => replica.stop(resolve));
-      await closeStore(store);
-      anchor.close();
+      await closeStore(disk.store);
+      disk.anchor.close();
     },
   };
 }

@@ -1,6 +1,6 @@
 import type { LogPoint } from "#audit";
 import type { Accusation, Membership, NodeId, Prefix } from "#base";
-import { ByteReader, decodeUtf8, faultModelOf, parseDecimal } from "#base";
+import { ByteReader, clusterIdOf, decodeUtf8, faultModelOf, parseDecimal } from "#base";
 import {
   type CommitCertificate,
   type ConsensusMessage,
@@ -24,7 +24,7 @@ import { Ledger } from "./ledger/ledger.ts";
 import { readCertified } from "./ledger/log-reader.ts";
 import { Measures } from "./measures.ts";
 import { AwaitedHeights } from "./participation/awaited-heights.ts";
-import { isGuardCurrent, votesCounted } from "./participation/guard-count.ts";
+import { type GuardCount, guardOwner, isGuardCurrent, readGuardCount } from "./participation/guard-count.ts";
 import { loadRecords } from "./participation/startup.ts";
 import { Peers } from "./peers/peers.ts";
 import { ServingBudget } from "./peers/serving-budget.ts";
@@ -87,13 +87,21 @@ export interface PartHooks {
 
 /** Loads a node's memory and wires its parts. Errors: STORAGE_CORRUPT, GENESIS_INVALID. */
 export function assemble(options: ReplicaOptions, hooks: PartHooks, done: (error: Error | undefined, parts?: Parts) => void): void {
-  Ledger.load(options, (ledgerError, ledger) => {
+  let count: GuardCount;
+  try {
+    // First of all: what else a folder of another node or cluster holds would only fail in less clear ways.
+    const cluster = clusterIdOf(options.hasher, options.genesisBytes);
+    count = readGuardCount(options, guardOwner(options.hasher, { cluster, self: options.self }));
+  } catch (cause) {
+    return done(cause instanceof Error ? cause : new Error(String(cause)));
+  }
+  return Ledger.load(options, (ledgerError, ledger) => {
     if (ledgerError !== undefined || ledger === undefined) return done(ledgerError ?? new Error("no ledger"));
     return loadRecords(options.store, ledger.membership.epoch, (recordsError, restored) => {
       if (recordsError !== undefined || restored === undefined) return done(recordsError ?? new Error("no records"));
       let parts: Parts;
       try {
-        parts = wire(options, hooks, ledger, restored);
+        parts = wire(options, hooks, { ledger, stored: restored, count });
       } catch (cause) {
         return done(cause instanceof Error ? cause : new Error(String(cause)));
       }
@@ -102,7 +110,14 @@ export function assemble(options: ReplicaOptions, hooks: PartHooks, done: (error
   });
 }
 
-function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored: RestoredLog): Parts {
+/** What was read of a node's memory. */
+interface Memory {
+  readonly ledger: Ledger;
+  readonly stored: RestoredLog;
+  readonly count: GuardCount;
+}
+
+function wire(options: ReplicaOptions, hooks: PartHooks, { ledger, stored, count }: Memory): Parts {
   const { self, hasher, verifier, store, clock, timers, transport, telemetry } = options;
   const { issuers, operators, engine } = ledger.genesis;
   const { cluster } = ledger;
@@ -115,7 +130,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, ledger: Ledger, stored:
   const writeAhead = new WriteAhead({
     store,
     anchor: options.anchor,
-    votes: votesCounted(options),
+    count,
     counts: guardCurrent,
     rules,
     onFailure: (error) => hooks.halt(`the disk refused a write: ${error.message}`),

@@ -9,7 +9,7 @@ export { encodeCosignatures } from "./ledger/cosignatures.ts";
 export { Ledger } from "./ledger/ledger.ts";
 export type { EntryProof, LogReader } from "./ledger/log-reader.ts";
 export { AwaitedHeights } from "./participation/awaited-heights.ts";
-export { type GuardPorts, initializeGuard, isGuardCurrent } from "./participation/guard-count.ts";
+export { type GuardPorts, guardOwner, initializeGuard, isGuardCurrent, readGuardCount } from "./participation/guard-count.ts";
 export { Probe, probeReplyMessage } from "./participation/rejoin.ts";
 export { decodeFrame, encodeFrame, type Frame } from "./peers/frames.ts";
 export { LeaderRate } from "./proposing/leader-rate.ts";

@@ -1,5 +1,5 @@
 import type { KeyValueStore, WriteOperation } from "#base";
-import { countOperation, encodeCount } from "./participation/guard-count.ts";
+import { countOperation, encodeCount, type GuardCount } from "./participation/guard-count.ts";
 import type { ReplicaRules } from "./rules.ts";
 import type { GuardAnchor } from "./types.ts";
 
@@ -7,8 +7,8 @@ import type { GuardAnchor } from "./types.ts";
 export interface WriteAheadOptions {
   readonly store: KeyValueStore;
   readonly anchor: GuardAnchor;
-  /** Votes counted before this start. */
-  readonly votes: number;
+  /** What was counted before this start. */
+  readonly count: GuardCount;
   /** False for a node that forgot: until it adopts a floor it counts no vote, or it would pass for one that forgot nothing when it starts again. */
   readonly counts?: boolean;
   readonly rules?: Pick<ReplicaRules, "sendsUnwritten" | "stopsAtFailedWrite">;
@@ -44,9 +44,13 @@ export class WriteAhead {
   constructor(options: WriteAheadOptions) {
     this.#options = options;
     this.#counts = options.counts !== false;
-    this.#votes = options.votes;
-    this.#votesStored = options.votes;
-    this.#votesAnchored = options.votes;
+    const { votes, anchored } = options.count;
+    this.#votes = votes;
+    this.#votesStored = votes;
+    // A node that forgot counts no vote, and waits for none.
+    this.#votesAnchored = this.#counts ? anchored : votes;
+    // What it was about to count when it ended is counted before it is sent again: an older copy of the folder that lacks it would pass for current.
+    this.#anchor();
   }
 
   /** Queues writes; `done` runs when they are durable. After a failure nothing runs any more. */
@@ -72,14 +76,14 @@ export class WriteAhead {
   /** Appends what makes a folder count as current again; votes are counted from here on. */
   appendFloor(operations: readonly WriteOperation[], done: () => void): void {
     this.#counts = true;
-    this.append([...operations, countOperation(this.#votes)], done);
+    this.append([...operations, this.#countOperation(this.#votes)], done);
   }
 
   /** Appends a record of a vote and counts it, in one batch. What a node says that forgot is no vote yet: nobody counts it. */
   appendVote(operation: WriteOperation): void {
     if (!this.#counts) return this.append([operation]);
     const votes = ++this.#votes;
-    this.append([operation, countOperation(votes)], () => {
+    this.append([operation, this.#countOperation(votes)], () => {
       this.#votesStored = votes;
       this.#anchor();
     });
@@ -93,12 +97,16 @@ export class WriteAhead {
     else this.#outputs.push(output);
   }
 
+  #countOperation(votes: number): WriteOperation {
+    return countOperation(votes, this.#options.count.owner);
+  }
+
   /** Counts in the anchor what is counted in the store; what arrives meanwhile is counted by the next write. */
   #anchor(): void {
     if (this.#anchoring || this.#failed || this.#votesAnchored >= this.#votesStored) return;
     this.#anchoring = true;
     const votes = this.#votesStored;
-    this.#options.anchor.write(encodeCount(votes), (error) => {
+    this.#options.anchor.write(encodeCount(votes, this.#options.count.owner), (error) => {
       this.#anchoring = false;
       if (this.#failed) return;
       if (error !== undefined) return this.#fail(error);

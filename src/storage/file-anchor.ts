@@ -69,8 +69,10 @@ class SlotFile implements FileAnchor {
       done(error);
     };
     this.#isWriting = true;
-    return write(this.#file, slot, 0, slot.length, (sequence % 2) * SLOT_BYTES, (writeError) => {
+    return write(this.#file, slot, 0, slot.length, (sequence % 2) * SLOT_BYTES, (writeError, written) => {
       if (writeError !== null) return end(failed(writeError));
+      // A full disk takes a part of it without an error.
+      if (written !== slot.length) return end(failed(new Error("it was not written whole")));
       return fdatasync(this.#file, (syncError) => {
         if (syncError !== null) return end(failed(syncError));
         this.#sequence = sequence;

@@ -1,7 +1,9 @@
 import { expect } from "chai";
-import type { KeyValueStore, WriteOperation } from "#base";
+import { type Hash, type KeyValueStore, type NodeId, toHash, type WriteOperation } from "#base";
+import { nodeHasher } from "#crypto";
 import type { GuardAnchor } from "#replica";
-import { initializeGuard, isGuardCurrent, WriteAhead } from "#replica";
+import { guardOwner, initializeGuard, isGuardCurrent, readGuardCount, WriteAhead } from "#replica";
+import { expectCode } from "../refusals.ts";
 
 /** A store and an anchor whose writes end when the test says so, in order. */
 class SlowDisk implements KeyValueStore, GuardAnchor {
@@ -43,9 +45,16 @@ class SlowDisk implements KeyValueStore, GuardAnchor {
   }
 }
 
+const owner = new Uint8Array(32).fill(1);
+
 function makeLog(disk: SlowDisk): { log: WriteAhead; out: string[]; failures: string[] } {
   const [out, failures]: [string[], string[]] = [[], []];
-  const log = new WriteAhead({ store: disk, anchor: disk, votes: 0, onFailure: (error) => failures.push(error.message) });
+  const log = new WriteAhead({
+    store: disk,
+    anchor: disk,
+    count: { votes: 0, anchored: 0, owner },
+    onFailure: (error) => failures.push(error.message),
+  });
   return { log, out, failures };
 }
 
@@ -97,6 +106,17 @@ describe("the write-ahead log", () => {
     expect(out).to.deep.equal(["first", "second", "third"]);
   });
 
+  it("counts outside the folder, before anything leaves, the votes that a crash left counted in the folder alone", () => {
+    const disk = new SlowDisk();
+    const out: string[] = [];
+    const log = new WriteAhead({ store: disk, anchor: disk, count: { votes: 5, anchored: 3, owner }, onFailure: () => {} });
+    log.output(() => out.push("the fifth vote again"));
+    expect(out, "an older copy of the folder would still pass for the newest").to.deep.equal([]);
+    disk.anchorWrites.shift()?.();
+    expect(out).to.deep.equal(["the fifth vote again"]);
+    expect(readGuardCount({ store: new SlowDisk(), anchor: disk }, owner).votes).to.equal(5);
+  });
+
   it("lets nothing out any more after a write failed", () => {
     const disk = new SlowDisk();
     const { log, out, failures } = makeLog(disk);
@@ -133,5 +153,32 @@ describe("the count of votes", () => {
     expect(isGuardCurrent({ store: older, anchor: disk }), "older copy").to.equal(false);
     expect(isGuardCurrent({ store: new SlowDisk(), anchor: disk }), "empty folder").to.equal(false);
     expect(isGuardCurrent({ store: disk, anchor: new SlowDisk() }), "no anchor").to.equal(false);
+  });
+
+  it("refuses the folder or the anchor of another node or cluster, and takes one that nobody voted with", () => {
+    const [mine, fresh] = [counted(3, 3), counted(0, 0)];
+    const foreign = new Uint8Array(32).fill(2);
+    for (const ports of [
+      { store: mine, anchor: fresh },
+      { store: fresh, anchor: mine },
+    ]) {
+      expect(readGuardCount(ports, owner)).to.deep.equal({ votes: 3, anchored: ports.anchor === mine ? 3 : 0, owner });
+      expectCode("STORAGE_FOREIGN", () => readGuardCount(ports, foreign));
+    }
+  });
+
+  it("is of one node of one cluster", () => {
+    const nodes = [
+      { cluster: "a".repeat(64) as Hash, self: "n1" as NodeId },
+      { cluster: "a".repeat(64) as Hash, self: "n2" as NodeId },
+      { cluster: "b".repeat(64) as Hash, self: "n1" as NodeId },
+    ];
+    expect(new Set(nodes.map((node) => toHash(guardOwner(nodeHasher, node))))).to.have.property("size", 3);
+  });
+
+  it("does not read from bytes of another length", () => {
+    const disk = new SlowDisk();
+    disk.anchored = new Uint8Array(9);
+    expectCode("STORAGE_CORRUPT", () => readGuardCount({ store: new SlowDisk(), anchor: disk }, owner));
   });
 });

@@ -18,7 +18,7 @@ import { type CommitCertificate, createCore, decodeMessage, encodeMessage, type 
 import { createVerifier, type Ed25519, loadSodium, nodeHasher } from "#crypto";
 import { systemClock, systemTimers } from "#gateway";
 import { assembleGenesis, createNodeIdentity, type NodeIdentity, nodeSignerOf } from "#identity";
-import { CoreDriver, type ProposalSlot, WriteAhead } from "#replica";
+import { CoreDriver, guardOwner, type ProposalSlot, readGuardCount, WriteAhead } from "#replica";
 import { openFileAnchor, openLevelStore } from "#storage";
 import { type MemoryNetwork, memoryNetwork } from "#transport";
 import type { BenchOptions } from "./bench-cluster.ts";
@@ -104,9 +104,10 @@ async function startReplica(bench: Bench, identity: NodeIdentity): Promise<Bench
   const store = await openLevelStore(join(bench.folder, self), silentTelemetry);
   const anchor = openFileAnchor(join(bench.folder, `${self}.anchor`));
   const transport = bench.network.transportFor(self);
-  const writeAhead = new WriteAhead({ store, anchor, votes: 0, onFailure: fail });
-  const tip = { height: 0, digest: ZERO_HASH, timeUs, view: 0 };
   const cluster = clusterIdOf(nodeHasher, genesisBytes);
+  const owner = guardOwner(nodeHasher, { cluster, self });
+  const writeAhead = new WriteAhead({ store, anchor, count: readGuardCount({ store, anchor }, owner), onFailure: fail });
+  const tip = { height: 0, digest: ZERO_HASH, timeUs, view: 0 };
   const common = { cluster, self, membership, protocol: 1, window: genesis.window, hasher: nodeHasher, tip, seed: 1 };
   const core = createCore("pbft", { ...common, restored: { records: [], guard: [] } });
   const others = membership.members.map(({ id }) => id).filter((id) => id !== self);
