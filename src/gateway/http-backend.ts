@@ -70,18 +70,18 @@ export class HttpBackend implements Backend {
 
   async submit(signed: SignedCommand, timeoutMs: number): Promise<Submission> {
     const body = JSON.stringify(signedCommandToJson(signed));
-    const answer = await this.#ask({ path: pathOf(signed), body, timeoutMs });
-    if (answer === undefined) return unreachable(signed);
-    return submissionOf(signed.hash, JSON.parse(answer.body.toString()) as CanonicalObject, answer.status);
+    const read: AnswerReader = (value, status) => [submissionOf(signed.hash, value, status)];
+    const [submission = unreachable(signed)] = await this.#submit({ path: pathOf(signed), body, timeoutMs }, [signed], read);
+    return submission;
   }
 
   async submitAll(signed: readonly SignedCommand[], timeoutMs: number): Promise<readonly Submission[]> {
     const body = JSON.stringify({ commands: signed.map(signedCommandToJson) });
-    const answer = await this.#ask({ path: "/v1/commands", body, timeoutMs });
-    if (answer === undefined) return signed.map(unreachable);
-    const parsed = JSON.parse(answer.body.toString()) as { results?: readonly CanonicalObject[] };
-    if (parsed.results === undefined) throw problemError(parsed as JsonValue, answer.status);
-    return parsed.results.map((result, index) => submissionOf(signed[index]?.hash ?? ZERO_HASH, result, 200));
+    return this.#submit({ path: "/v1/commands", body, timeoutMs }, signed, (value, status) => {
+      const { results } = value as { readonly results?: readonly CanonicalObject[] };
+      if (results === undefined) throw problemError(value as JsonValue, status);
+      return results.map((result, index) => submissionOf(signed[index]?.hash ?? ZERO_HASH, result, 200));
+    });
   }
 
   async decision(id: Hash, consistency?: Consistency): Promise<CommandOutcome | "pending" | undefined> {
@@ -142,14 +142,30 @@ export class HttpBackend implements Backend {
     return Promise.resolve();
   }
 
-  /** A submission; undefined when no node answered, which leaves the outcome unknown. */
-  async #ask(call: { readonly path: string; readonly body: string; readonly timeoutMs: number }): Promise<Answer | undefined> {
-    try {
-      return await this.#call({ method: "POST", ...call });
-    } catch (error) {
-      if (error instanceof QuorumgateError && error.code === "QUORUM_UNAVAILABLE") return undefined;
-      throw error;
+  /**
+   * Has one node after the other take commands, until one says what became of them. A node that may have taken them and said nothing, or that stops
+   * or is busy, may have them ordered yet: what another one refuses after that, as expired by its clock, is not what became of them, and the outcome
+   * stays unknown. @throws {QuorumgateError} what the first node that was reached refuses
+   */
+  async #submit(
+    call: { readonly path: string; readonly body: string; readonly timeoutMs: number },
+    signed: readonly SignedCommand[],
+    read: AnswerReader,
+  ): Promise<readonly Submission[]> {
+    let unknown: readonly Submission[] | undefined;
+    for (const at of this.#inTurn()) {
+      try {
+        const { body, status } = await this.#send(at, { method: "POST", ...call });
+        const submissions = read(parseAnswer(body), status);
+        this.#preferred = at;
+        if (!submissions.every(isPutOff)) return submissions;
+        unknown ??= submissions;
+      } catch (error) {
+        if (error instanceof QuorumgateError && unknown === undefined) throw error;
+        if (error instanceof Unanswered && error.wasTaken) unknown ??= signed.map(unreachable);
+      }
     }
+    return unknown ?? signed.map(unreachable);
   }
 
   async #read(path: string): Promise<Answer> {
@@ -182,12 +198,10 @@ export class HttpBackend implements Backend {
 
   /** Asks the preferred node, and the others in turn when it cannot be reached or does not answer. */
   async #call(call: Call): Promise<Answer> {
-    const { urls } = this.#options;
     let last: unknown;
-    for (let i = 0; i < urls.length; i++) {
-      const at = (this.#preferred + i) % urls.length;
+    for (const at of this.#inTurn()) {
       try {
-        const answer = await this.#send(urls[at] ?? "", call);
+        const answer = await this.#send(at, call);
         this.#preferred = at;
         return answer;
       } catch (error) {
@@ -197,8 +211,15 @@ export class HttpBackend implements Backend {
     throw new QuorumgateError("QUORUM_UNAVAILABLE", "no node of the cluster answered", { cause: last });
   }
 
-  #send(base: string, call: Call): Promise<Answer> {
-    const url = new URL(call.path, base);
+  /** Places in the list of URLs, the preferred one first. */
+  #inTurn(): readonly number[] {
+    const { urls } = this.#options;
+    return urls.map((_, index) => (this.#preferred + index) % urls.length);
+  }
+
+  /** Asks the node at a place of the list. @throws {Unanswered} */
+  #send(at: number, call: Call): Promise<Answer> {
+    const url = new URL(call.path, this.#options.urls[at]);
     const isTls = url.protocol === "https:";
     const headers = {
       accept: "application/json, application/problem+json, text/plain, application/octet-stream",
@@ -209,7 +230,9 @@ export class HttpBackend implements Backend {
     };
     // For the whole answer: a node that sends a byte now and then hangs too.
     const options = { method: call.method, headers, signal: AbortSignal.timeout(call.timeoutMs + PATIENCE_MS) };
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve, refuse) => {
+      let wasTaken = false;
+      const reject = (cause: Error): void => refuse(new Unanswered(cause, wasTaken));
       const onResponse = (response: import("node:http").IncomingMessage): void => {
         const chunks: Buffer[] = [];
         let length = 0;
@@ -224,6 +247,13 @@ export class HttpBackend implements Backend {
       const request = isTls
         ? httpsRequest(url, { ...options, agent: this.#agents.https }, onResponse)
         : httpRequest(url, { ...options, agent: this.#agents.http }, onResponse);
+      request.on("socket", (socket) => {
+        // One that is kept alive is there already.
+        wasTaken = !socket.connecting;
+        socket.once(isTls ? "secureConnect" : "connect", () => {
+          wasTaken = true;
+        });
+      });
       request.on("error", reject);
       request.end(call.body);
     });
@@ -236,6 +266,35 @@ function queryOf(parameters: Readonly<Record<string, string | undefined>>): stri
     value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`],
   );
   return given.length === 0 ? "" : `?${given.join("&")}`;
+}
+
+/** What the node's answer says of each of the commands that it was sent. @throws {QuorumgateError} what it refused */
+type AnswerReader = (body: CanonicalObject, status: number) => readonly Submission[];
+
+/** A node gave no answer that reads. */
+class Unanswered extends Error {
+  override readonly name = "Unanswered";
+  /** False when the request cannot have reached it. */
+  readonly wasTaken: boolean;
+
+  constructor(cause: unknown, wasTaken: boolean) {
+    super("the node gave no answer", { cause });
+    this.wasTaken = wasTaken;
+  }
+}
+
+/** An answer as JSON. What is none comes from somebody before the node, which may have the request all the same. */
+function parseAnswer(body: Buffer): CanonicalObject {
+  try {
+    return JSON.parse(body.toString()) as CanonicalObject;
+  } catch (cause) {
+    throw new Unanswered(cause, true);
+  }
+}
+
+/** Whether the node takes no commands now, and another one may. */
+function isPutOff(submission: Submission): boolean {
+  return submission.kind === "unavailable" && (submission.code === "QUORUM_STOPPED" || submission.code === "QUORUM_BUSY");
 }
 
 interface Call {
