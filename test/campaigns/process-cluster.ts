@@ -1,5 +1,5 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,6 +15,7 @@ import { askOf, enroll } from "../enroll.ts";
 import { REPOSITORY } from "../repository.ts";
 
 const START_TIMEOUT_MS = 20_000;
+const PRLIMIT = "/usr/bin/prlimit";
 
 /** When nodes prune; as usual when absent. */
 export interface Pruning {
@@ -169,6 +170,23 @@ export class ProcessCluster {
       await this.signal(node, "SIGCONT");
       await sleep(30);
     }
+  }
+
+  /**
+   * Leaves a node no descriptor for another file or socket; gives what ends it. Linux only: undefined where the limits of a process cannot be set.
+   * What the node has open stays open.
+   */
+  exhaustDescriptors(node: number): (() => void) | undefined {
+    const pid = this.#processes.get(node)?.pid;
+    const folder = `/proc/${pid}/fd`;
+    if (pid === undefined || !existsSync(folder) || !existsSync(PRLIMIT)) return undefined;
+    const open = new Set(readdirSync(folder).map(Number));
+    let free = 0;
+    while (open.has(free)) free += 1;
+    const [, usual = "1024"] = /^Max open files +(\d+)/m.exec(readFileSync(`/proc/${pid}/limits`, "utf8")) ?? [];
+    const limit = (count: number | string): void => void execFileSync(PRLIMIT, ["--pid", `${pid}`, `--nofile=${count}:`]);
+    limit(free);
+    return () => limit(usual);
   }
 
   /** Cuts the links between one side and the other, on both sides. */

@@ -1,3 +1,4 @@
+import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import type { SecurityGateway } from "#gateway";
@@ -65,6 +66,23 @@ describe("four processes under load", function () {
     await load.goesOn("after the heal");
   });
 
+  it("goes on beside a node that has no descriptor left, and with it again", async function () {
+    const end = cluster.exhaustDescriptors(2);
+    if (end === undefined) return this.skip();
+    try {
+      await load.goesOn("beside a node without descriptors");
+      const callers = Array.from({ length: 16 }, () => call(cluster.urls[1] ?? ""));
+      expect(await Promise.all(callers.map(({ hears }) => hears)), "what new callers hear").to.include("nothing");
+      for (const { socket } of callers) socket.destroy();
+      await cluster.signal(3, "SIGKILL");
+      await cluster.start(3);
+    } finally {
+      end();
+    }
+    for (const node of [2, 3]) await rejoined(cluster, node);
+    await load.goesOn("with all descriptors");
+  });
+
   it("takes back a node whose data folder was deleted, and one that got an old copy", async () => {
     cluster.copyData(3);
     await sleep(500);
@@ -84,3 +102,16 @@ describe("four processes under load", function () {
     await expectNothingLost(cluster, load);
   });
 });
+
+/** A caller with a connection of its own, which stays open: it hears something of the server, or nothing for a second. */
+function call(url: string): { readonly socket: Socket; readonly hears: Promise<"something" | "nothing"> } {
+  const { hostname, port } = new URL(url);
+  const socket = connect({ host: hostname, port: Number(port) });
+  const hears = new Promise<"something" | "nothing">((resolve) => {
+    setTimeout(() => resolve("nothing"), 1_000);
+    socket.on("error", () => resolve("nothing"));
+    socket.once("data", () => resolve("something"));
+    socket.write(`GET /v1/health HTTP/1.1\r\nHost: ${hostname}:${port}\r\n\r\n`);
+  });
+  return { socket, hears };
+}
