@@ -136,7 +136,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, { ledger, stored, count
     onFailure: (error) => hooks.halt(`the disk refused a write: ${error.message}`),
   });
   const mempool = new Mempool();
-  const admission = new Admission({ cluster, issuers, operators, hasher, verifier, clock, mempool });
+  const admission = new Admission({ cluster, ledger, issuers, operators, hasher, verifier, clock, mempool });
   const certifier = makeCertifier(options, hooks, ledger);
   const heights = { epochFirstHeight: (): number => ledger.state.epochFirstHeight(), tipHeight: (): number => ledger.tip.height };
   const proposals = new Proposals({

@@ -135,10 +135,12 @@ export class Housekeeping {
   }
 
   #watchRate(nowUs: number): void {
-    const { rate, driver } = this.#parts;
+    const { rate, watch, driver } = this.#parts;
     const { view, leader } = driver.snapshot();
-    if (leader === this.#options.self || !rate.doubts(nowUs)) return;
-    this.#options.telemetry.log("warn", "leader is slow", { leader, view });
+    if (leader === this.#options.self) return;
+    const fault = watch.hasRepeated(view) ? "leader repeats commands" : rate.doubts(nowUs) ? "leader is slow" : undefined;
+    if (fault === undefined) return;
+    this.#options.telemetry.log("warn", fault, { leader, view });
     driver.step({ type: "suspect", view });
   }
 }

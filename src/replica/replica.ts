@@ -23,6 +23,7 @@ import type { Certified } from "./ledger/certifier.ts";
 import { LogReader } from "./ledger/log-reader.ts";
 import { Participation } from "./participation/participation.ts";
 import { PeerProtocol } from "./peers/peer-protocol.ts";
+import { noteDecided } from "./proposing/decided-commands.ts";
 import { Proposer } from "./proposing/proposer.ts";
 import type { ReadAnswer } from "./reads.ts";
 import { replicaRules } from "./rules.ts";
@@ -175,8 +176,16 @@ export class Replica {
    * when its bytes are wrong, or with `unavailable`, after which the outcome is unknown until the command expires.
    */
   submit(signed: SignedCommand, timeoutMs: number, onAnswer: (answer: SubmitAnswer) => void): void {
-    const { measures, ledger, mempool } = this.#parts;
-    const done = measures.until("quorumgate_submit_seconds", { done: onAnswer, isAnswer: ({ kind }) => kind === "ordered" });
+    const { measures } = this.#parts;
+    this.#submit(
+      signed,
+      timeoutMs,
+      measures.until("quorumgate_submit_seconds", { done: onAnswer, isAnswer: ({ kind }) => kind === "ordered" }),
+    );
+  }
+
+  #submit(signed: SignedCommand, timeoutMs: number, done: (answer: SubmitAnswer) => void): void {
+    const { ledger, mempool } = this.#parts;
     if (this.#isOver) return done(this.#unavailable("QUORUM_STOPPED"));
     const record = ledger.isNew(signed) ? undefined : ledger.find(signed.hash);
     if (record !== undefined && record.height <= this.#parts.certifier.certifiedHeight) return done({ kind: "ordered", record });
@@ -190,6 +199,7 @@ export class Replica {
     if (ledger.wasOrdered(signed)) return done(this.#unavailable("QUORUM_UNAVAILABLE"));
     return this.#parts.admission.admit(signed, (refusal) => {
       if (refusal?.code === "QUORUM_BUSY") return done(this.#unavailable("QUORUM_BUSY"));
+      if (refusal?.code === "COMMAND_DUPLICATE") return this.#submit(signed, timeoutMs, done);
       if (refusal !== undefined) return done({ kind: "rejected", ...refusal });
       this.#parts.waiters.add(signed.hash, wait);
       this.#peers.relay(signed);
@@ -277,7 +287,7 @@ export class Replica {
     const nowUs = this.#options.clock.nowUs();
     certifier.learn(proposal.header.certified, proposal.certifiedProof);
     const applied = measures.timed("quorumgate_apply_seconds", () => ledger.apply({ proposal, certificate, commands }));
-    this.#watchLeader(commands, { view: certificate.view, nowUs });
+    noteDecided(this.#parts, { header: proposal.header, view: certificate.view, commands, results: applied.event.results, nowUs });
     this.#proposer.onDecided(applied.height, commands.length);
     const { blocksKept = LIMITS.blocksKept } = this.#options;
     const operations: WriteOperation[] = [
@@ -309,19 +319,6 @@ export class Replica {
     });
     this.#proposer.setPending(this.#proposer.isPending);
     measures.onBlock(applied.event, { nowUs, epoch: driver.snapshot().epoch });
-  }
-
-  /** The commands of a block wait no more; how long they did tells of the leader. */
-  #watchLeader(commands: readonly SignedCommand[], { view, nowUs }: { readonly view: number; readonly nowUs: number }): void {
-    const { mempool, watch, rate } = this.#parts;
-    let firstUs = nowUs;
-    for (const { hash } of commands) {
-      firstUs = Math.min(firstUs, mempool.get(hash)?.arrivedUs ?? nowUs);
-      mempool.remove(hash);
-      watch.forget(hash);
-    }
-    watch.onBlock({ view, full: commands.length >= LIMITS.blockCommandsMax, nowUs });
-    if (firstUs < nowUs) rate.onBlock({ view, nowUs, commands: commands.length, waitedUs: nowUs - firstUs });
   }
 
   #onCertified(certified: Certified): void {

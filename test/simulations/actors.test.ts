@@ -38,6 +38,14 @@ describe("a cluster with one Byzantine node of four", function () {
     expect(marks.every((seen) => seen["evidence-recorded"] === undefined)).to.equal(true);
   });
 
+  it("has another leader soon after one orders commands again", () => {
+    for (const seed of [1, 2, 3]) {
+      const { marks, commits } = withActor("stuff", seed);
+      expect(marks["decided-in-later-view"] ?? 0).to.be.greaterThan(0);
+      expect(marks["command-duplicate"] ?? 0, `of ${commits} heights`).to.be.within(1, 16);
+    }
+  });
+
   it("records that evidence in the ledger of every honest node, and no more of a kind than counts", () => {
     const kinds = ["mutate", "false-checkpoint", "equivocate"];
     const recorded = kinds.flatMap((kind) => [1, 2].map((seed) => withActor(kind, seed).marks["evidence-recorded"] ?? 0));

@@ -16,6 +16,7 @@ import {
   signatureClaim,
 } from "#base";
 import { checkCommandShape, commandClaims, isGovernanceKind } from "#state";
+import type { Ledger } from "../ledger/ledger.ts";
 import type { Mempool, PooledCommand } from "./mempool.ts";
 
 /** What admission stands on. */
@@ -27,6 +28,7 @@ export interface AdmissionOptions {
   readonly verifier: SignatureVerifier;
   readonly clock: Clock;
   readonly mempool: Mempool;
+  readonly ledger: Pick<Ledger, "wasOrdered">;
 }
 
 /** Why a command was not admitted. */
@@ -60,6 +62,8 @@ export class Admission {
       const bad = verdicts.indexOf(false);
       if (bad === 0) done({ code: "COMMAND_SIGNATURE_INVALID", message: "the signature does not verify under the command's key" });
       else if (bad > 0) done(innerRefusal(signed));
+      // Others may have had it ordered while its signatures were checked: a leader must not order it again.
+      else if (this.#options.ledger.wasOrdered(signed)) done({ code: "COMMAND_DUPLICATE", message: "the command was ordered meanwhile" });
       else done(this.#pool(signed, form));
     });
   }

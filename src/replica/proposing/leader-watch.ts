@@ -11,10 +11,16 @@ export class LeaderWatch {
   #unfilledUs: number[] = [];
   #relayed = new Map<string, { readonly dueUs: number; readonly waitUs: number }>();
   #view = 0;
+  #hasRepeated = false;
 
-  /** A decided block; `full` when no further command would have fitted. */
-  onBlock(block: { readonly view: number; readonly full: boolean; readonly nowUs: number }): void {
+  /**
+   * A decided block.
+   * @param block.full no further command would have fitted
+   * @param block.repeats the leader of its view made it, and ordered in it what was ordered before
+   */
+  onBlock(block: { readonly view: number; readonly full: boolean; readonly repeats: boolean; readonly nowUs: number }): void {
     if (block.view !== this.#view) this.#reset(block.view);
+    this.#hasRepeated ||= block.repeats;
     if (block.full) this.#unfilledUs = [];
     else this.#unfilledUs = [...this.#unfilledUs, block.nowUs].slice(-UNFILLED_BLOCKS);
   }
@@ -41,6 +47,14 @@ export class LeaderWatch {
     this.#relayed.delete(command);
   }
 
+  /**
+   * True when the leader of the view ordered a command again. It knows every command that stands below its block, so no honest one does: this one is
+   * out to waste the others' time, or has lost count.
+   */
+  hasRepeated(view: number): boolean {
+    return this.#hasRepeated && view === this.#view;
+  }
+
   /** True when so many unfilled blocks were decided since the given time. */
   isLeftOut(sinceUs: number): boolean {
     const first = this.#unfilledUs[0];
@@ -50,6 +64,7 @@ export class LeaderWatch {
   #reset(view: number): void {
     this.#view = view;
     this.#unfilledUs = [];
+    this.#hasRepeated = false;
     this.#relayed.clear();
   }
 }
