@@ -5,13 +5,14 @@ import { addAuthorizeCommand } from "./commands/authorize.ts";
 import { addBenchCommand } from "./commands/bench.ts";
 import { addClusterCommands } from "./commands/cluster.ts";
 import { addDevCommand } from "./commands/dev.ts";
+import { addDoctorCommand } from "./commands/doctor.ts";
 import { addExplainCommand } from "./commands/explain.ts";
 import { addGrantCommands } from "./commands/grant.ts";
 import { addMemberCommands } from "./commands/member.ts";
 import { addNodeCommands } from "./commands/node.ts";
 import { addServiceCommands } from "./commands/service.ts";
 import { addSimulateCommand } from "./commands/simulate.ts";
-import { addStatusCommands } from "./commands/status.ts";
+import { addStatusCommand } from "./commands/status.ts";
 import { addVerifyCommand } from "./commands/verify.ts";
 
 /** The program with all its commands; what a command needs is loaded when it runs. */
@@ -28,7 +29,8 @@ export function createProgram(): Command {
   addMemberCommands(program);
   addNodeCommands(program);
   addClusterCommands(program);
-  addStatusCommands(program);
+  addStatusCommand(program);
+  addDoctorCommand(program);
   addServiceCommands(program);
   addGrantCommands(program);
   addAuthorizeCommand(program);

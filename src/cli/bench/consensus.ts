@@ -10,6 +10,7 @@ import {
   parseGenesis,
   parseNodeId,
   silentTelemetry,
+  type Transport,
   toHash,
   type WriteOperation,
   ZERO_HASH,
@@ -111,6 +112,9 @@ async function startReplica(bench: Bench, identity: NodeIdentity): Promise<Bench
   const common = { cluster, self, membership, protocol: 1, window: genesis.window, hasher: nodeHasher, tip, seed: 1 };
   const core = createCore("pbft", { ...common, restored: { records: [], guard: [] } });
   const others = membership.members.map(({ id }) => id).filter((id) => id !== self);
+  const broadcast = (frame: Uint8Array): void => {
+    for (const peer of others) transport.send(peer, frame);
+  };
   let decided = 0;
   const decide = (operations: readonly WriteOperation[], height: number): void =>
     writeAhead.append([...operations, ...driver.expired(height)], () => {
@@ -126,10 +130,7 @@ async function startReplica(bench: Bench, identity: NodeIdentity): Promise<Bench
       timers: systemTimers,
       guard: new VoteGuard(),
       send: (to, message) => transport.send(to, encodeMessage(message)),
-      broadcast: (message) => {
-        const frame = encodeMessage(message);
-        for (const peer of others) transport.send(peer, frame);
-      },
+      broadcast: (message) => broadcast(encodeMessage(message)),
       validate: (proposal, _check, done) => done(toHash(rootOf(proposal.batch)) === proposal.header.commandsRoot),
       wantProposal: (slot) => systemTimers.after(0, () => driver.step({ type: "propose", draft: draft(bench, slot) })),
       decide: (proposal, certificate) => decide([blockOperation(proposal, certificate)], proposal.header.height),
@@ -141,6 +142,17 @@ async function startReplica(bench: Bench, identity: NodeIdentity): Promise<Bench
     },
     [],
   );
+  await begin(driver, transport);
+  const stop = async (): Promise<void> => {
+    driver.stop();
+    await new Promise<void>((resolve) => transport.stop(resolve));
+    await new Promise<void>((resolve) => store.close(() => resolve()));
+    anchor.close();
+  };
+  return { decided: () => decided, stop };
+}
+
+async function begin(driver: CoreDriver, transport: Transport): Promise<void> {
   await new Promise<void>((resolve) =>
     transport.start(
       {
@@ -153,13 +165,6 @@ async function startReplica(bench: Bench, identity: NodeIdentity): Promise<Bench
   );
   for (const input of [{ type: "start" }, { type: "participate", above: 0 }, { type: "pending", pending: true }] as const)
     driver.step(input);
-  const stop = async (): Promise<void> => {
-    driver.stop();
-    await new Promise<void>((resolve) => transport.stop(resolve));
-    await new Promise<void>((resolve) => store.close(() => resolve()));
-    anchor.close();
-  };
-  return { decided: () => decided, stop };
 }
 
 function draft({ batch }: Bench, slot: ProposalSlot): ProposalDraft {

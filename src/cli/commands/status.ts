@@ -8,10 +8,12 @@ import { EXIT } from "../failure.ts";
 import { type Output, printable, table } from "../output.ts";
 import { type Survey, surveyCluster } from "../survey.ts";
 
-const NOBODY = "no node answers: start the nodes (a development cluster with `quorumgate dev`), or look whether the addresses are right";
+/** Of a cluster in which nobody says anything. */
+export const NOBODY =
+  "no node answers: start the nodes (a development cluster with `quorumgate dev`), or look whether the addresses are right";
 
-/** `status` and `doctor`. */
-export function addStatusCommands(program: Command): void {
+/** `status`. */
+export function addStatusCommand(program: Command): void {
   const status = {
     summary: "health in words, from every node; exit code 1 when nothing can be decided",
     examples: ["status", "status --json"],
@@ -19,15 +21,6 @@ export function addStatusCommands(program: Command): void {
   addConnectionOptions(addCommand(program, "status", status)).action((options: ConnectionOptions) =>
     perform(options, (output) =>
       withConnection(options, { output, usual: AUDITOR }, async (connection) => showStatus(await surveyCluster(connection), output)),
-    ),
-  );
-  const doctor = {
-    summary: "compare the nodes with each other and say what is wrong; exit code 1 when something is",
-    examples: ["doctor"],
-  };
-  addConnectionOptions(addCommand(program, "doctor", doctor)).action((options: ConnectionOptions) =>
-    perform(options, (output) =>
-      withConnection(options, { output, usual: AUDITOR }, async (connection) => showFindings(await surveyCluster(connection), output)),
     ),
   );
 }
@@ -105,100 +98,4 @@ function membersLines({ epoch, epochFirstHeight, members, learners, pending }: N
     ...(learners.length === 0 ? [] : [`learners: ${learners.map(({ id }) => id).join(", ")}`]),
     ...(pending === undefined ? [] : [`epoch ${pending.epoch} from height ${pending.activeFrom}: ${named(pending.members)}`]),
   ].map(printable);
-}
-
-/** One thing that was looked at. */
-interface Finding {
-  readonly check: string;
-  readonly ok: boolean;
-  readonly detail: string;
-  /** What to do about it when it is not well. */
-  readonly advice: string;
-}
-
-/** Heights by which a healthy node may be behind: the answers are not of one moment. */
-const LAG_MAX = 3;
-/** An idle cluster makes a block each five seconds. */
-const STALE_MS = 15_000;
-
-function showFindings(survey: Survey, output: Output): number {
-  const findings = findingsOf(survey);
-  const isWell = findings.every(({ ok }) => ok);
-  output.result({ ok: isWell, findings: findings.map((finding) => ({ ...finding })) }, () =>
-    findings
-      .map(({ check, ok, detail, advice }) =>
-        ok
-          ? `${output.style.good("✔")} ${check}: ${printable(detail)}`
-          : `${output.style.bad("✖")} ${check}: ${printable(detail)}\n    ${output.style.faint("do:")} ${advice}`,
-      )
-      .join("\n"),
-  );
-  return isWell ? EXIT.done : EXIT.refused;
-}
-
-function findingsOf({ nodes, best }: Survey): readonly Finding[] {
-  const statuses = nodes.flatMap(({ status }) => (status === undefined ? [] : [status]));
-  const silent = nodes.filter(({ status }) => status === undefined);
-  const highest = Math.max(0, ...statuses.map(({ height }) => height));
-  const behind = statuses.filter(({ height }) => highest - height > LAG_MAX);
-  const ill = statuses.filter(({ node, mode, learners }) => mode !== "participating" && !isLearning(node, mode, learners));
-  const convicted = [...new Set(statuses.flatMap(({ evidence }) => evidence.map(({ node }) => node)))].sort();
-  const ageMs = Date.now() - Math.max(0, ...statuses.map(({ agreedTimeMs }) => agreedTimeMs));
-  return [
-    {
-      check: "quorum",
-      ok: best?.health.canDecide === true,
-      detail: best?.health.summary ?? NOBODY,
-      advice: "bring back the nodes that are waited for, or the links to them",
-    },
-    {
-      check: "answers",
-      ok: silent.length === 0,
-      detail: silent.length === 0 ? "every node answers" : silent.map(({ id, silence }) => `${id} (${silence})`).join(", "),
-      advice: "start these nodes, or mend the network to them (development cluster: `quorumgate dev start`, `resume` or `heal`)",
-    },
-    {
-      check: "taking part",
-      ok: ill.length === 0,
-      detail: ill.length === 0 ? "every node that answers votes" : ill.map(({ node, mode }) => `${node} is ${mode}`).join(", "),
-      advice: "see docs/OPERATIONS.md, A node that comes back; of a halted node `quorumgate status` says why",
-    },
-    {
-      check: "progress",
-      ok: behind.length === 0,
-      detail:
-        behind.length === 0
-          ? `all at height ${highest} or close`
-          : `behind: ${behind.map(({ node, height }) => `${node} at ${height}`).join(", ")}`,
-      advice: "look again in a moment: a node catches up by itself; where it does not, read its log",
-    },
-    agreement(statuses),
-    {
-      check: "time",
-      ok: statuses.length > 0 && Math.abs(ageMs) < STALE_MS,
-      detail: `the newest block is ${Math.round(ageMs / 1_000)} s old by this machine's clock`,
-      advice: "compare this machine's clock with the nodes'; where the clocks are right, the cluster stands still",
-    },
-    {
-      check: "evidence",
-      ok: convicted.length === 0,
-      detail: convicted.length === 0 ? "no node was caught contradicting itself" : `on record against ${convicted.join(", ")}`,
-      advice: "see docs/OPERATIONS.md, A node that was caught; `quorumgate member list` shows the removal that is proposed",
-    },
-  ];
-}
-
-/** A learner follows, and is not asked for more. */
-function isLearning(node: string, mode: string, learners: NodeStatus["learners"]): boolean {
-  return mode === "following" && learners.some(({ id }) => id === node);
-}
-
-/** Nodes at one height must have one state. */
-function agreement(statuses: readonly { readonly node: string; readonly height: number; readonly stateHash: string }[]): Finding {
-  const byHeight = new Map<number, Set<string>>();
-  for (const { height, stateHash } of statuses) byHeight.set(height, (byHeight.get(height) ?? new Set()).add(stateHash));
-  const split = [...byHeight].filter(([, hashes]) => hashes.size > 1).map(([height]) => height);
-  const detail = split.length === 0 ? "nodes at the same height have the same state" : `different states at height ${split.join(", ")}`;
-  const advice = "rely on no answer of this cluster until it is explained: stop these nodes and keep their folders";
-  return { check: "agreement", ok: split.length === 0, detail, advice };
 }
