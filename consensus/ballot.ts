@@ -91,10 +91,16 @@ export class Ballot {
     return this.for(undefined).filter(({ verdict }) => verdict === "unknown");
   }
 
-  /** True when nothing but `nil` can get a quorum any more, whatever those say whose votes do not count yet. */
-  isSplit(nil: Hash): boolean {
+  /**
+   * True when nothing but `nil` can get a quorum any more, whatever those say whose votes do not count yet.
+   * @param isAwaited false for members whose votes are not waited for when they are missing
+   */
+  isSplit(nil: Hash, isAwaited: (node: NodeId) => boolean): boolean {
     const good = this.for(undefined).filter((vote) => vote.verdict === "good");
-    const open = this.#total - this.#weight(good);
+    const open = this.#membership.members.reduce((sum, { id, weight }) => {
+      const vote = this.#votes.get(id);
+      return (vote === undefined ? isAwaited(id) : vote.verdict !== "good") ? sum + weight : sum;
+    }, 0);
     const heaviest = Math.max(
       0,
       ...[...this.digests()].map((digest) => this.#weight(good.filter((vote) => vote.digest === digest && digest !== nil))),

@@ -1,39 +1,37 @@
 import type { NodeId } from "#base";
 
-/** Turns in a row after which a proposer is no longer waited for as the others are: one may have been an accident. */
-const LATE_TURNS = 2;
-/** Each so many turns it is given more time, to show that it is well again. */
-const CHANCE_TURNS = 8;
+/** So many turns in time make up for one that was late: whoever is late now and then costs the others no more than who always is. */
+const LATE_DEBT = 8;
+/** Who was late often comes back after this many turns in time. */
+const DEBT_MAX = 2 * LATE_DEBT;
 
-/** How a proposer is waited for in the first round of a height. */
-export type Waiting = "as usual" | "shortly" | "for a chance";
-
-/** Which proposers are late with their first rounds, turn after turn. What was late and came at last was late all the same. */
+/** Which members keep the others waiting, turn after turn. What was late and came at last was late all the same. */
 export class Punctuality {
-  readonly #lateTurns = new Map<NodeId, number>();
-  #lateAt = 0;
+  /** Turns in time that a member owes; absent for one that has not led yet. */
+  readonly #debts = new Map<NodeId, number>();
+  readonly #lateAt = new Map<NodeId, number>();
 
-  /** The proposer of a height's first round has not proposed by the time that is usual. */
-  onLate(proposer: NodeId, height: number): void {
-    if (this.#lateAt === height) return;
-    this.#lateAt = height;
-    this.#lateTurns.set(proposer, this.turnsLate(proposer) + 1);
+  /** The member kept this node waiting at a height; counted once there. */
+  onLate(member: NodeId, height: number): void {
+    if (this.#lateAt.get(member) === height) return;
+    this.#lateAt.set(member, height);
+    this.#debts.set(member, Math.min((this.#debts.get(member) ?? LATE_DEBT) + LATE_DEBT, DEBT_MAX));
   }
 
-  onProposed(proposer: NodeId, height: number): void {
-    if (this.#lateAt === height) return;
-    const turns = this.turnsLate(proposer) >> 1;
-    if (turns === 0) this.#lateTurns.delete(proposer);
-    else this.#lateTurns.set(proposer, turns);
+  /** The member proposed first at a height, and in time unless it was late there. */
+  onProposed(member: NodeId, height: number): void {
+    if (this.#lateAt.get(member) === height) return;
+    this.#debts.set(member, Math.max(0, (this.#debts.get(member) ?? 0) - 1));
   }
 
-  turnsLate(proposer: NodeId): number {
-    return this.#lateTurns.get(proposer) ?? 0;
+  /** True for who is worth waiting for: nothing is owed. */
+  isTrusted(member: NodeId): boolean {
+    return (this.#debts.get(member) ?? 0) === 0;
   }
 
-  waiting(proposer: NodeId): Waiting {
-    const turns = this.turnsLate(proposer);
-    if (turns < LATE_TURNS) return "as usual";
-    return turns % CHANCE_TURNS === 0 ? "for a chance" : "shortly";
+  /** True for who has led in time, with one accident at most since. */
+  isPunctual(member: NodeId): boolean {
+    const debt = this.#debts.get(member);
+    return debt !== undefined && debt <= LATE_DEBT;
   }
 }

@@ -12,6 +12,8 @@ const STEPS: Readonly<Record<RoundVote["step"], VoteType>> = {
 export class RoundSkip {
   readonly #state: TendermintState;
   readonly #verifyVotes: (ballot: Ballot, type: VoteType, round: number, votes: readonly BallotVote[]) => void;
+  /** Whose proof is being checked, with its height. */
+  readonly #checking = new Map<NodeId, number>();
 
   constructor(state: TendermintState, verifyVotes: (ballot: Ballot, type: VoteType, round: number, votes: readonly BallotVote[]) => void) {
     this.#state = state;
@@ -53,11 +55,20 @@ export class RoundSkip {
   }
 
   /** T14: a proof that somebody shows; the round may be any number ahead. */
-  check(message: RoundCertificate, then: () => void): void {
+  check(from: NodeId, message: RoundCertificate, then: () => void): void {
     const state = this.#state;
+    const { height } = state;
+    // All show the same at the same time: of so many one is honest.
+    const underway = [...this.#checking.values()].filter((checked) => checked === height).length;
+    if (underway > state.liarsMax || this.#checking.get(from) === height) return;
     if (message.view <= state.round || !state.mayVote() || !this.#proves(message)) return;
     const claims = message.votes.flatMap((vote) => state.claimOf(vote, vote.round, STEPS[vote.step]) ?? []);
-    if (claims.length === message.votes.length) state.verify(claims, (genuine) => genuine && then());
+    if (claims.length !== message.votes.length) return;
+    const begun = state.verify(claims, (genuine) => {
+      this.#checking.delete(from);
+      if (genuine && message.view > state.round) then();
+    });
+    if (begun) this.#checking.set(from, height);
   }
 
   #proves({ view, votes }: RoundCertificate): boolean {

@@ -5,10 +5,10 @@ import type { VotingRules } from "../voting-state.ts";
 export interface TendermintTiming {
   /** First wait for a proposal; each round waits `roundDeltaMs` longer. */
   readonly proposeMs: number;
-  /** A proposal that takes longer in the first round is late (T17). */
+  /** Wait for the proposal of a trusted member while most propose in time (T17). */
+  readonly briskMs: number;
+  /** A proposal that takes longer in the first round is late; who was late before is waited for no longer while most propose in time (T17). */
   readonly punctualMs: number;
-  /** First wait for a proposer that was late turn after turn while others were not (T17). */
-  readonly impatientMs: number;
   /** Wait after a quorum of prevotes, or precommits, that does not agree. */
   readonly voteMs: number;
   readonly roundDeltaMs: number;
@@ -20,8 +20,8 @@ export interface TendermintTiming {
 /** Defaults for a local network. */
 export const TENDERMINT_TIMING: TendermintTiming = {
   proposeMs: 600,
-  punctualMs: 150,
-  impatientMs: 60,
+  briskMs: 150,
+  punctualMs: 60,
   voteMs: 200,
   roundDeltaMs: 250,
   timeoutMaxMs: 10_000,

@@ -74,6 +74,8 @@ export class TendermintState extends VotingState<TendermintSettings> {
   readonly punctuality: Punctuality = new Punctuality();
   /** Proposers whose genuine proposals came after they had been given up, since the waits were last changed. */
   readonly #late = new Set<NodeId>();
+  /** Rounds whose proposal did not come in the whole time that it is due. */
+  readonly #givenUp = new Set<number>();
   readonly #rounds = new Map<number, Round>();
 
   constructor(settings: TendermintSettings, tip: Tip) {
@@ -131,11 +133,32 @@ export class TendermintState extends VotingState<TendermintSettings> {
     });
   }
 
+  /** How many members lie at most, where their weights are alike. */
+  get liarsMax(): number {
+    return Math.floor((this.settings.membership.members.length - 1) / 3);
+  }
+
   /**
-   * A genuine proposal came too late. Once one of the late ones must be honest the waits were too short (T16); a proposer that is slow on purpose
-   * makes nobody wait longer.
+   * True while members with a quorum propose in time and the round is one that liars alone may spoil: then nobody else is waited for much longer
+   * (T17). Where most are slow, it is the network.
    */
-  noteLate(proposer: NodeId): void {
+  get isBrisk(): boolean {
+    const { membership, self } = this.settings;
+    if (this.round > this.liarsMax) return false;
+    return this.isQuorum(membership.members.flatMap(({ id }) => (id === self || this.punctuality.isPunctual(id) ? [id] : [])));
+  }
+
+  /** The present round's proposal was waited for in vain as long as it is due. */
+  noteGivenUp(): void {
+    if (this.step === "propose" && !this.isBrisk) this.#givenUp.add(this.round);
+  }
+
+  /**
+   * A genuine proposal came. Once it was too late of members with one honest among them, the waits were too short (T16); a proposer that is slow
+   * on purpose makes nobody wait longer.
+   */
+  noteProposal(proposer: NodeId, round: number): void {
+    if (!this.#givenUp.has(round)) return;
     this.#late.add(proposer);
     if (!holdsOneHonest(weightOf(this.settings.membership, this.#late), this.total)) return;
     this.#late.clear();
@@ -155,6 +178,7 @@ export class TendermintState extends VotingState<TendermintSettings> {
     this.begun = false;
     this.bodies.clear();
     this.#rounds.clear();
+    this.#givenUp.clear();
     this.sent = {};
   }
 

@@ -1,4 +1,4 @@
-import { type NodeId, weightOf } from "#base";
+import type { NodeId } from "#base";
 import type { ProposalDraft } from "../block.ts";
 import type { Core, CoreOptions, CoreSnapshot, TimerName } from "../core.ts";
 import { DecidedBlocks } from "../decided-blocks.ts";
@@ -36,6 +36,8 @@ class TendermintCore extends VotingCore<TendermintState> {
   readonly #blocks: DecidedBlocks;
   /** Steps of the present round whose wait has begun. */
   readonly #waits = new Set<"prevote" | "precommit">();
+  /** Step of a first round in which its proposer was late already. */
+  #late = "";
 
   constructor(options: TendermintOptions) {
     const { tip, restored, rules = tendermintRules, timing, ...settings } = options;
@@ -79,7 +81,7 @@ class TendermintCore extends VotingCore<TendermintState> {
   }
 
   protected onSuspect(view: number): void {
-    if (view === this.state.round) this.#voting.giveUpProposal();
+    if (view === this.state.round) this.#voting.doubt();
   }
 
   protected onMessage(from: NodeId, message: ConsensusMessage): void {
@@ -135,11 +137,13 @@ class TendermintCore extends VotingCore<TendermintState> {
       case "punctual":
         return this.#onLate();
       case "propose":
-        this.#onLate();
-        return this.#voting.giveUpProposal();
+        this.#onVain(name);
+        return this.#voting.passOver();
       case "prevote":
+        this.#onVain(name);
         return this.#voting.giveUpPrevotes();
       case "precommit":
+        this.#onVain(name);
         return this.#voting.enterNext();
       default:
         return undefined;
@@ -181,38 +185,51 @@ class TendermintCore extends VotingCore<TendermintState> {
     return this.state.pending || this.state.begun || this.state.round > 0;
   }
 
-  /** How long the present round's proposer is waited for. A slow network makes most of them late, and then nobody is waited for less (T17). */
-  get #proposeMs(): number {
-    const { round, proposer, settings, punctuality } = this.state;
-    const { proposeMs, punctualMs, impatientMs } = settings.timing;
-    const waiting = round === 0 ? punctuality.waiting(proposer) : "as usual";
-    if (waiting === "as usual" || !this.#areOthersPunctual()) return proposeMs;
-    return waiting === "shortly" ? impatientMs : punctualMs;
-  }
-
-  #areOthersPunctual(): boolean {
-    const { settings, punctuality, total } = this.state;
-    const punctual = settings.membership.members.filter(({ id }) => punctuality.turnsLate(id) === 0).map(({ id }) => id);
-    return settings.rules.isQuorum(weightOf(settings.membership, punctual), total);
-  }
-
+  /** The first proposer keeps this node waiting, or lets its members vote so that they do; once in a step (T17). */
   #onLate(): void {
-    const { round, step, proposer, height, settings, punctuality } = this.state;
-    if (round === 0 && step === "propose" && proposer !== settings.self) punctuality.onLate(proposer, height);
+    const { proposer, height, step, settings, punctuality } = this.state;
+    this.#late = `${height}/${step}`;
+    if (proposer === settings.self) return;
+    punctuality.onLate(proposer, height);
+    this.#voting.evaluate();
+  }
+
+  /** What was waited for in vain, in any round (T17). */
+  #onVain(step: "propose" | "prevote" | "precommit"): void {
+    const { isBrisk, proposer, height, settings, punctuality } = this.state;
+    if (!isBrisk) return;
+    const { prevotes, precommits } = this.state.current();
+    const { members } = settings.membership;
+    const missing = members.flatMap(({ id }) => ((step === "prevote" ? prevotes : precommits).of(id) === undefined ? [id] : []));
+    for (const member of step === "propose" ? [proposer] : missing) if (member !== settings.self) punctuality.onLate(member, height);
+  }
+
+  /** How long something is waited for, by how long at first; by T16 and T17. */
+  #waitMs(baseMs: number): number {
+    const { isBrisk, round, patience, settings } = this.state;
+    const { roundDeltaMs, timeoutMaxMs } = settings.timing;
+    return isBrisk ? baseMs : Math.min((baseMs + round * roundDeltaMs) * 2 ** patience.steps, timeoutMaxMs);
+  }
+
+  get #proposeMs(): number {
+    const { isBrisk, proposer, punctuality, settings } = this.state;
+    const { proposeMs, briskMs, punctualMs } = settings.timing;
+    return !isBrisk ? proposeMs : punctuality.isTrusted(proposer) ? briskMs : punctualMs;
   }
 
   protected adjustTimers(): void {
     const state = this.state;
     const { height, round, step } = state;
-    const { punctualMs, voteMs, roundDeltaMs, timeoutMaxMs, retransmitMs } = state.settings.timing;
+    const { punctualMs, voteMs, retransmitMs } = state.settings.timing;
     const slot = `${height}/${round}`;
     const votes = this.started && state.mayVote();
-    const wait = (base: number): number => Math.min((base + round * roundDeltaMs) * 2 ** state.patience.steps, timeoutMaxMs);
     const isAwaited = votes && this.#isDue && step === "propose";
-    this.setTimer("punctual", isAwaited && round === 0 ? slot : "", wait(punctualMs));
-    this.setTimer("propose", isAwaited ? slot : "", wait(this.#proposeMs));
-    this.setTimer("prevote", votes && step === "prevote" && this.#waits.has("prevote") ? slot : "", wait(voteMs));
-    this.setTimer("precommit", votes && this.#waits.has("precommit") ? slot : "", wait(voteMs));
+    const awaitsVotes = votes && this.#waits.has(step === "precommit" ? "precommit" : "prevote") && state.isBrisk;
+    const isTimed = round === 0 && (step === "propose" ? isAwaited : awaitsVotes) && this.#late !== `${height}/${step}`;
+    this.setTimer("punctual", isTimed ? `${height}/${step}` : "", punctualMs);
+    this.setTimer("propose", isAwaited ? slot : "", this.#waitMs(this.#proposeMs));
+    this.setTimer("prevote", votes && step === "prevote" && this.#waits.has("prevote") ? slot : "", this.#waitMs(voteMs));
+    this.setTimer("precommit", votes && this.#waits.has("precommit") ? slot : "", this.#waitMs(voteMs));
     const said = this.started && Object.keys(state.sent).length > 0;
     this.setRetransmit(said ? slot : "", retransmitMs);
   }

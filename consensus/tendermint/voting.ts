@@ -11,6 +11,7 @@ import { bodyKey, LOCK_KEY, ROUND_KEY } from "./records.ts";
 import { RoundSkip } from "./round-skip.ts";
 import { Speaker } from "./speaker.ts";
 import { isNil, type ReceivedProposal, type Round, type TendermintState } from "./state.ts";
+import { Waiting } from "./waiting.ts";
 
 /** What voting tells the core. */
 export interface VotingHooks {
@@ -27,6 +28,7 @@ export class Voting {
   readonly #speaker: Speaker;
   readonly #skip: RoundSkip;
   readonly #disclosure: Disclosure;
+  readonly #waiting: Waiting;
   #offered = "";
   #asked = "";
 
@@ -34,6 +36,13 @@ export class Voting {
     this.#state = state;
     this.#hooks = hooks;
     this.#skip = new RoundSkip(state, (...about) => this.#verifyVotes(...about));
+    this.#waiting = new Waiting(state, {
+      verifyVotes: (...about) => this.#verifyVotes(...about),
+      onWait: (step) => hooks.onWait(step),
+      giveUpProposal: () => this.passOver(),
+      giveUpPrevotes: () => this.giveUpPrevotes(),
+      enterNext: () => this.enterNext(),
+    });
     this.#disclosure = new Disclosure(state, (...decided) => this.#hooks.onDecided(...decided));
     this.#speaker = new Speaker(state, {
       onOwnProposal: (received, message) => this.#accept(received, message),
@@ -57,9 +66,10 @@ export class Voting {
     if (ahead !== undefined) return this.#enter(ahead);
     this.#propose();
     this.#answerProposal();
+    this.#waiting.forProposal();
     this.#lockOrPass();
     this.#disclosure.showPolka();
-    this.#waitForVotes();
+    this.#waiting.forVotes();
   }
 
   /** The wait for precommits is over, or they can agree no more (T10, T15). */
@@ -71,7 +81,7 @@ export class Voting {
   onRoundCertificate(from: NodeId, message: RoundCertificate): void {
     const decision = decisionOf(message);
     if (decision !== undefined) return this.#disclosure.onDecision(from, decision);
-    this.#skip.check(message, () => this.#enter(message));
+    this.#skip.check(from, message, () => this.#enter(message));
   }
 
   /** Enters a round (T1, T9, T10, T14). */
@@ -81,6 +91,7 @@ export class Voting {
     state.round = entry.view;
     state.entry = entry;
     state.append(ROUND_KEY, encodeRecord(entry));
+    state.broadcast(entry);
     state.step = "propose";
     state.begun = true;
     this.#hooks.onRound();
@@ -123,7 +134,7 @@ export class Voting {
     };
     const begun = state.verify([claim], (genuine) => {
       if (!genuine) return drop();
-      if (view < state.round || state.step !== "propose") state.noteLate(from);
+      state.noteProposal(from, view);
       if (state.bodies.has(proposal.digest)) return this.#accept(received, message);
       return state.validate(proposal, validRound < 0 ? "first-proposal" : "re-proposal", (valid) => {
         if (valid) return this.#accept(received, message);
@@ -175,8 +186,14 @@ export class Voting {
     });
   }
 
-  /** The proposer's time is over, or there is a reason to doubt it (T10). */
-  giveUpProposal(): void {
+  /** The proposer's time is over (T10), here or where others waited (T15). */
+  passOver(): void {
+    this.#state.noteGivenUp();
+    this.doubt();
+  }
+
+  /** There is a reason not to wait for the proposal. */
+  doubt(): void {
     if (this.#state.step === "propose" && this.#state.mayVote()) this.#speaker.prevote(ZERO_HASH, -1);
   }
 
@@ -292,32 +309,6 @@ export class Voting {
       return this.#speaker.precommit(polka.digest);
     }
     if (prevotes.quorum(ZERO_HASH) !== undefined) this.#speaker.precommit(ZERO_HASH);
-  }
-
-  /** T4 and T7: a quorum voted, but not alike. */
-  #waitForVotes(): void {
-    const state = this.#state;
-    const { prevotes, precommits } = state.current();
-    if (state.step === "prevote" && this.#hasQuorum(prevotes, VOTE_TYPE.tendermintPrevote)) {
-      this.#hooks.onWait("prevote");
-      if (this.#isSplit(prevotes, VOTE_TYPE.tendermintPrevote)) this.giveUpPrevotes();
-    }
-    if (!this.#hasQuorum(precommits, VOTE_TYPE.tendermintPrecommit)) return undefined;
-    this.#hooks.onWait("precommit");
-    return this.#isSplit(precommits, VOTE_TYPE.tendermintPrecommit) ? this.enterNext() : undefined;
-  }
-
-  #hasQuorum(ballot: Ballot, type: VoteType): boolean {
-    if (ballot.quorum(undefined) !== undefined) return true;
-    this.#verifyVotes(ballot, type, this.#state.round, ballot.toVerify(undefined));
-    return false;
-  }
-
-  /** T15: no value can get a quorum any more. The votes that show it may be those that the quorum did not need, so all are verified. */
-  #isSplit(ballot: Ballot, type: VoteType): boolean {
-    if (ballot.isSplit(ZERO_HASH)) return true;
-    this.#verifyVotes(ballot, type, this.#state.round, ballot.unknown());
-    return false;
   }
 
   #maySpeak(): boolean {

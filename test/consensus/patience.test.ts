@@ -49,7 +49,8 @@ describe("Tendermint's waits", function () {
     world.order(120);
     world.run(120_000);
     expect(observed.tip.height).to.equal(120);
-    expect(delays.at(-1)).to.equal(600);
+    // Neither doubled any more nor as long as where nobody is known to be in time.
+    expect(delays.at(-1)).to.equal(150);
     expect(world.violations).to.deep.equal([]);
   });
 
@@ -62,8 +63,9 @@ describe("Tendermint's waits", function () {
     world.order(40);
     world.run(120_000);
     expect(observed.tip.height).to.equal(40);
-    // The wait of a second round, and no more.
-    expect(Math.max(...delays)).to.equal(850);
+    // The first turn, and never again.
+    expect(delays.filter((delay) => delay >= 600).length).to.be.at.most(4);
+    expect(Math.max(...delays)).to.equal(600);
   });
 });
 
@@ -94,7 +96,7 @@ describe("Votes that cannot agree any more", function () {
 describe("A proposer that is late turn after turn", function () {
   this.timeout(20_000);
 
-  it("is soon waited for only shortly, and as usual again once it is in time", () => {
+  it("is waited for only shortly, and longer again once it was in time for many turns", () => {
     const world = new TendermintWorld({ weights: [1, 1, 1, 1], seed: 1 });
     const [liar, observed] = world.processes;
     if (observed === undefined) throw new Error("four processes");
@@ -103,18 +105,28 @@ describe("A proposer that is late turn after turn", function () {
     world.order(60);
     world.run(60_000);
     expect(observed.tip.height).to.equal(60);
-    expect(delays.filter((delay) => delay === 60).length).to.be.at.least(5);
-    // Two turns until it counts as late; every height that others propose is waited for as ever.
-    expect(delays.filter((delay) => delay === 600).length).to.be.at.least(40);
+    expect(delays.filter((delay) => delay === 60).length).to.be.at.least(10);
+    expect(delays.filter((delay) => delay === 150).length).to.be.at.least(30);
     world.delayMinMs = () => 0;
-    world.order(160);
-    world.run(60_000);
     const before = delays.length;
     world.order(200);
     world.run(60_000);
     expect(observed.tip.height).to.equal(200);
-    expect(Math.min(...delays.slice(before))).to.equal(600);
+    expect(delays.slice(before, before + 40)).to.include(60);
+    expect(Math.min(...delays.slice(-40))).to.equal(150);
     expect(world.violations).to.deep.equal([]);
+  });
+
+  it("gains nothing by being in time now and then", () => {
+    const world = new TendermintWorld({ weights: [1, 1, 1, 1], seed: 1 });
+    const [liar, observed] = world.processes;
+    if (liar === undefined || observed === undefined) throw new Error("four processes");
+    world.lateBy = (from, _to, message) => (from === liar && message.type === "round-proposal" && message.height % 12 < 8 ? undefined : 0);
+    const delays = delaysOf(observed, "propose");
+    world.order(160);
+    world.run(60_000);
+    expect(observed.tip.height).to.equal(160);
+    expect(delays.slice(-120).filter((delay) => delay === 60).length).to.be.at.least(25);
   });
 
   it("is waited for as usual where a slow network makes most of them late", () => {

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import type { NodeId } from "#base";
+import { type NodeId, ZERO_HASH } from "#base";
 import { type ConsensusMessage, proposerOf } from "#consensus";
 import { membershipOf, nodeId, Room } from "./core-kit.ts";
 
@@ -124,5 +124,28 @@ describe("What a proposer of Tendermint lets only some know", () => {
     expect(deaf.node(next).core.snapshot().view).to.equal(0);
     deaf.feed(next, { type: "message", from: a, message });
     expect(deaf.effects("decide", next)).to.have.length(1);
+  });
+});
+
+describe("A round of Tendermint that members gave up", () => {
+  it("is waited in by nobody else: its proposal would get no quorum", () => {
+    const at = room({ proposal: [], prevote: [], precommit: [] });
+    giveUp(at, a);
+    expect(at.effects("broadcast", next)).to.deep.equal([]);
+    giveUp(at, b);
+    const said = at.effects("broadcast", next).map(({ message }) => message);
+    expect(said.find(({ type }) => type === "prevote")).to.include({ view: 0, digest: ZERO_HASH });
+    for (const id of [a, b, next]) expect(at.node(id).core.snapshot().view, id).to.equal(1);
+  });
+
+  it("is left by all at once: whoever leaves it shows why", () => {
+    const at = room({ proposal: [], prevote: [], precommit: [] });
+    const heard = at.onTheWay;
+    at.onTheWay = (from, to, message) => (to === next && message.type === "precommit" ? undefined : heard(from, to, message));
+    giveUp(at, a);
+    giveUp(at, b);
+    expect(at.node(next).core.snapshot().view).to.equal(1);
+    const shown = at.effects("broadcast", a).filter(({ message }) => message.type === "round-certificate");
+    expect(shown).to.have.length(1);
   });
 });
