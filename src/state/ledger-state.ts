@@ -226,7 +226,7 @@ export class LedgerState {
   }
 
   /**
-   * Hash of the unexpired command that spent this id under this key. Lets a gateway answer a repeated command at once: an equal
+   * Hash of the command that spent this id under this key, while one that was sent under it lives. Lets a gateway answer a repeated command at once: an equal
    * hash is the same command, another one will be refused as COMMAND_REPLAYED.
    */
   usedBy(command: Pick<SignedCommand["command"], "key" | "id">): Hash | undefined {
@@ -296,7 +296,11 @@ export class LedgerState {
       return errorCode(error);
     }
     const used = this.#used.find(command.key, command.id);
-    if (used !== undefined) return used === hash ? "COMMAND_DUPLICATE" : "COMMAND_REPLAYED";
+    if (used === hash) return "COMMAND_DUPLICATE";
+    if (used !== undefined) {
+      this.#used.keepFor(command);
+      return "COMMAND_REPLAYED";
+    }
     // Spent even if it is refused below: the same bytes must not get another answer later, when their issuer has registered.
     this.#used.use(command, hash);
     const body = readCommandBody(command);

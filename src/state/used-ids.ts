@@ -12,15 +12,21 @@ const USED_CODEC: Codec<readonly string[]> = {
   read: (_key, value) => readIds(value),
 };
 
+/** What spent an id, and the last of the seconds at which it may be forgotten. */
+interface Spent {
+  readonly hash: Hash;
+  readonly second: number;
+}
+
 /**
  * Which command ids are spent, so that a command takes effect at most once (docs/protocols/pbft.md, P7): unique per (key, id), kept until the command
- * has expired. Ids are stored in one row per block and second of expiry, so that a block of a thousand decisions changes a
+ * has expired, and every other command of the id that was refused for it (docs/decisions/0017-refused-ids-stay-spent.md). Ids are stored in one row per block and second of expiry, so that a block of a thousand decisions changes a
  * few keys and not a thousand; a row is dropped whole.
  */
 export class UsedIds {
   readonly #rows = new Bucket(USED_CODEC);
   /** By key, then by id: a name joined of both would be built and hashed anew at each of the four times that a node looks a command up. */
-  readonly #hashes = new Map<string, Map<string, Hash>>();
+  readonly #spent = new Map<string, Map<string, Spent>>();
   readonly #rowsBySecond = new Map<number, string[]>();
   readonly #block = new Map<number, string[]>();
   readonly #rules: Pick<StateRules, "mayForget">;
@@ -31,14 +37,27 @@ export class UsedIds {
 
   /** The hash of the command that used this id under this key, if one did and it has not been forgotten. */
   find(key: PublicKey, id: string): Hash | undefined {
-    return this.#hashes.get(key)?.get(id);
+    return this.#spent.get(key)?.get(id)?.hash;
   }
 
   /** Remembers a command's id until it expires. */
   use(command: Command, hash: Hash): void {
-    this.#remember(command.key, command.id, hash);
-    // Rounded up: an id is forgotten only once every command of its row has expired.
-    const second = Math.floor(command.expiresAtUs / MICROSECONDS) + 1;
+    this.#hold(command, { hash, second: secondOf(command) });
+  }
+
+  /**
+   * A command of a spent id was refused: the id stays spent until this one has expired too. Forgotten before, it would let the refused command run.
+   * At most one more id in a row for each such command.
+   */
+  keepFor(command: Command): void {
+    const spent = this.#spent.get(command.key)?.get(command.id);
+    const second = secondOf(command);
+    if (spent !== undefined && second > spent.second) this.#hold(command, { hash: spent.hash, second });
+  }
+
+  #hold(command: Command, spent: Spent): void {
+    const { hash, second } = spent;
+    this.#remember(command.key, command.id, spent);
     const ids = this.#block.get(second);
     const used = `${command.key}.${command.id}.${hash}`;
     if (ids === undefined) this.#block.set(second, [used]);
@@ -50,7 +69,7 @@ export class UsedIds {
     for (const [second, keys] of this.#rowsBySecond) {
       if (!this.#rules.mayForget(second * MICROSECONDS, timeUs)) continue;
       for (const key of keys) {
-        for (const used of this.#rows.get(key) ?? []) this.#forget(used);
+        for (const used of this.#rows.get(key) ?? []) this.#forget(used, second);
         this.#rows.delete(key);
       }
       this.#rowsBySecond.delete(second);
@@ -81,7 +100,7 @@ export class UsedIds {
     this.#index(second, key);
     for (const used of this.#rows.get(key) ?? []) {
       const [name = "", id = "", hash = ""] = used.split(".");
-      this.#remember(name, id, parseHash(hash));
+      this.#remember(name, id, { hash: parseHash(hash), second });
     }
   }
 
@@ -89,17 +108,19 @@ export class UsedIds {
     return this.#rows.entries();
   }
 
-  #remember(key: string, id: string, hash: Hash): void {
-    const known = this.#hashes.get(key);
-    if (known === undefined) this.#hashes.set(key, new Map([[id, hash]]));
-    else known.set(id, hash);
+  /** Rows are loaded in any order: the last second counts. */
+  #remember(key: string, id: string, spent: Spent): void {
+    const known = this.#spent.get(key);
+    if (known === undefined) this.#spent.set(key, new Map([[id, spent]]));
+    else if ((known.get(id)?.second ?? 0) < spent.second) known.set(id, spent);
   }
 
-  #forget(used: string): void {
+  /** Forgets an id of a row that goes, unless it stands in a later one too. */
+  #forget(used: string, second: number): void {
     const [key = "", id = ""] = used.split(".");
-    const known = this.#hashes.get(key);
-    known?.delete(id);
-    if (known?.size === 0) this.#hashes.delete(key);
+    const known = this.#spent.get(key);
+    if (known?.get(id)?.second === second) known.delete(id);
+    if (known?.size === 0) this.#spent.delete(key);
   }
 
   #index(second: number, key: string): void {
@@ -107,6 +128,11 @@ export class UsedIds {
     if (keys === undefined) this.#rowsBySecond.set(second, [key]);
     else keys.push(key);
   }
+}
+
+/** Rounded up: an id is forgotten only once every command of its row has expired. */
+function secondOf({ expiresAtUs }: Command): number {
+  return Math.floor(expiresAtUs / MICROSECONDS) + 1;
 }
 
 function readIds(value: CanonicalValue): readonly string[] {

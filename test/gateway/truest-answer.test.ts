@@ -54,7 +54,7 @@ describe("a client of several nodes, of which the last one says that the command
 
   /** What a client of nodes with these manners says; none is a node that is down. */
   async function asked<T>(manners: readonly (Manner | undefined)[], ask: (backend: HttpBackend) => Promise<T>): Promise<T> {
-    const urls = await Promise.all(manners.map((manner) => (manner === undefined ? "http://127.0.0.1:1" : listening(manner))));
+    const urls = await Promise.all(manners.map(async (manner) => (manner === undefined ? "http://127.0.0.1:1" : listening(manner))));
     const backend = new HttpBackend({ urls, cluster: CLUSTER });
     try {
       return await ask(backend);

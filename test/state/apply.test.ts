@@ -217,6 +217,37 @@ describe("state: applying blocks", () => {
       expect(codes(kit.apply([odd], 1))).to.deep.equal(["COMMAND_EXPIRED"]);
     });
 
+    it("refuses other bytes under a used id as long as they live, though what used it expires before, and restored nodes do too", () => {
+      const { id } = command.command;
+      const lives = (seconds: number): SignedCommand =>
+        kit.authorize("trader", { scope: "user" }, { id, expiresAtUs: start + seconds * SECOND });
+      const start = kit.state.timeUs;
+      const rows = (): number => [...kit.state.entries()].filter(([key]) => key.startsWith("used/")).length;
+      const before = rows();
+      const [first, second, third] = [lives(10), lives(40), lives(20)];
+      expect(codes(kit.apply([first, second, third, second], SECOND))).to.deep.equal([
+        "OK",
+        ...Array.from({ length: 3 }, () => "COMMAND_REPLAYED"),
+      ]);
+      expect(rows(), "two more seconds at which something is forgotten").to.equal(before + 2);
+      const stored = [...kit.stored()];
+      const hashes = [stored, stored.toReversed()].map((order) => {
+        const restored = LedgerState.restore(kit.options(), order);
+        const applied = restored.apply(kit.block([first, second, third], 14 * SECOND));
+        expect(codes(applied)).to.deep.equal(["COMMAND_EXPIRED", "COMMAND_REPLAYED", "COMMAND_REPLAYED"]);
+        return applied.stateHash;
+      });
+      expect(codes(kit.apply([first, second, third], 14 * SECOND))).to.deep.equal([
+        "COMMAND_EXPIRED",
+        "COMMAND_REPLAYED",
+        "COMMAND_REPLAYED",
+      ]);
+      expect(hashes).to.deep.equal([kit.state.stateHash, kit.state.stateHash]);
+      expect(codes(kit.apply([second], 26 * SECOND))).to.deep.equal(["COMMAND_EXPIRED"]);
+      expect(rows()).to.equal(before);
+      expect(codes(kit.apply([lives(60)]))).to.deep.equal(["OK"]);
+    });
+
     it("spends the id of a denial, and of a refusal that its issuer's later registration would lift", () => {
       const denied = kit.authorize("trader", { scope: "global" });
       const early = kit.authorize("latecomer");

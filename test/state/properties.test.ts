@@ -166,6 +166,33 @@ describe("state: properties over random histories", () => {
     );
   });
 
+  it("gives the same bytes one answer, however many commands of one id there are and whenever each expires", () => {
+    const drawn = fc.record({ id: fc.nat(1), lives: fc.integer({ min: 1, max: 60 }) });
+    const order = fc.tuple(fc.array(fc.nat(9), { maxLength: 4 }), fc.integer({ min: 1, max: 25 }));
+    fc.assert(
+      fc.property(fc.array(drawn, { minLength: 10, maxLength: 10 }), fc.array(order, { maxLength: 12 }), (commands, blocks) => {
+        const kit = new LedgerKit();
+        kit.apply([kit.register("s1"), kit.grant("s1")]);
+        const ids = [kit.authorize("s1"), kit.authorize("s1")].map(({ command }) => command.id);
+        const signed = commands.map(({ id, lives }) =>
+          kit.authorize("s1", {}, { id: ids[id] ?? "", expiresAtUs: kit.state.timeUs + lives * SECOND }),
+        );
+        const first = new Map<string, string>();
+        for (const [picks, seconds] of blocks) {
+          for (const { command, code } of kit.apply(
+            picks.flatMap((at) => signed[at] ?? []),
+            seconds * SECOND,
+          ).results) {
+            const known = first.get(command);
+            if (known === undefined) first.set(command, code);
+            else expect(code).to.be.oneOf(known === "OK" ? ["COMMAND_DUPLICATE", "COMMAND_EXPIRED"] : [known, "COMMAND_EXPIRED"]);
+          }
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
   it("changes nothing but counters and spent ids for a block of unauthenticated refusals", () => {
     const { kit } = run([
       [

@@ -310,8 +310,8 @@ export class Ledger {
   #firstAnswer({ record, issuedAtUs }: ResultRecord): OrderedRecord[] {
     if (record.outcome !== "refused" || !this.#keepsFirstAnswer) return [record];
     const first = this.find(record.command);
+    if (first !== undefined) return [first];
     const isEntry = record.seq !== undefined;
-    if (first !== undefined && (first.seq !== undefined || !isEntry)) return [first];
     return isEntry || this.#isFirstRefusal(record, issuedAtUs) ? [record] : [];
   }
 
