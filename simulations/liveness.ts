@@ -1,4 +1,4 @@
-import { type FaultModel, isQuorum, type Membership, type NodeId, type SeededRandom, totalWeight, weightOf } from "#base";
+import { type FaultModel, findMember, isQuorum, type Membership, type NodeId, type SeededRandom, totalWeight, weightOf } from "#base";
 import { handoversOf } from "./checkers/log.ts";
 import type { SimulatedCluster, SimulatedNode } from "./cluster.ts";
 
@@ -44,12 +44,14 @@ export function drawCore(about: {
   readonly model: FaultModel;
   readonly byzantine: ReadonlySet<NodeId>;
   readonly spent: ReadonlySet<NodeId>;
+  /** Members may leave meanwhile: they would be missing in a part that was drawn before. */
+  readonly mayLeave: boolean;
 }): readonly NodeId[] {
-  const { random, memberships, model, byzantine, spent } = about;
+  const { random, memberships, model, byzantine, spent, mayLeave } = about;
   const isWhole = (nodes: readonly NodeId[]): boolean =>
     memberships.every((membership) => isQuorum(weightOf(membership, nodes), totalWeight(membership), model));
   const everybody = memberships[0].members.map(({ id }) => id).filter((id) => !byzantine.has(id));
-  if (!random.chance(CORE_CHANCE)) return everybody;
+  if (!random.chance(CORE_CHANCE) || mayLeave) return everybody;
   const honest = random.shuffle(everybody);
   const core: NodeId[] = [];
   for (const id of [...honest.filter((node) => !spent.has(node)), ...honest.filter((node) => spent.has(node))]) {
@@ -62,7 +64,7 @@ export function drawCore(about: {
 /** A7 and A8 of some nodes: nothing waits, no evidence is unrecorded, all stand at one certified height, each takes part, and can prove to an auditor how its epoch came about. */
 export function isDrained(nodes: readonly SimulatedNode[]): boolean {
   const heights = new Set<number>();
-  for (const { replica, halted, platter } of nodes) {
+  for (const { replica, halted, platter } of stayers(nodes)) {
     if (replica === undefined || halted !== undefined) return false;
     const { mode, mempool, evidenceHeld, certified, tip } = replica.status();
     if (mode !== "participating" || mempool > 0 || evidenceHeld > 0 || certified.height !== tip.height) return false;
@@ -71,6 +73,22 @@ export function isDrained(nodes: readonly SimulatedNode[]): boolean {
     heights.add(tip.height);
   }
   return heights.size <= 1;
+}
+
+/** Those of the nodes that are members no more, by the newest epoch that any of them knows: they are cut off, and nobody waits for them. */
+export function leftBehind(nodes: readonly SimulatedNode[]): ReadonlySet<NodeId> {
+  let newest: Membership | undefined;
+  for (const { replica } of nodes) {
+    const known = replica?.state.membership();
+    if (known !== undefined && known.epoch >= (newest?.epoch ?? 0)) newest = known;
+  }
+  return new Set(nodes.flatMap(({ id }) => (newest === undefined || findMember(newest, id) !== undefined ? [] : [id])));
+}
+
+/** The nodes without those that left. */
+export function stayers(nodes: readonly SimulatedNode[]): readonly SimulatedNode[] {
+  const left = leftBehind(nodes);
+  return nodes.filter(({ id }) => !left.has(id));
 }
 
 /** Whom the nodes say that they wait for. */

@@ -3,6 +3,7 @@ export const MARKS: Readonly<Record<string, string>> = {
   "decided-in-later-view": "a height was decided after its first leader was given up",
   "epoch-ended-in-later-view": "the last height of an epoch was decided after its first leader was given up",
   "end-waits-for-new-majority": "a majority of the old members held the last height of an epoch, and it waited for one of the new",
+  "member-left": "a member was removed, and the others drained without it",
   "view-change": "a node asked for another leader",
   "view-change-with-prepared-certificate": "a node asked for another leader and proved what may have been decided",
   "new-view": "a new leader proved that it may begin",

@@ -9,7 +9,7 @@ import type { Fault, Laboratory } from "./faults/fault.ts";
 import { sceneOf } from "./faults/scenes.ts";
 import { FrameReader } from "./frame-reader.ts";
 import type { SimulatedKey } from "./keys.ts";
-import { describeNodes, drawCore, isDrained, type LivenessReport, livenessBounds, membershipsNow, waitedFor } from "./liveness.ts";
+import { describeNodes, drawCore, isDrained, type LivenessReport, livenessBounds, membershipsNow, stayers, waitedFor } from "./liveness.ts";
 import { Coverage } from "./marks.ts";
 import { Observer } from "./observer.ts";
 import type { RunOptions, RunResult } from "./run-result.ts";
@@ -350,6 +350,7 @@ class Run {
       this.#phase("together", honest);
     }
     const allMs = this.#drain(honest, livenessBounds(this.#window).all);
+    if (allMs !== undefined && stayers(honest).length < honest.length) this.#coverage.sometimes("member-left");
     this.#liveness = { core, coreMs: isAlone ? coreMs : allMs, allMs, waitedFor: [] };
     this.#trace.text(`drained after ${Math.round(this.#scheduler.elapsedMs() - startedMs)} ms`);
     if (allMs !== undefined) this.#phase("drained", honest);
@@ -359,13 +360,14 @@ class Run {
     const random = new SeededRandom(this.#options.seed, "core");
     const model = faultModelOf(this.#options.engine ?? "pbft");
     const memberships = membershipsNow(this.#cluster, this.#membership);
-    return drawCore({ random, memberships, model, byzantine: this.#byzantine, spent: this.#spent });
+    const mayLeave = this.#faults.some(({ kind }) => kind === "leave");
+    return drawCore({ random, memberships, model, byzantine: this.#byzantine, spent: this.#spent, mayLeave });
   }
 
   /** Virtual time until these nodes have drained; a broken A7 when they do not within the bound. */
   #drain(nodes: readonly SimulatedNode[], boundMs: number): number | undefined {
     const startMs = this.#scheduler.elapsedMs();
-    for (let i = 0; i < OPERATIONS.liveness; i++) this.#submit(nodes);
+    for (let i = 0; i < OPERATIONS.liveness; i++) this.#submit(stayers(nodes));
     for (let elapsedMs = 0; elapsedMs <= boundMs; elapsedMs += LOOK_MS) {
       if (isDrained(nodes)) return elapsedMs;
       for (const id of waitedFor(nodes)) this.#waitedFor.add(id);

@@ -13,6 +13,7 @@ import {
 import { type ConsensusMessage, guardKey, phaseOf, type SeenVote, seenVoteOf, votePurpose } from "#consensus";
 import type { BlockEvent, OrderedRecord, Replica } from "#replica";
 import type { Installed, SimulatedCluster, StopCause } from "../cluster.ts";
+import { leftBehind } from "../liveness.ts";
 import type { Intent, Operation, ReadOperation } from "../workload.ts";
 import { withoutAuthority } from "./authority.ts";
 import { CertificateChecker, type CertificateContext } from "./certificates.ts";
@@ -263,10 +264,18 @@ export class Checker {
     const hashes = [...new Set(operations.map(({ signed }) => signed.hash))];
     const [first] = replicas;
     if (first !== undefined) this.#checkAuthority(first.replica, hashes);
+    const left = leftBehind(cluster.nodes);
     for (const { id, replica } of replicas) {
-      this.#checkAnswers(id, replica, answered);
-      this.#checkBlocks(id);
-      for (const missing of this.#evidence.missing(replica)) this.fail("A8", `${id} has no record of ${missing}`);
+      // Who left and was cut off holds what was decided up to its tip; with a lost disk nobody lets it in again.
+      const tip = left.has(id) ? replica.status().tip.height : Number.POSITIVE_INFINITY;
+      this.#checkAnswers(
+        id,
+        replica,
+        answered.filter(({ record }) => record.height <= tip),
+      );
+      this.#checkBlocks(id, tip);
+      const missing = left.has(id) ? [] : this.#evidence.missing(replica);
+      for (const found of missing) this.fail("A8", `${id} has no record of ${found}`);
       // Records that are byte for byte those of the first were judged with it.
       if (id !== first?.id && !this.#sharesRecords(id, first?.id, hashes)) this.#checkAuthority(replica, hashes);
     }
@@ -321,9 +330,9 @@ export class Checker {
   }
 
   /** L1, A3: no block is lost but those that were pruned, and each is proved. */
-  #checkBlocks(id: NodeId): void {
+  #checkBlocks(id: NodeId, tip: number): void {
     const { store, replica } = this.#options.cluster.node(id);
-    for (let height = replica?.status().blocksFrom ?? 1; height <= (this.#heights.get(id) ?? 0); height++) {
+    for (let height = replica?.status().blocksFrom ?? 1; height <= Math.min(tip, this.#heights.get(id) ?? 0); height++) {
       const stored = store?.get(blockKey(height));
       const wrong = stored === undefined ? "unreadable" : this.#certificates.wrongBlock(height, stored);
       if (wrong === "unreadable") return this.fail("L1", `${id} lost its block ${height}`);

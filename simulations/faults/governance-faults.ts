@@ -1,4 +1,4 @@
-import { faultModelOf, type Membership, parseGenesis, parseNodeId, totalWeight } from "#base";
+import { faultModelOf, type Membership, type NodeId, parseGenesis, parseNodeId, tolerableWeight, totalWeight, weightOf } from "#base";
 import { overturned, PartedEnd, type PartedEndOptions } from "../targeted-end.ts";
 import { type Fault, type FaultDefinition, type FaultParameters, type FaultRow, type Laboratory, rowOf } from "./fault.ts";
 import { leaderNow } from "./network-faults.ts";
@@ -15,6 +15,11 @@ const FAULTLESS_MAX = 3;
 const RENEWED_MAX = 8;
 /** Of so few nodes of one weight no two are a minority. */
 const PARTED_NODES_MIN = 4;
+/** Of fewer nodes none can leave: of those that stay one would be fatal. */
+const LEAVING_NODES_MIN = 4;
+/** A change waits for the network to heal at most, and members leave before the quorum is drawn that has to drain alone. */
+const LEAVING_UNTIL_MS = 4_000;
+const LEAVING_STEP_MS = 1_500;
 /** How long the watcher of a barrier looks out for it. */
 const BARRIER_WAIT_MS = 2_000;
 
@@ -104,6 +109,37 @@ export const GOVERNANCE_FAULTS: readonly FaultDefinition[] = [
     inject: injectPartedEnd,
   }),
   governance({
+    kind: "leave",
+    about: "the operator removes members, some of which may lie or have forgotten, one after another or at once",
+    where: "the gateways of nodes",
+    must: "the epoch ends with them, and the next one goes on without them; nobody hears them any more (C15, A1, A6, A7)",
+    parameters: ["atMs", "side", "node", "count"],
+    draw: ({ random, nodes, node }) =>
+      nodes < LEAVING_NODES_MIN
+        ? undefined
+        : {
+            atMs: random.between(500, LEAVING_UNTIL_MS),
+            side: random.shuffle(Array.from({ length: nodes }, (_, index) => index)).slice(0, random.between(1, nodes - 1)),
+            node,
+            count: random.between(1, 2),
+          },
+    countsItself: true,
+    isStaged: true,
+    inject: (lab, { kind, side, node, count }) => {
+      for (let turn = 0; turn < count; turn++) {
+        lab.later(turn * LEAVING_STEP_MS, () => {
+          const remove = leavers(
+            lab,
+            side.filter((_, at) => at % count === turn),
+          );
+          if (remove.length === 0) return;
+          lab.hit(kind);
+          submit(lab, node, (frame) => ({ ...frame, kind: "membership.change", add: [], remove, reweight: [] }));
+        });
+      }
+    },
+  }),
+  governance({
     kind: "learner-again",
     about: "the operator admits a learner, removes it, and admits another node under its id",
     where: "the gateway of a node",
@@ -120,6 +156,23 @@ export const GOVERNANCE_FAULTS: readonly FaultDefinition[] = [
     },
   }),
 ];
+
+/** Those of the nodes, in their order, without whom the rest still bears all that this schedule spends. Too many at once are for the state to refuse. */
+function leavers(lab: Laboratory, side: readonly number[]): readonly NodeId[] {
+  const { cluster, spent } = lab;
+  const model = faultModelOf(parseGenesis(cluster.genesisBytes).engine);
+  const membership = cluster.newestMembership();
+  if (membership === undefined) return [];
+  let { members } = membership;
+  const leaving: NodeId[] = [];
+  for (const id of side.map((index) => lab.id(index))) {
+    const rest = { ...membership, members: members.filter((member) => member.id !== id) };
+    if (rest.members.length === members.length || weightOf(rest, spent) > tolerableWeight(totalWeight(rest), model)) continue;
+    members = rest.members;
+    leaving.push(id);
+  }
+  return leaving;
+}
 
 function injectPartedEnd(lab: Laboratory, fault: Fault & Pick<FaultParameters, "node" | "forMs">): void {
   const { cluster, frames, network, spent } = lab;

@@ -8,6 +8,9 @@ const SCENE_CHANCE = 1 / 8;
 /** Of those whose cluster prunes, so many are about a state that is taken over. */
 const TRANSFER_CHANCE = 3 / 4;
 
+/** Of the others, where members may lie, so many are about members that leave. */
+const LEAVING_CHANCE = 1 / 2;
+
 /** What a seed's scene is drawn for. */
 export interface SceneDraw {
   readonly seed: number;
@@ -39,7 +42,9 @@ export function sceneOf({ seed, weights, model, retention }: SceneDraw): Fault[]
     const parameters = faultRow(kind).draw(about);
     return parameters === undefined ? [] : [{ kind, ...parameters }];
   };
-  if (!isTransfer) return model === "byzantine" ? draw("lost-witness", 0) : [];
+  // Of four nodes that may lie none can leave.
+  const leaves = model === "crash" || (weights.length > 4 && random.chance(LEAVING_CHANCE));
+  if (!isTransfer) return leaves ? draw("leave", random.below(weights.length)) : draw("lost-witness", 0);
   // Whoever is away was honest and forgets nothing, so the node that lies to it has the whole budget.
   const away = random.pick(weights.flatMap((_, node) => (victims.includes(node) ? [] : [node])));
   return [...(model === "byzantine" ? draw("lie-state", away) : []), ...draw("long-absence", away)];

@@ -92,7 +92,7 @@ describe("a campaign", function () {
       await runCampaign({ ...base, engine: "tendermint", seeds: { from: 0, to: 11 }, kinds: ["targeted-lock", "false-polka"] }),
       await runCampaign({ ...base, engine: "tendermint", seeds: { from: 0, to: 5 }, kinds: ["hidden-lock"] }),
       await runCampaign({ ...base, engine: "raft", seeds: { from: 0, to: 11 }, kinds: ["old-term", "forgotten-vote", "leader-crash"] }),
-      await runCampaign({ ...base, engine: "raft", nodes: 5, seeds: { from: 0, to: 5 }, kinds: ["parted-end"] }),
+      await runCampaign({ ...base, engine: "raft", nodes: 5, seeds: { from: 0, to: 5 }, kinds: ["parted-end", "leave"] }),
       await runCampaign({ ...base, seeds: { from: 0, to: 24 }, kinds: ["crash-loop", "cluster-restart", "leader-crash"] }),
       await runCampaign({ ...base, seeds: { from: 0, to: 14 }, kinds: ["stuff", "mistime", "crash", "smuggle"] }),
       await runCampaign({ ...base, seeds: { from: 0, to: 24 }, kinds: ["lie-catch-up", "crash"] }),

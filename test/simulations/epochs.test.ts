@@ -31,6 +31,14 @@ describe("the end of an epoch", function () {
       expect(marks["epoch-ended-in-later-view"]).to.be.greaterThan(0);
     });
 
+    it(`takes members out, also the leader and those that lie or forget, under whatever else happens: ${engine}`, async () => {
+      const kinds = ["leave", "leave", "reads", "leader-crash", "isolate-leader", "lost-disk", "selective"];
+      const { failures, marks, faultKinds } = await runCampaign({ engine, nodes: 7, seeds: { from: 0, to: 5 }, kinds });
+      expect(failures).to.deep.equal([]);
+      expect(faultKinds["leave"]).to.be.greaterThan(0);
+      expect(marks["member-left"]).to.be.greaterThan(1);
+    });
+
     it(`changes the keys that cosign, at that height and at no other, while nodes crash: ${engine}`, async () => {
       const kinds = ["renew-keys", "crash", "lost-disk"];
       const { failures, marks, faultKinds } = await runCampaign({ engine, nodes: 4, seeds: { from: 0, to: 9 }, kinds });
