@@ -1,5 +1,5 @@
 import { type Genesis, type Hash, type JsonValue, LIMITS, parseDecimal, QuorumgateError, type SignedCommand, toBase64 } from "#base";
-import type { OrderedRecord, Replica } from "#replica";
+import type { OrderedRecord, ReadAnswer, Replica } from "#replica";
 import { grantToCanonical, serviceToCanonical } from "#state";
 import type { Backend, CommandOutcome, Consistency, EntryProofAnswer, NodeStatus, Submission } from "./backend.ts";
 import { describeStatus } from "./health.ts";
@@ -34,7 +34,10 @@ export class LocalBackend implements Backend {
   }
 
   async decision(id: Hash, consistency?: Consistency): Promise<CommandOutcome | "pending" | undefined> {
-    const found = await this.#look(consistency, () => this.#replica.find(id) ?? (this.#replica.isWaiting(id) ? "pending" : undefined));
+    const look = (): OrderedRecord | "pending" | undefined =>
+      this.#replica.find(id) ?? (this.#replica.isWaiting(id) ? "pending" : undefined);
+    // What is not on the disk yet is told as pending: there is nothing to wait for.
+    const found = consistency === "linearizable" ? await this.#look(consistency, look) : look();
     return found === undefined || found === "pending" ? found : this.outcomeOf(found);
   }
 
@@ -110,9 +113,8 @@ export class LocalBackend implements Backend {
     };
   }
 
-  /** Looks at the state, now or where a linearizable read may; what looking throws is thrown to whoever asked. */
-  async #look<T>(consistency: Consistency = "local", look: () => T): Promise<T> {
-    if (consistency === "local") return look();
+  /** Looks at the state, as it is on the disk here or where a linearizable read may; what looking throws is thrown to whoever asked. */
+  #look<T>(consistency: Consistency = "local", look: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       const seen = (): (() => void) => {
         try {
@@ -122,10 +124,16 @@ export class LocalBackend implements Backend {
           return () => reject(error instanceof Error ? error : new Error(String(error)));
         }
       };
-      this.#replica.read(LIMITS.submitTimeoutMs, seen, (answer) => {
+      const isLocal = consistency === "local";
+      const unavailable = isLocal
+        ? "this node's disk did not take the newest block in time"
+        : "no quorum confirmed in time how far the ledger goes";
+      const done = (answer: ReadAnswer<() => void>): void => {
         if (answer.kind === "read") answer.value();
-        else reject(new QuorumgateError("QUORUM_UNAVAILABLE", "no quorum confirmed in time how far the ledger goes"));
-      });
+        else reject(new QuorumgateError("QUORUM_UNAVAILABLE", unavailable));
+      };
+      if (isLocal) this.#replica.readLocal(LIMITS.submitTimeoutMs, seen, done);
+      else this.#replica.read(LIMITS.submitTimeoutMs, seen, done);
     });
   }
 }

@@ -13,7 +13,7 @@ import {
   type RestoredLog,
   VoteGuard,
 } from "#consensus";
-import { CoreDriver, type CoreDriverPorts } from "./core-driver.ts";
+import { CoreDriver, type CoreDriverPorts, ownFault } from "./core-driver.ts";
 import { FalseRoots } from "./evidence/false-roots.ts";
 import { HeardViews } from "./evidence/heard-views.ts";
 import { HeardVotes } from "./evidence/heard-votes.ts";
@@ -134,6 +134,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, { ledger, stored, count
     counts: guardCurrent,
     rules,
     onFailure: (error) => hooks.halt(`the disk refused a write: ${error.message}`),
+    onFault: (cause) => hooks.halt(ownFault(cause)),
   });
   const mempool = new Mempool();
   const admission = new Admission({ cluster, ledger, issuers, operators, hasher, verifier, clock, mempool });
@@ -159,6 +160,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, { ledger, stored, count
     ask: (id) => driver.step({ type: "read", id }),
     tipHeight: heights.tipHeight,
     certifiedHeight: () => certifier.certifiedHeight,
+    durableHeight: () => certifier.newestHeight,
   });
   const newCore = (log: RestoredLog): Core => makeCore(options, { ledger, timing, restored: log });
   const ports = driverPorts(options, hooks, { writeAhead, guard, peers, serving, proposals, catchUp, reads });

@@ -10,6 +10,8 @@ export interface ReadsPorts {
   ask(id: number): void;
   tipHeight(): number;
   certifiedHeight(): number;
+  /** The newest height that is on this node's disk. */
+  durableHeight(): number;
 }
 
 /** How long until a read is asked again that nobody could confirm, in milliseconds: nobody leads, or an epoch ended. */
@@ -23,8 +25,9 @@ interface Read {
   readonly giveUp: () => void;
   /** Where the read may happen, once that is confirmed. */
   from?: number;
-  /** Where it happened: it is answered once that is certified. */
+  /** Where it happened: it is answered once that is certified, or for a look at this node alone, durable. */
   seen?: number;
+  readonly isLocal: boolean;
 }
 
 /**
@@ -42,10 +45,30 @@ export class Reads {
 
   /** Begins a read; `done` is called exactly once, within the time. */
   begin<T>(timeoutMs: number, look: () => T, done: (answer: ReadAnswer<T>) => void): void {
-    if (this.#reads.size >= LIMITS.readsMax) return done({ kind: "unavailable" });
+    const id = this.#add(timeoutMs, { look, done, isLocal: false });
+    if (id !== undefined) this.#ports.ask(id);
+  }
+
+  /** Looks at what this node has applied; what it saw is told once it is on the disk. `done` is called exactly once, within the time. */
+  beginLocal<T>(timeoutMs: number, look: () => T, done: (answer: ReadAnswer<T>) => void): void {
+    if (this.#ports.durableHeight() >= this.#ports.tipHeight())
+      return done({ kind: "read", height: this.#ports.tipHeight(), value: look() });
+    const id = this.#add(timeoutMs, { look, done, isLocal: true });
+    if (id !== undefined) this.onReadAt(id, 0);
+  }
+
+  #add<T>(
+    timeoutMs: number,
+    { look, done, isLocal }: { look: () => T; done: (answer: ReadAnswer<T>) => void; isLocal: boolean },
+  ): number | undefined {
+    if (this.#reads.size >= LIMITS.readsMax) {
+      done({ kind: "unavailable" });
+      return undefined;
+    }
     const id = this.#nextId++;
     let answer: ReadAnswer<T> = { kind: "unavailable" };
     this.#reads.set(id, {
+      isLocal,
       timers: [this.#ports.timers.after(timeoutMs, () => this.#end(id, "give-up"))],
       look: (height) => {
         answer = { kind: "read", height, value: look() };
@@ -53,7 +76,7 @@ export class Reads {
       answer: () => done(answer),
       giveUp: () => done({ kind: "unavailable" }),
     });
-    return this.#ports.ask(id);
+    return id;
   }
 
   /** The core's answer: a height, or undefined when nobody could confirm one now. */
@@ -84,7 +107,8 @@ export class Reads {
       read.look(tip);
       read.seen = tip;
     }
-    if (this.#ports.certifiedHeight() >= read.seen) this.#end(id, "answer");
+    const { certifiedHeight, durableHeight } = this.#ports;
+    if ((read.isLocal ? durableHeight() : certifiedHeight()) >= read.seen) this.#end(id, "answer");
   }
 
   #end(id: number, how: "answer" | "give-up"): void {

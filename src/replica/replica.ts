@@ -17,6 +17,7 @@ import { assemble, type Parts } from "./assembly.ts";
 import { ownFault } from "./core-driver.ts";
 import { Epochs } from "./epochs.ts";
 import { EvidenceReports } from "./evidence/evidence-reports.ts";
+import { haltingTimers } from "./halting-timers.ts";
 import { Handovers } from "./handovers.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import type { Certified } from "./ledger/certifier.ts";
@@ -24,6 +25,7 @@ import { LogReader } from "./ledger/log-reader.ts";
 import { Participation } from "./participation/participation.ts";
 import { PeerProtocol } from "./peers/peer-protocol.ts";
 import { noteDecided } from "./proposing/decided-commands.ts";
+import { handOver } from "./proposing/hand-over.ts";
 import { Proposer } from "./proposing/proposer.ts";
 import type { ReadAnswer } from "./reads.ts";
 import { replicaRules } from "./rules.ts";
@@ -31,10 +33,6 @@ import { Installer } from "./transfer/installer.ts";
 import { Supply } from "./transfer/supply.ts";
 import { Transfer } from "./transfer/transfer.ts";
 import type { OrderedRecord, ReplicaMode, ReplicaOptions, ReplicaStatus, SubmitAnswer } from "./types.ts";
-
-/** A leader that stops looks so often, in milliseconds, whether another one leads, and so many times: a round trip or two should do. */
-const HANDOVER_LOOK_MS = 20;
-const HANDOVER_LOOKS = 20;
 
 /**
  * One node of the ledger: a consensus core, the ledger that it orders, and the ports around them. Everything runs in the callbacks of
@@ -101,8 +99,9 @@ export class Replica {
       if (replica === undefined) throw new Error("the replica is not assembled yet");
       return replica;
     };
+    const guarded = { ...options, timers: haltingTimers(options.timers, (cause) => late().#halt(ownFault(cause))) };
     assemble(
-      options,
+      guarded,
       {
         onCertified: (certified) => late().#onCertified(certified),
         halt: (reason) => late().#halt(reason),
@@ -115,7 +114,7 @@ export class Replica {
       },
       (error, parts) => {
         if (error !== undefined || parts === undefined) return done(error ?? new Error("no replica"));
-        replica = new Replica(options, parts);
+        replica = new Replica(guarded, parts);
         return done(undefined, replica);
       },
     );
@@ -134,8 +133,8 @@ export class Replica {
   start(done: (error?: Error) => void): void {
     const events = {
       onFrame: (from: NodeId, frame: Uint8Array) => this.#onFrame(from, frame),
-      onPeerUp: (peer: NodeId) => this.#peers.onPeerUp(peer),
-      onPeerDown: (peer: NodeId, reason: string) => this.#peers.onPeerDown(peer, reason),
+      onPeerUp: (peer: NodeId) => this.#orHalt(() => this.#peers.onPeerUp(peer)),
+      onPeerDown: (peer: NodeId, reason: string) => this.#orHalt(() => this.#peers.onPeerDown(peer, reason)),
     };
     this.#options.transport.start(events, (error) => {
       if (error !== undefined) return done(error);
@@ -151,24 +150,11 @@ export class Replica {
 
   /** Stops links and timers, a Raft leader after another one leads; callers that still wait are told. The store stays open. */
   stop(done: () => void): void {
-    this.#handOver(() => {
+    handOver(this.#options, this.#parts, { isRunning: () => this.#life === "running" }, () => {
       if (this.#life !== "halted") this.#life = "stopped";
       this.#quiet();
       this.#options.transport.stop(done);
     });
-  }
-
-  /** Has another member lead first, so that nobody waits for an election timeout (docs/protocols/raft.md, rule T1); not for long. */
-  #handOver(then: () => void): void {
-    const { driver, ledger, peers } = this.#parts;
-    const leads = (): boolean => this.#life === "running" && driver.snapshot().leader === this.#options.self;
-    if (ledger.genesis.engine !== "raft" || !leads() || peers.connected().length === 0) return then();
-    const look = (looks: number): void => {
-      if (looks === 0 || !leads()) return then();
-      this.#options.timers.after(HANDOVER_LOOK_MS, () => look(looks - 1));
-    };
-    driver.step({ type: "transfer" });
-    return look(HANDOVER_LOOKS);
   }
 
   /**
@@ -214,6 +200,16 @@ export class Replica {
   read<T>(timeoutMs: number, look: () => T, done: (answer: ReadAnswer<T>) => void): void {
     if (this.#isOver) return done({ kind: "unavailable" });
     return this.#parts.reads.begin(timeoutMs, look, done);
+  }
+
+  /**
+   * A look at what this node has applied, however far the others are. Answers exactly once within the time, with what is on this node's disk: what
+   * a crash can still take back is told to nobody. A node that halted answers as long as its disk has all of what it applied.
+   */
+  readLocal<T>(timeoutMs: number, look: () => T, done: (answer: ReadAnswer<T>) => void): void {
+    const { ledger, certifier, reads } = this.#parts;
+    if (this.#isOver && certifier.newestHeight < ledger.tip.height) return done({ kind: "unavailable" });
+    return reads.beginLocal(timeoutMs, look, done);
   }
 
   /** What became of a command, if it was ordered and applied here, and is durable: before that it is told to nobody. */
@@ -271,9 +267,12 @@ export class Replica {
 
   /** What a frame makes this node throw is its own fault, as in a step of the core: nobody is blamed, and the node stops. */
   #onFrame(from: NodeId, frame: Uint8Array): void {
-    if (this.#isOver) return;
+    if (!this.#isOver) this.#orHalt(() => this.#peers.onFrame(from, frame));
+  }
+
+  #orHalt(run: () => void): void {
     try {
-      this.#peers.onFrame(from, frame);
+      run();
     } catch (cause) {
       this.#halt(ownFault(cause));
     }

@@ -13,6 +13,8 @@ export interface WriteAheadOptions {
   readonly counts?: boolean;
   readonly rules?: Pick<ReplicaRules, "sendsUnwritten" | "stopsAtFailedWrite">;
   onFailure(error: Error): void;
+  /** Told of what is thrown once a write is done: nobody else would catch it, and half of what follows from the write would be left out. */
+  onFault(cause: unknown): void;
 }
 
 interface Output {
@@ -63,8 +65,10 @@ export class WriteAhead {
       if (this.#failed) return;
       if (error !== undefined && this.#options.rules?.stopsAtFailedWrite !== false) return this.#fail(error);
       this.#durable = Math.max(this.#durable, position);
-      done?.();
-      this.#release();
+      this.#run(() => {
+        done?.();
+        this.#release();
+      });
     });
   }
 
@@ -111,8 +115,10 @@ export class WriteAhead {
       if (this.#failed) return;
       if (error !== undefined) return this.#fail(error);
       this.#votesAnchored = votes;
-      this.#release();
-      this.#anchor();
+      this.#run(() => {
+        this.#release();
+        this.#anchor();
+      });
     });
   }
 
@@ -128,6 +134,15 @@ export class WriteAhead {
       released += 1;
     }
     for (const output of this.#outputs.splice(0, released)) output.run();
+  }
+
+  #run(then: () => void): void {
+    try {
+      then();
+    } catch (cause) {
+      this.stop();
+      this.#options.onFault(cause);
+    }
   }
 
   /** From now on nothing leaves and nothing runs; what is being written is written. */

@@ -140,8 +140,8 @@ describe("shards", () => {
     const restored = AuditLog.restore(OPTIONS, ledger.read);
     for (const log of [ledger.log, restored]) {
       expect(log.inclusionProof({ shard: "2026h2", index: 5, size: before.size }, ledger.read)).to.have.length(10);
-      expect(log.tile(`tile/0/002.p/${before.size % 256}`, ledger.read, "2026h2")).to.have.length((before.size % 256) * 32);
-      expect(log.tile("tile/1/000.p/2", ledger.read, "2026h2")).to.have.length(64);
+      expect(log.tile(`tile/0/002.p/${before.size % 256}`, ledger.read, { shard: "2026h2" })).to.have.length((before.size % 256) * 32);
+      expect(log.tile("tile/1/000.p/2", ledger.read, { shard: "2026h2" })).to.have.length(64);
     }
   });
 

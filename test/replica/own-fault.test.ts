@@ -1,8 +1,9 @@
 import { expect } from "chai";
-import { isQuorum } from "#base";
+import { isQuorum, type Transport } from "#base";
 import { pbftRules, raftRules, tendermintRules } from "#consensus";
 import { nodeHasher } from "#crypto";
 import { type PlantedBug, type RunResult, runSchedule, standInKeys } from "#simulations";
+import { LiveCluster, newDisk, stopped, until } from "./live-cluster.ts";
 
 const FAULT = "a fault of this program: TypeError: planted";
 
@@ -36,4 +37,26 @@ describe("a node whose own core fails", function () {
       expect(commits).to.be.greaterThan(5);
     });
   }
+
+  it("halts and says why also where a timer brought the failure to light: nobody else would catch it", async () => {
+    const cluster = await LiveCluster.make({ engine: "pbft", nodes: 1 });
+    let fails = false;
+    const links = (inner: Transport): Transport => ({
+      start: (events, done) => inner.start(events, done),
+      stop: (done) => inner.stop(done),
+      send: (to, frame) => inner.send(to, frame),
+      setPeers: (peers) => inner.setPeers(peers),
+      connectedPeers: () => {
+        const failsNow = fails;
+        fails = false;
+        if (failsNow) throw new TypeError("planted");
+        return inner.connectedPeers();
+      },
+    });
+    const replica = await cluster.start(1, await newDisk(), links);
+    fails = true;
+    await until(() => !fails);
+    expect(replica.status()).to.include({ mode: "halted", haltReason: FAULT });
+    await stopped(replica);
+  });
 });

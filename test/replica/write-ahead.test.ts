@@ -47,6 +47,10 @@ class SlowDisk implements KeyValueStore, GuardAnchor {
 
 const owner = new Uint8Array(32).fill(1);
 
+const onFault = (cause: unknown): never => {
+  throw cause;
+};
+
 function makeLog(disk: SlowDisk): { log: WriteAhead; out: string[]; failures: string[] } {
   const [out, failures]: [string[], string[]] = [[], []];
   const log = new WriteAhead({
@@ -54,6 +58,7 @@ function makeLog(disk: SlowDisk): { log: WriteAhead; out: string[]; failures: st
     anchor: disk,
     count: { votes: 0, anchored: 0, owner },
     onFailure: (error) => failures.push(error.message),
+    onFault,
   });
   return { log, out, failures };
 }
@@ -109,12 +114,26 @@ describe("the write-ahead log", () => {
   it("counts outside the folder, before anything leaves, the votes that a crash left counted in the folder alone", () => {
     const disk = new SlowDisk();
     const out: string[] = [];
-    const log = new WriteAhead({ store: disk, anchor: disk, count: { votes: 5, anchored: 3, owner }, onFailure: () => {} });
+    const log = new WriteAhead({ store: disk, anchor: disk, count: { votes: 5, anchored: 3, owner }, onFailure: () => {}, onFault });
     log.output(() => out.push("the fifth vote again"));
     expect(out, "an older copy of the folder would still pass for the newest").to.deep.equal([]);
     disk.anchorWrites.shift()?.();
     expect(out).to.deep.equal(["the fifth vote again"]);
     expect(readGuardCount({ store: new SlowDisk(), anchor: disk }, owner).votes).to.equal(5);
+  });
+
+  it("ends, and tells of it, when what follows from a write throws: nobody else would catch it", () => {
+    const disk = new SlowDisk();
+    const [faults, out]: [unknown[], string[]] = [[], []];
+    const count = { votes: 0, anchored: 0, owner };
+    const log = new WriteAhead({ store: disk, anchor: disk, count, onFailure: () => {}, onFault: (cause) => faults.push(cause) });
+    const fault = new Error("a record does not read");
+    log.append([{ key: "a", value: Uint8Array.of(1) }], () => {
+      throw fault;
+    });
+    log.output(() => out.push("what depends on it"));
+    disk.writes.shift()?.();
+    expect({ faults, out }).to.deep.equal({ faults: [fault], out: [] });
   });
 
   it("lets nothing out any more after a write failed", () => {

@@ -107,7 +107,7 @@ async function startReplica(bench: Bench, identity: NodeIdentity): Promise<Bench
   const transport = bench.network.transportFor(self);
   const cluster = clusterIdOf(nodeHasher, genesisBytes);
   const owner = guardOwner(nodeHasher, { cluster, self });
-  const writeAhead = new WriteAhead({ store, anchor, count: readGuardCount({ store, anchor }, owner), onFailure: fail });
+  const writeAhead = new WriteAhead({ store, anchor, count: readGuardCount({ store, anchor }, owner), onFailure: fail, onFault: fail });
   const tip = { height: 0, digest: ZERO_HASH, timeUs, view: 0 };
   const common = { cluster, self, membership, protocol: 1, window: genesis.window, hasher: nodeHasher, tip, seed: 1 };
   const core = createCore("pbft", { ...common, restored: { records: [], guard: [] } });

@@ -69,11 +69,11 @@ export class LogReader {
     return { shard, index, size, path: ledger.log.inclusionProof({ shard, index, size }, (key) => store.get(key)) };
   }
 
-  /** Entries by global sequence, from (inclusive) to (exclusive), at most to the end. @throws {QuorumgateError} AUDIT_RANGE */
+  /** Entries by global sequence, from (inclusive) to (exclusive), at most to the end of what is on the disk. @throws {QuorumgateError} AUDIT_RANGE */
   entries(range: { readonly from: number; readonly to: number }): readonly Uint8Array[] {
     const { ledger, store } = this.#options;
     const entries: Uint8Array[] = [];
-    for (let seq = range.from; seq < Math.min(range.to, ledger.log.nextSeq); seq++)
+    for (let seq = range.from; seq < Math.min(range.to, this.#endSeq()); seq++)
       entries.push(ledger.log.entry(seq, (key) => store.get(key)));
     return entries;
   }
@@ -81,7 +81,7 @@ export class LogReader {
   /** A tile or bundle of entries by its C2SP path. @throws {QuorumgateError} AUDIT_RANGE */
   tile(shard: string, path: string): Uint8Array | undefined {
     const { ledger, store } = this.#options;
-    return ledger.log.tile(path, (key) => store.get(key), shard);
+    return ledger.log.tile(path, (key) => store.get(key), { shard, endSeq: this.#endSeq() });
   }
 
   /** The policy file that a verifier of this cluster needs. */
@@ -123,6 +123,14 @@ export class LogReader {
     const seq = ledger.log.seqOf(shard, index);
     const proof = ledger.log.inclusionProof({ shard, index, size: point.size }, read);
     return [{ key, value: encodeHandover({ next, sealed: { entry: ledger.log.entry(seq, read), index, proof, checkpoint: note } }) }];
+  }
+
+  /** The first entry that a crash could still take back, and is told to nobody: the end of the log, but while a block is being written. */
+  #endSeq(): number {
+    const { ledger, certifier } = this.#options;
+    if (certifier.newestHeight === ledger.tip.height) return ledger.log.nextSeq;
+    const point = certifier.point(certifier.newestHeight);
+    return point === undefined || point.size === 0 ? 0 : ledger.log.seqOf(point.shard, point.size - 1) + 1;
   }
 
   #certifiedSize(shard: string): number | undefined {
