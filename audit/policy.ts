@@ -30,7 +30,7 @@ export interface PolicyMember {
   readonly witness: PublicKey;
 }
 
-/** Whose signatures make a checkpoint valid. An auditor gets it by another way than the evidence. */
+/** Whose signatures make a checkpoint valid. An auditor gets it through another channel than the evidence. */
 export interface Policy {
   readonly cluster: Hash;
   readonly trustDomain: string;

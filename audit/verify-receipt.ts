@@ -12,7 +12,7 @@ import { type CheckedNote, checkNote, type Primitives, primitivesOf, type Verify
  *
  * Changing any single byte of a valid receipt gives a finding with exit code 10, 12, 13 or 17.
  * @param receipt the tlog-proof; bytes are read as strict UTF-8 by the caller
- * @param policy the policy file, which the auditor got by another way
+ * @param policy the policy file, which the auditor got through another channel
  */
 export function verifyReceipt(receipt: string, policy: string, options: VerifyOptions = {}): VerificationResult {
   const primitives = primitivesOf(options);

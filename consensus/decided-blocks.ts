@@ -8,7 +8,7 @@ import type { VotingState } from "./voting-state.ts";
 export interface DecidedHooks {
   /** A height is decided, and the state stands at the next one. */
   onDecided(certificate: CommitCertificate): void;
-  /** A genuine certificate decides the tip's height otherwise: more lie than the cluster bears. */
+  /** A genuine certificate decides the tip's height otherwise: more lie than the cluster tolerates. */
   onConflict?(certificate: CommitCertificate): void;
 }
 

@@ -22,7 +22,7 @@ export interface RaftOptions extends CoreOptions {
 }
 
 /**
- * Raft with hash-chained blocks as its log, by the rules of docs/protocols/raft.md. It bears crashes only.
+ * Raft with hash-chained blocks as its log, by the rules of docs/protocols/raft.md. It tolerates crashes only.
  * Source: Ongaro, Consensus: Bridging Theory and Practice, 2014; the differences are written down there.
  */
 export function createRaftCore(options: RaftOptions): Core {

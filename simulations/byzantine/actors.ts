@@ -21,7 +21,7 @@ export interface ActorRow {
 export const ACTORS: readonly ActorRow[] = [
   { kind: "silent", actor: silent, about: "hears everything and says nothing", must: "decisions go on (C2)" },
   { kind: "selective", actor: selective, about: "speaks to half of the others only", must: "all honest nodes come to one height (C13)" },
-  { kind: "slow-mouth", actor: slow, about: "is late with everything, but alive", must: "it is borne, or replaced as a leader (C12)" },
+  { kind: "slow-mouth", actor: slow, about: "is late with everything, but alive", must: "it is tolerated, or replaced as a leader (C12)" },
   { kind: "withhold", actor: withholding, about: "keeps votes back until they no longer help", must: "decisions go on (C2)" },
   { kind: "censor", actor: censoring, about: "never hears of commands that others bring", must: "every command is decided (C12)" },
   {

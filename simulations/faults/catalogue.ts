@@ -33,7 +33,7 @@ const ROWS = new Map(FAULT_CATALOGUE.map((row) => [row.kind, row]));
 /** Parameters that a fault of a kind may lack. */
 const OPTIONAL: ReadonlySet<string> = new Set(["prepares", "writes"]);
 
-/** Kinds that a protocol against crashes alone does not bear: nodes that lie, and bytes that change on their way, which signatures would show. */
+/** Kinds that a protocol against crashes alone does not tolerate: nodes that lie, and bytes that change on their way, which signatures would show. */
 const LIES: ReadonlySet<FaultKind> = new Set(["corruption", ...BYZANTINE_FAULTS.map(({ kind }) => kind)]);
 
 /** Length of the safety phase. */

@@ -36,7 +36,7 @@ export const CLOCK_FAULTS: readonly FaultDefinition[] = [
     kind: "clock-drift",
     about: "a clock and its timers run fast or slow",
     where: "one clock",
-    must: "timeouts of different lengths are borne (C9)",
+    must: "timeouts of different lengths are tolerated (C9)",
     parameters: ["atMs", "node", "percent"],
     draw: ({ random, atMs, node }) => ({ atMs, node, percent: random.pick([-20, -10, -3, 3, 10, 25]) }),
     inject: (lab, { node, percent }) => lab.at(node).time?.drift(1 + percent / 100),

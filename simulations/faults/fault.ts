@@ -37,7 +37,7 @@ export interface FaultParameters {
 export type FaultGroup = "network" | "process" | "storage" | "clock" | "client" | "byzantine";
 
 /**
- * What a fault spends of what the cluster can bear. `voice`: the node is no longer honest. `memory`: it may have forgotten its votes.
+ * What a fault spends of what the cluster can tolerate. `voice`: the node is no longer honest. `memory`: it may have forgotten its votes.
  * `clock`: its proposals may all be refused. At most the tolerable weight of nodes is met by any of them, so that one good copy is left
  * in each quorum; all other faults may meet every node.
  */

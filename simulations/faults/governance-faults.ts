@@ -9,7 +9,7 @@ function governance<Key extends keyof FaultParameters>(row: FaultRow<Key>): Faul
 
 /** Between two steps of an operator who waits for the answer of the one before. */
 const STEP_MS = 600;
-/** Up to so many nodes every membership declares that it bears no fault, and weighs its members as it likes. */
+/** Up to so many nodes every membership declares that it tolerates no fault, and weighs its members as it likes. */
 const FAULTLESS_MAX = 3;
 /** As many as one change renews. */
 const RENEWED_MAX = 8;

@@ -276,7 +276,7 @@ export const NETWORK_FAULTS: readonly FaultDefinition[] = [
     kind: "swizzle-clog",
     about: "nodes are clogged one after another, and unclogged in another order",
     where: "all links of each node in turn",
-    must: "what arrives late and at once is borne",
+    must: "what arrives late and at once is tolerated",
     parameters: ["atMs", "periodMs", "count"],
     draw: ({ random, atMs, nodes }) => ({ atMs, periodMs: random.between(50, 700), count: random.between(1, nodes) }),
     inject: (lab, fault) => {

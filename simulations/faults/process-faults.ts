@@ -192,7 +192,7 @@ export const PROCESS_FAULTS: readonly FaultDefinition[] = [
     kind: "slow-node",
     about: "everything that a node does takes long",
     where: "one process",
-    must: "the others do not wait for it; as a leader it is replaced or borne (C12)",
+    must: "the others do not wait for it; as a leader it is replaced or tolerated (C12)",
     parameters: ["atMs", "node", "delayMs", "forMs"],
     draw: ({ random, atMs, node, forMs }) => ({ atMs, node, delayMs: random.between(5, 300), forMs }),
     inject: (lab, { node, delayMs, forMs }) => {

@@ -134,6 +134,6 @@ function decisionOn(view: ServiceView, { operation, risk = "" }: ClientRequest, 
   if (view.untilUs === undefined) return "refused";
   const level = RISKS.indexOf(risk);
   const isGranted = [...view.grants].some(([id, grant]) => !view.revoked.has(id) && grant.operation === operation && grant.level >= level);
-  // An engine that bears crashes alone decides nothing grave.
+  // An engine that tolerates crashes alone decides nothing grave.
   return isGranted && (bearsLies || risk !== "critical") ? "allowed" : "denied";
 }

@@ -45,7 +45,7 @@ export class TwinsChecker implements WorldWatcher {
     return this.#forks.size;
   }
 
-  /** Whether the twins are so few that the engine has to bear them: less than a third of the weight, in Raft none. */
+  /** Whether the twins are so few that the engine has to tolerate them: less than a third of the weight, in Raft none. */
   get mustBear(): boolean {
     const { membership, honest } = this.#watched;
     const ids = new Set(honest.map(({ id }) => id));
@@ -83,7 +83,7 @@ export class TwinsChecker implements WorldWatcher {
     if (copy.isHonest) this.#halts.push(`${copy.name}: ${reason}`);
   }
 
-  /** What the end shows. Raft has to bear no liar and breaks; of the others a disagreement is a failure only while the twins are few. */
+  /** What the end shows. Raft has to tolerate no liar and breaks; of the others a disagreement is a failure only while the twins are few. */
   finish(healed: boolean): void {
     const { engine } = this.#context;
     if (engine === "raft" || this.mustBear) {

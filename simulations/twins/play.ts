@@ -18,7 +18,7 @@ export interface PlayOptions {
 /** What came of one scenario. */
 export interface TwinsResult {
   readonly violations: readonly Violation[];
-  /** Heights that honest nodes decided differently: a violation only where the engine has to bear the twins. */
+  /** Heights that honest nodes decided differently: a violation only where the engine has to tolerate the twins. */
   readonly disagreements: number;
   /** Who is to blame for them by the votes that honest nodes heard, and for what; asked in Tendermint alone. */
   readonly named: Readonly<Record<string, string>>;

@@ -105,7 +105,7 @@ export const ERROR_ROWS = {
   AUTHZ_GRANT_LIMIT: [409, "The service has as many grants as it may have", "Revoke grants that are no longer needed, or widen one."],
   AUTHZ_ENGINE_TOO_WEAK: [
     403,
-    "The cluster's engine bears crashes only, which is too little for the request's risk",
+    "The cluster's engine tolerates crashes only, which is too little for the request's risk",
     "Ask a cluster of pbft or tendermint; raft decides up to elevated risk: one lying node could forge its decisions.",
   ],
   AUTHZ_SCOPE_EXCEEDED: [403, "The request's scope is wider than the grant's", "Ask for a narrower scope, or for a wider grant."],

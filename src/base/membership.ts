@@ -148,7 +148,7 @@ export function parseMembership(value: CanonicalValue, options: FaultDeclaration
   return membership;
 }
 
-/** What genesis says about the faults that a membership has to bear. */
+/** What genesis says about the faults that a membership has to tolerate. */
 export interface FaultDeclaration {
   /** One member's fault may be fatal (1 to 3 nodes, or 1 to 2 under crash faults). */
   readonly zeroFaultTolerance: boolean;

@@ -38,7 +38,7 @@ export async function perform(options: { readonly json?: boolean }, work: Work):
 
 /** The consensus engine of a new cluster; another name than one of the engines is wrong usage. */
 export function engineOption(): Option {
-  return new Option("--engine <name>", "consensus engine: pbft (the default), tendermint, or raft, which bears crashes only").choices(
+  return new Option("--engine <name>", "consensus engine: pbft (the default), tendermint, or raft, which tolerates crashes only").choices(
     ENGINES,
   );
 }

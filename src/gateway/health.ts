@@ -119,7 +119,7 @@ function summarize(status: ReplicaStatus, { canDecide, tolerates, model, present
   return `${prefix}survives ${survived} ${fault} ${survived === 1 ? "node" : "nodes"}${model === "crash" ? ", none that lies" : ""}${missing(status)}`;
 }
 
-/** How many of the members that are there may fail, whichever they are: the heaviest count, for a weight says nothing of how many bear it. */
+/** How many of the members that are there may fail, whichever they are: the heaviest count, for a weight says nothing of how many share it. */
 function anyOf(status: ReplicaStatus, tolerates: number): number {
   const voters = votersOf(status);
   const there = status.membership.members.filter(({ id }) => voters.includes(id));

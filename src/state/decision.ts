@@ -162,7 +162,7 @@ const CONSTRAINTS_SKIPPED: DecisionStage = { stage: "constraints", result: "skip
 const ALL_PASSED: readonly DecisionStage[] = [IDENTITY_PASSED, CAPABILITY_PASSED, CONSTRAINTS_PASSED];
 const NO_HINTS: readonly Hint[] = [];
 
-/** The highest risk that a cluster decides whose engine bears crashes only. */
+/** The highest risk that a cluster decides whose engine tolerates crashes only. */
 const CRASH_ONLY_RISK_MAX = RISK_LEVELS.indexOf("elevated");
 
 /** How many resources an explanation names: the entry stays small. */

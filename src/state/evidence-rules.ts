@@ -49,7 +49,7 @@ export function isSettled(store: LedgerStore, height: number, accusation: Accusa
   return store.evidence.isSettled(accusation) || accusation.epoch < store.nodes.epochAt(height).membership.epoch - 1;
 }
 
-/** Why evidence is refused, by rules E5 and, in an engine that bears crashes only, E9. */
+/** Why evidence is refused, by rules E5 and, in an engine that tolerates crashes only, E9. */
 function evidenceFailure({ store, cluster, height }: EvidenceContext, accusation: Accusation): ErrorCode | "OK" {
   const { genesis, nodes, rules } = store;
   const { epoch, node, key } = accusation;

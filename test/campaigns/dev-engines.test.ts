@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { basePort, eventually, quorumgate, type Ran, startCommand, temporaryFolder } from "../cli/command-line.ts";
 
-/** What tells the engines apart for whoever asks: raft bears crashes only, and says so. */
+/** What tells the engines apart for whoever asks: raft tolerates crashes only, and says so. */
 const ENGINES = [
   { engine: "tendermint", port: 1, survives: /^survives 1 faulty node\n/, critical: /^ALLOWED/, notice: /^VALID/ },
   {

@@ -23,7 +23,7 @@ describe("dev lie", function () {
     }
   }
 
-  it("warns that Raft bears crashes only, as text and in --json, and not of an honest node", async () => {
+  it("warns that Raft tolerates crashes only, as text and in --json, and not of an honest node", async () => {
     const raft = { engine: "raft", count: 4 } as const;
     const [text, json, honest] = await Promise.all([
       told(raft, "3", "equivocate"),
@@ -31,18 +31,18 @@ describe("dev lie", function () {
       told(raft, "3", "honest"),
     ]);
     expect(text).to.include({ code: 0, stdout: "node-3 is now: something\n" });
-    expect(text.stderr).to.match(/^warning: raft bears crashes only: .*\n$/);
+    expect(text.stderr).to.match(/^warning: raft tolerates crashes only: .*\n$/);
     expect(json.stderr).to.equal("");
-    expect(JSON.parse(json.stdout).warning).to.match(/^raft bears crashes only/);
+    expect(JSON.parse(json.stdout).warning).to.match(/^raft tolerates crashes only/);
     expect(honest.stderr).to.equal("");
   });
 
-  it("warns where the nodes are too few to bear a liar, and not where they are enough", async () => {
+  it("warns where the nodes are too few to tolerate a liar, and not where they are enough", async () => {
     const [three, four] = await Promise.all([
       told({ engine: "pbft", count: 3 }, "3"),
       told({ engine: "tendermint", count: 4 }, "3", "equivocate", "--json"),
     ]);
-    expect(three.stderr).to.match(/^warning: 3 nodes bear no liar/);
+    expect(three.stderr).to.match(/^warning: 3 nodes tolerate no liar/);
     expect(JSON.parse(four.stdout)).not.to.have.property("warning");
   });
 });

@@ -199,7 +199,7 @@ describe("a core that a peer feeds well-formed nonsense", function () {
           }
           const count = (type: Effect["type"]): number => room.effects(type).length;
           for (const { evidence } of room.effects("evidence")) expect(evidence.offender).to.equal(LIAR);
-          // Raft bears crashes only: who lies there may stop a node, but not break it.
+          // Raft tolerates crashes only: who lies there may stop a node, but not break it.
           if (engine !== "raft") expect(count("halt") + count("decide")).to.equal(0);
           for (const { records } of room.nodes) expect(records.size).to.be.at.most(8);
         }),

@@ -18,7 +18,7 @@ const SILENT: Turn = { proposal: NOBODY, prevote: NOBODY, precommit: NOBODY };
 const PLANS: readonly (readonly [string, readonly Turn[]])[] = [
   ["says nothing", [SILENT]],
   ["says nothing every other time", [SILENT, HONEST]],
-  ["is late by just as much as is borne", [{ ...HONEST, proposal: [56, 56, 56] }]],
+  ["is late by just as much as is tolerated", [{ ...HONEST, proposal: [56, 56, 56] }]],
   ["is late by just as much as a trusted proposer is waited for", [{ ...HONEST, proposal: [146, 146, 146] }]],
   ["is in time for one member only, and every other time for none", [SILENT, { ...SILENT, proposal: [0, NEVER, NEVER] }]],
   ["leaves one member out and votes nowhere", [{ ...SILENT, proposal: [0, 0, NEVER] }]],

@@ -95,7 +95,7 @@ describe("a node's status", () => {
     expect(heavy([1, 1, 1, 1], [4])).to.match(/^decides, but survives no further faulty node/);
   });
 
-  it("promises nothing of liars where the engine bears crashes only", () => {
+  it("promises nothing of liars where the engine tolerates crashes only", () => {
     const { health } = describeStatus({ ...genesis, engine: "raft" }, STATUS, () => undefined);
     expect(health.summary).to.equal("survives 1 crashed node, none that lies");
   });

@@ -4,7 +4,7 @@ import { Pace } from "#replica";
 
 const START_US = 1_800_000_000_000_000;
 
-/** Seconds for which a peer that gives so much every second is borne, at most a day. */
+/** Seconds for which a peer that gives so much every second is tolerated, at most a day. */
 function secondsBorne(bytesEachSecond: number): number {
   const pace = new Pace(START_US);
   for (let second = 1; second < 86_400; second++) if (!pace.keeps(bytesEachSecond, START_US + second * 1_000_000)) return second;

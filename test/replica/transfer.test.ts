@@ -69,7 +69,7 @@ describe("fetching a state", function () {
     expect([receiver.transfer.progress, receiver.complaints, receiver.resumed]).to.deep.equal([undefined, [], 1]);
   });
 
-  it("bears a peer whose link is poor: it asks on for as long as that one gives what anybody can", () => {
+  it("tolerates a peer whose link is poor: it asks on for as long as that one gives what anybody can", () => {
     receiver.transfer.begin(SLOW, source.offer());
     const beforeUs = receiver.timers.nowUs;
     receiver.serve(SLOW, (request) => {

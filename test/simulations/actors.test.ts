@@ -16,7 +16,7 @@ describe("a cluster with one Byzantine node of four", function () {
   this.timeout(60_000);
 
   for (const { kind, about, must } of BYZANTINE) {
-    it(`bears one that ${about}: ${must}`, () => {
+    it(`tolerates one that ${about}: ${must}`, () => {
       for (const seed of [1, 2, 3]) {
         const { violations, commits, answered, liveness } = withActor(kind, seed);
         expect(violations).to.deep.equal([]);

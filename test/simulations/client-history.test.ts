@@ -66,7 +66,7 @@ describe("what clients of the gateway asked and heard", () => {
     expect(findingOf([...ORDINARY, ask(8, one, replayed), ask(10, one, replayed)]).kind).to.equal("violated");
   });
 
-  it("is out of order when a cluster that bears crashes alone allows what is critical", () => {
+  it("is out of order when a cluster that tolerates crashes alone allows what is critical", () => {
     const granted = [item(0, register), item(2, { ...grant, risk: "critical" }), ask(4, { risk: "critical" }, ["allowed"])];
     expect(checkClientHistory(granted, { bearsLies: false }).kind).to.equal("violated");
     expect(checkClientHistory(granted, BYZANTINE).kind).to.equal("linearizable");

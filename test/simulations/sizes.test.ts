@@ -15,7 +15,7 @@ describe("clusters of five, six and eight members of unequal weight", function (
 
   for (const engine of SIMULATED_ENGINES) {
     for (const weights of CLUSTERS) {
-      it(`bear drawn faults: ${engine}, ${weights.join(" + ")}`, () => {
+      it(`tolerate drawn faults: ${engine}, ${weights.join(" + ")}`, () => {
         for (const seed of SEEDS) {
           const keys = standInKeys(nodeHasher);
           const { violations, commits } = runSchedule({ seed, engine, nodes: weights.length, weights, hasher: nodeHasher, keys });

@@ -24,13 +24,13 @@ describe("twins", function () {
     });
   }
 
-  it("are caught where they break raft, which bears no liar", () => {
+  it("are caught where they break raft, which tolerates no liar", () => {
     const { violations, disagreements } = runTwinsScenario(committed("raft-split-brain"));
     expect(violations.map(({ invariant }) => invariant)).to.include("A1");
     expect(disagreements).to.be.greaterThan(0);
   });
 
-  it("are what breaks raft: without them it bears the same leaders and partitions, and finds a short log that leads", async () => {
+  it("are what breaks raft: without them it tolerates the same leaders and partitions, and finds a short log that leads", async () => {
     const space = { ...SPACE, engine: "raft", nodes: 5, twins: 0 } as const;
     const all = await runTwins({ space, workers: 1 });
     expect(all).to.deep.include({ failures: [], disagreements: 0, exhaustive: true });

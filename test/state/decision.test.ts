@@ -212,7 +212,7 @@ describe("state: decisions", () => {
   });
 });
 
-describe("decisions of a cluster that bears crashes only", () => {
+describe("decisions of a cluster that tolerates crashes only", () => {
   it("are made up to elevated risk, and denied above with a code that says why, whatever is granted", () => {
     for (const [engine, allowed] of [
       ["raft", 2],

@@ -157,7 +157,7 @@ describe("recorded evidence", () => {
     expect(kit.state.isEvidenceSettled(doubleVote({ height: 99 }))).to.equal(true);
   });
 
-  it("means nothing under an engine that bears crashes only", () => {
+  it("means nothing under an engine that tolerates crashes only", () => {
     const kit = new LedgerKit("raft");
     expect(codes(kit.apply([report(kit, doubleVote())]))).to.deep.equal(["EVIDENCE_INVALID"]);
   });

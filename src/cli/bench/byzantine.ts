@@ -55,7 +55,7 @@ interface Case {
  */
 export function byzantineSuite(options: BenchOptions): Promise<BenchResult[]> {
   if (options.engine === "raft")
-    throw new UsageError("raft bears crashes only, so a figure beside a liar means nothing: take --engine pbft or tendermint");
+    throw new UsageError("raft tolerates crashes only, so a figure beside a liar means nothing: take --engine pbft or tendermint");
   const kinds = KINDS.filter((kind) => options.kind === undefined || options.kind === kind);
   if (kinds.length === 0) throw new UsageError(`--kind is one of ${KINDS.join(", ")}`);
   return withCluster({ ...options, ableToLie: true }, async (bench) => {

@@ -89,7 +89,7 @@ function writeGenesis(ed25519: Ed25519, options: GenesisOptions, output: Output)
       `cluster   ${id}`,
       `genesis   ${options.out}   time ${new Date(timeUs / 1_000).toISOString()}`,
       `policy    ${policyFile}: for auditors`,
-      "Compare the cluster id with the other institutions by another way, then set it as genesisHash in each node's configuration.",
+      "Compare the cluster id with the other institutions through another channel, then set it as genesisHash in each node's configuration.",
     ].join("\n"),
   );
   return EXIT.done;

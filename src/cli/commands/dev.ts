@@ -79,7 +79,7 @@ function addNodeAction(dev: Command, name: string, summary: string): void {
 function addLie(dev: Command): void {
   const text = {
     summary:
-      "let a node lie: silent, equivocate, forge, replay, mutate, flood, and more; `honest` ends it. Raft, and fewer than four nodes, bear no liar",
+      "let a node lie: silent, equivocate, forge, replay, mutate, flood, and more; `honest` ends it. Raft, and fewer than four nodes, tolerate no liar",
     examples: ["dev lie 3", "dev lie 3 withhold", "dev lie 3 honest"],
     warning: async (cluster: DevFolder, { kind }: ControlRequest) => (await import("../dev/lie-warning.ts")).lieWarning(cluster, kind),
   };

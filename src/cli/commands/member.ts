@@ -240,7 +240,7 @@ function readFile(path: string): Uint8Array {
   return bytes;
 }
 
-/** The hash is the one that `node init` or `node renew` printed: compare it with what the institution says by another way. */
+/** The hash is the one that `node init` or `node renew` printed: compare it with what the institution says through another channel. */
 function nodeText(node: CanonicalObject): string {
   const { id, peerAddress, httpUrl } = isObject(node["member"]) ? node["member"] : {};
   const sha256 = toHex(nodeHasher.sha256(encodeCanonical(node)));

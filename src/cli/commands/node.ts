@@ -105,7 +105,7 @@ async function initialize(options: InitOptions, output: Output): Promise<number>
   output.result({ id: options.id, nodeFile, sha256, config: join(out, "config.json") }, () =>
     [
       `${options.id}   ${nodeFile}   sha256 ${sha256}`,
-      "Give node.json to the other institutions, and its hash by another way.",
+      "Give node.json to the other institutions, and its hash through another channel.",
       `When genesis is agreed: put it at ${join(out, "genesis.json")} and set genesisHash in ${join(out, "config.json")} to the cluster id.`,
     ].join("\n"),
   );

@@ -113,7 +113,8 @@ function lastReceipt(options: VerifyCommandOptions, output: Output): { readonly 
       `there is no development cluster in ${options.data}: start one with \`quorumgate dev\`, or name its folder with --data`,
     );
   const { receipt, policy } = devPaths(dev.folder);
-  if (options.policy === undefined) output.note(`policy: ${policy}, kept beside the receipt; an auditor uses one that came another way`);
+  if (options.policy === undefined)
+    output.note(`policy: ${policy}, kept beside the receipt; an auditor uses one that came through another channel`);
   return { path: receipt, policy: options.policy ?? policy };
 }
 

@@ -57,7 +57,7 @@ export const FIRST_REQUEST: { readonly serviceId: string; readonly capability: C
   capability: CapabilityBuilder.compute("execute", { resources: ["orders/rebalance"] }),
 };
 
-/** Raft bears crashes only and decides nothing critical: there the first request reads. */
+/** Raft tolerates crashes only and decides nothing critical: there the first request reads. */
 export function firstRequestOf(engine: EngineName): typeof FIRST_REQUEST {
   if (engine !== "raft") return FIRST_REQUEST;
   return { ...FIRST_REQUEST, capability: CapabilityBuilder.memory("read", { resources: ["positions/today"] }) };

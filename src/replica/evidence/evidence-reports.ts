@@ -76,7 +76,7 @@ export class EvidenceReports {
 
   /**
    * Takes up evidence whose signatures verify, unless it is known already; `done` runs once, when it is on the disk or on record. In an engine that
-   * bears crashes only no evidence counts.
+   * tolerates crashes only no evidence counts.
    */
   hold(accusation: Accusation, done: () => void): void {
     const { ledger, writeAhead } = this.#parts;

@@ -40,7 +40,7 @@ export interface CertifierOptions {
   readonly signer: NodeSigner;
   readonly verifier: SignatureVerifier;
   readonly rules: Pick<ReplicaRules, "certifies" | "verifiesCosignatures">;
-  /** Told of every cosignature, to find who lies; absent in an engine that bears crashes only. */
+  /** Told of every cosignature, to find who lies; absent in an engine that tolerates crashes only. */
   readonly falseRoots?: FalseRoots;
   onCertified(certified: Certified): void;
   /** A quorum stands behind another root than ours: this node must stop and never truncate. */
