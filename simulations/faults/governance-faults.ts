@@ -157,7 +157,7 @@ export const GOVERNANCE_FAULTS: readonly FaultDefinition[] = [
   }),
 ];
 
-/** Those of the nodes, in their order, without whom the rest still bears all that this schedule spends. Too many at once are for the state to refuse. */
+/** Those of the nodes, in their order, without whom the rest still tolerates all that this schedule spends. Too many at once are for the state to refuse. */
 function leavers(lab: Laboratory, side: readonly number[]): readonly NodeId[] {
   const { cluster, spent } = lab;
   const model = faultModelOf(parseGenesis(cluster.genesisBytes).engine);
