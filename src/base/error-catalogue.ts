@@ -65,9 +65,17 @@ export const ERROR_ROWS = {
     "The command's signature does not verify",
     "Sign the canonical bytes with the key that the command names, purpose `command`.",
   ],
-  COMMAND_EXPIRED: [400, "The command has expired or is not yet valid", "Check the clock; send within 120 s of issuedAt."],
+  COMMAND_EXPIRED: [
+    400,
+    "The command has expired or is not yet valid",
+    "Check the clock; send within 120 s of issuedAt. What became of one that was sent before is looked up by its id.",
+  ],
   COMMAND_WINDOW: [400, "The command is valid for too long", "Keep expiresAt within 120 s of issuedAt."],
-  COMMAND_REPLAYED: [409, "The command's id was used before with other bytes", "Use a fresh random id for each command."],
+  COMMAND_REPLAYED: [
+    409,
+    "The command's id was used before with other bytes",
+    "Use a fresh random id for each command; this one never takes effect.",
+  ],
   COMMAND_DUPLICATE: [409, "The same command was decided before", "Its first answer stands: look it up by its hash."],
   COMMAND_CLUSTER: [400, "The command is for another cluster", "Use the cluster id that `quorumgate status` prints."],
   COMMAND_KIND_UNKNOWN: [400, "The command's kind is not known", "See docs/API.md for the kinds; the cluster may run an older version."],
@@ -124,7 +132,7 @@ export const ERROR_ROWS = {
     "No quorum answered in time; the outcome is unknown",
     "Look the command up by its id, or send the same bytes again, until it expires.",
   ],
-  QUORUM_BUSY: [503, "The node has too much work waiting", "Send the same bytes again after a moment."],
+  QUORUM_BUSY: [503, "The node has too much work waiting", "Send the same bytes again after a moment, or to another node."],
   QUORUM_NODE_RECOVERING: [
     503,
     "This node is catching up and does not take part yet",

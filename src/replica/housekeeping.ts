@@ -1,4 +1,4 @@
-import { LIMITS, type NodeId, type TimerHandle } from "#base";
+import { LIMITS, type NodeId, type TimerHandle, weightOf } from "#base";
 import type { Parts } from "./assembly.ts";
 import type { EvidenceReports } from "./evidence/evidence-reports.ts";
 import type { Handovers } from "./handovers.ts";
@@ -85,8 +85,15 @@ export class Housekeeping {
     const highest = peers.highest();
     if (highest.height > ledger.tip.height && ledger.tip.height === this.#lastTipHeight) catchUp.want(highest.height, highest.peer);
     this.#lastTipHeight = ledger.tip.height;
-    const { epoch, view } = this.#parts.driver.snapshot();
-    this.#parts.measures.onTick({ height: ledger.tip.height, epoch, view, waiting: mempool.size });
+    this.measure();
+  }
+
+  /** Tells telemetry where this node stands. */
+  measure(): void {
+    const { driver, ledger, mempool, measures } = this.#parts;
+    const { epoch, view } = driver.snapshot();
+    const votingWeight = weightOf(ledger.membership, this.#participation.voters);
+    measures.onTick({ height: ledger.tip.height, epoch, view, waiting: mempool.size, votingWeight });
   }
 
   #onClockSetBack(nowUs: number): void {

@@ -11,6 +11,8 @@ export interface Standing {
   readonly epoch: number;
   readonly view: number;
   readonly waiting: number;
+  /** Weight of the members that vote, itself included, as far as the node knows. */
+  readonly votingWeight: number;
 }
 
 /**
@@ -85,11 +87,12 @@ export class Measures {
     this.#telemetry.count("quorumgate_sync_blocks_total", blocks);
   }
 
-  onTick({ height, epoch, view, waiting }: Standing): void {
+  onTick({ height, epoch, view, waiting, votingWeight }: Standing): void {
     this.#telemetry.gauge("quorumgate_height", height);
     this.#telemetry.gauge("quorumgate_epoch", epoch);
     this.#telemetry.gauge("quorumgate_view", view);
     this.#telemetry.gauge("quorumgate_mempool_commands", waiting);
+    this.#telemetry.gauge("quorumgate_voting_weight", votingWeight);
   }
 }
 

@@ -353,13 +353,12 @@ export class Replica {
 
   /** Whom this node waits for: where no quorum that votes is linked, those who do not; else those whose votes are missing. */
   #waitingFor(): readonly NodeId[] {
-    const { driver, peers, ledger } = this.#parts;
+    const { driver, ledger } = this.#parts;
     const { membership } = ledger;
     const { self } = this.#options;
-    const voting = new Set(peers.voting());
-    const away = membership.members.map(({ id }) => id).filter((id) => id !== self && !voting.has(id));
-    const weight = weightOf(membership, [...(this.#participation.votes ? [self] : []), ...voting]);
-    if (!isQuorum(weight, totalWeight(membership), faultModelOf(ledger.genesis.engine))) return away;
+    const { voters } = this.#participation;
+    const away = membership.members.map(({ id }) => id).filter((id) => id !== self && !voters.includes(id));
+    if (!isQuorum(weightOf(membership, voters), totalWeight(membership), faultModelOf(ledger.genesis.engine))) return away;
     const awaited = this.#participation.waitingFor ?? driver.snapshot().waitingFor;
     return awaited.length > 0 ? awaited.filter((peer) => peer !== self) : away;
   }
@@ -376,6 +375,7 @@ export class Replica {
     this.#options.telemetry.log("error", "halted", { reason });
     this.#quiet();
     this.#peers.announceVoting();
+    this.#housekeeping.measure();
     this.#options.events?.onHalted?.(reason);
   }
 

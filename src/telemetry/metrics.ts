@@ -45,6 +45,11 @@ export const METRICS: readonly MetricDefinition[] = [
   gauge("quorumgate_height", "height", "Height of the last applied block."),
   gauge("quorumgate_certified_height", "height", "Height of the newest certified checkpoint known to this node."),
   gauge("quorumgate_view", "view", "Current view of the consensus core."),
+  gauge(
+    "quorumgate_voting_weight",
+    "weight",
+    "Weight of the members that vote as far as this node knows: linked ones that say so, and itself.",
+  ),
   gauge("quorumgate_epoch", "epoch", "Current epoch of the membership."),
   counter("quorumgate_view_changes_total", "view changes", "Views that this node gave up for a later one."),
   counter("quorumgate_evidence_total", "records", "Signed proofs of misbehaviour that this node found, by kind.", ["kind"]),

@@ -72,6 +72,7 @@ describe("the metrics of a running node", () => {
     const blocks = values.get("quorumgate_blocks_committed_total") ?? 0;
     expect(values.get("quorumgate_height")).to.be.at.least(blocks).and.at.least(4);
     expect(values.get("quorumgate_epoch")).to.equal(0);
+    expect(values.get("quorumgate_voting_weight")).to.equal(1);
     expect(values.get("quorumgate_view")).to.equal(0);
     expect(values.get("quorumgate_mempool_commands")).to.equal(0);
     expect(values.get("quorumgate_telemetry_errors_total") ?? 0).to.equal(0);

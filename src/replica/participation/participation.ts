@@ -42,6 +42,12 @@ export class Participation {
     return this.#participating && this.#parts.driver.snapshot().participates;
   }
 
+  /** Who votes as far as this node knows: those that are linked and say so, and itself. */
+  get voters(): readonly NodeId[] {
+    const linked = this.#parts.peers.voting();
+    return this.votes ? [this.#options.self, ...linked] : linked;
+  }
+
   /** The floor; undefined before the verdict. */
   get above(): number | undefined {
     return this.#above;
