@@ -167,17 +167,15 @@ export class AuditLog {
   }
 
   /**
-   * A tile or bundle of entries by its C2SP path, partial ones at any width that the log has reached; undefined when there is none.
-   * @param about.endSeq the entry before which the log is taken to end; the whole log by default
-   * @throws {QuorumgateError} AUDIT_RANGE for an unknown shard, STORAGE_CORRUPT
+   * A tile or bundle of entries by its C2SP path, partial ones at any width that the log has reached, before `endSeq` if given; undefined when there is none. @throws {QuorumgateError} AUDIT_RANGE for an unknown shard, STORAGE_CORRUPT
    */
   tile(path: string, read: StoreReader, about: { readonly shard?: ShardName; readonly endSeq?: number } = {}): Uint8Array | undefined {
     const coordinates = parseTilePath(path);
     if (coordinates === undefined) return undefined;
-    const { record, size: sizeNow, lookup } = this.#shardTree(about.shard, read);
+    const { record, lookup, ...tree } = this.#shardTree(about.shard, read);
     const { level, index, width } = coordinates;
-    const first = index * TILE_WIDTH;
-    const size = Math.min(sizeNow, Math.max(0, (about.endSeq ?? this.#nextSeq) - record.firstSeq));
+    const [first, end] = [index * TILE_WIDTH, about.endSeq ?? this.#nextSeq];
+    const size = Math.min(tree.size, Math.max(0, end - record.firstSeq));
     if (first + width > rowLength(size, level === "entries" ? 0 : level)) return undefined;
     if (level !== "entries") return stored(lookup(level, index), "a tile is missing").row(width);
     const entries = Array.from({ length: width }, (_, at) => this.entry(record.firstSeq + first + at, read));
