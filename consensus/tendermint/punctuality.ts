@@ -4,34 +4,50 @@ import type { NodeId } from "#base";
 const LATE_DEBT = 8;
 /** Who was late often comes back after this many turns in time. */
 const DEBT_MAX = 2 * LATE_DEBT;
+/** Each pace is half as fast as the one before. */
+export const PACES: readonly number[] = [0, 1, 2, 3];
 
-/** Which members keep the others waiting, turn after turn. What was late and came at last was late all the same. */
+interface Account {
+  /** Turns in time that are owed, by pace; absent until the member has led once. */
+  readonly owed: (number | undefined)[];
+  /** The height at which it was late last, by pace. */
+  readonly lateAt: (number | undefined)[];
+}
+
+/** Which members keep the others waiting, turn after turn, by how fast the others are. What was late and came at last was late all the same. */
 export class Punctuality {
-  /** Turns in time that a member owes; absent for one that has not led yet. */
-  readonly #debts = new Map<NodeId, number>();
-  readonly #lateAt = new Map<NodeId, number>();
+  readonly #accounts = new Map<NodeId, Account>();
 
-  /** The member kept this node waiting at a height; counted once there. */
-  onLate(member: NodeId, height: number): void {
-    if (this.#lateAt.get(member) === height) return;
-    this.#lateAt.set(member, height);
-    this.#debts.set(member, Math.min((this.#debts.get(member) ?? LATE_DEBT) + LATE_DEBT, DEBT_MAX));
+  /** The member kept this node waiting for longer than the pace allows; counted once at a height. */
+  onLate(member: NodeId, { height, pace }: { readonly height: number; readonly pace: number }): void {
+    const { owed, lateAt } = this.#accountOf(member);
+    for (const at of PACES.filter((faster) => faster <= pace && lateAt[faster] !== height)) {
+      lateAt[at] = height;
+      owed[at] = Math.min((owed[at] ?? LATE_DEBT) + LATE_DEBT, DEBT_MAX);
+    }
   }
 
-  /** The member proposed first at a height, and in time unless it was late there. */
+  /** The member proposed first at a height, and in time for each pace at which it was not late there. */
   onProposed(member: NodeId, height: number): void {
-    if (this.#lateAt.get(member) === height) return;
-    this.#debts.set(member, Math.max(0, (this.#debts.get(member) ?? 0) - 1));
+    const { owed, lateAt } = this.#accountOf(member);
+    for (const pace of PACES.filter((each) => lateAt[each] !== height)) owed[pace] = Math.max(0, (owed[pace] ?? 0) - 1);
   }
 
   /** True for who is worth waiting for: nothing is owed. */
-  isTrusted(member: NodeId): boolean {
-    return (this.#debts.get(member) ?? 0) === 0;
+  isTrusted(member: NodeId, pace: number): boolean {
+    return (this.#accounts.get(member)?.owed[pace] ?? 0) === 0;
   }
 
   /** True for who has led in time, with one accident at most since. */
-  isPunctual(member: NodeId): boolean {
-    const debt = this.#debts.get(member);
-    return debt !== undefined && debt <= LATE_DEBT;
+  isPunctual(member: NodeId, pace: number): boolean {
+    return (this.#accounts.get(member)?.owed[pace] ?? DEBT_MAX) <= LATE_DEBT;
+  }
+
+  #accountOf(member: NodeId): Account {
+    const known = this.#accounts.get(member);
+    if (known !== undefined) return known;
+    const account: Account = { owed: [], lateAt: [] };
+    this.#accounts.set(member, account);
+    return account;
   }
 }

@@ -5,9 +5,9 @@ import type { VotingRules } from "../voting-state.ts";
 export interface TendermintTiming {
   /** First wait for a proposal; each round waits `roundDeltaMs` longer. */
   readonly proposeMs: number;
-  /** Wait for the proposal of a trusted member while most propose in time (T17). */
+  /** Wait for the proposal of a trusted member at the fastest pace (T17). */
   readonly briskMs: number;
-  /** A proposal that takes longer in the first round is late; who was late before is waited for no longer while most propose in time (T17). */
+  /** The fastest pace: a proposal that takes longer in a first round is late, and who was late before is waited for no longer (T17). */
   readonly punctualMs: number;
   /** Wait after a quorum of prevotes, or precommits, that does not agree. */
   readonly voteMs: number;

@@ -16,7 +16,7 @@ import { voteClaim } from "../certificates.ts";
 import { Patience } from "../patience.ts";
 import { type VotingSettings, VotingState } from "../voting-state.ts";
 import type { Polka, Precommit, Prevote, RoundCertificate, RoundProposal } from "./messages.ts";
-import { Punctuality } from "./punctuality.ts";
+import { PACES, Punctuality } from "./punctuality.ts";
 import type { TendermintRules, TendermintTiming } from "./rules.ts";
 
 /** Messages of one sender kept for later heights. */
@@ -139,18 +139,19 @@ export class TendermintState extends VotingState<TendermintSettings> {
   }
 
   /**
-   * True while members with a quorum propose in time and the round is one that liars alone may spoil: then nobody else is waited for much longer
-   * (T17). Where most are slow, it is the network.
+   * The fastest pace at which members with a quorum propose in time, in a round that liars alone may spoil: then nobody else is waited for much
+   * longer (T17). Undefined where most are slower than any: it is the network then.
    */
-  get isBrisk(): boolean {
+  get pace(): number | undefined {
     const { membership, self } = this.settings;
-    if (this.round > this.liarsMax) return false;
-    return this.isQuorum(membership.members.flatMap(({ id }) => (id === self || this.punctuality.isPunctual(id) ? [id] : [])));
+    if (this.round > this.liarsMax) return undefined;
+    const isPunctual = (id: NodeId, pace: number): boolean => id === self || this.punctuality.isPunctual(id, pace);
+    return PACES.find((pace) => this.isQuorum(membership.members.flatMap(({ id }) => (isPunctual(id, pace) ? [id] : []))));
   }
 
   /** The present round's proposal was waited for in vain as long as it is due. */
   noteGivenUp(): void {
-    if (this.step === "propose" && !this.isBrisk) this.#givenUp.add(this.round);
+    if (this.step === "propose" && this.pace === undefined) this.#givenUp.add(this.round);
   }
 
   /**

@@ -13,6 +13,7 @@ import { LOCK_KEY, ROUND_KEY } from "./records.ts";
 import { restoreRecords } from "./restore.ts";
 import { TENDERMINT_TIMING, type TendermintRules, type TendermintTiming, tendermintRules } from "./rules.ts";
 import { TendermintState } from "./state.ts";
+import { Tempo } from "./tempo.ts";
 import { Voting } from "./voting.ts";
 
 /** What a Tendermint core is made from. */
@@ -34,10 +35,7 @@ export function createTendermintCore(options: TendermintOptions): Core {
 class TendermintCore extends VotingCore<TendermintState> {
   readonly #voting: Voting;
   readonly #blocks: DecidedBlocks;
-  /** Steps of the present round whose wait has begun. */
-  readonly #waits = new Set<"prevote" | "precommit">();
-  /** Step of a first round in which its proposer was late already. */
-  #late = "";
+  readonly #tempo: Tempo;
 
   constructor(options: TendermintOptions) {
     const { tip, restored, rules = tendermintRules, timing, ...settings } = options;
@@ -47,10 +45,11 @@ class TendermintCore extends VotingCore<TendermintState> {
       onDecided: () => this.#onDecided(),
       onConflict: (certificate) => accuseBoth(state, certificate),
     });
+    this.#tempo = new Tempo(state);
     this.#voting = new Voting(state, {
       onDecided: (proposal, certificate) => this.#blocks.decide(proposal, certificate),
-      onWait: (step) => void this.#waits.add(step),
-      onRound: () => this.#waits.clear(),
+      onWait: (step) => this.#tempo.onWait(step),
+      onRound: () => this.#tempo.onRound(),
     });
     restoreRecords(state, restored);
   }
@@ -121,7 +120,7 @@ class TendermintCore extends VotingCore<TendermintState> {
   }
 
   #onDecided(): void {
-    this.#waits.clear();
+    this.#tempo.onRound();
     this.calmDown();
     this.replayLater();
     this.#voting.evaluate();
@@ -135,15 +134,16 @@ class TendermintCore extends VotingCore<TendermintState> {
   protected onTimer(name: TimerName): void {
     switch (name) {
       case "punctual":
-        return this.#onLate();
+        this.#tempo.onLate();
+        return this.#voting.evaluate();
       case "propose":
-        this.#onVain(name);
+        this.#tempo.onVain(name);
         return this.#voting.passOver();
       case "prevote":
-        this.#onVain(name);
+        this.#tempo.onVain(name);
         return this.#voting.giveUpPrevotes();
       case "precommit":
-        this.#onVain(name);
+        this.#tempo.onVain(name);
         return this.#voting.enterNext();
       default:
         return undefined;
@@ -185,53 +185,12 @@ class TendermintCore extends VotingCore<TendermintState> {
     return this.state.pending || this.state.begun || this.state.round > 0;
   }
 
-  /** The first proposer keeps this node waiting, or lets its members vote so that they do; once in a step (T17). */
-  #onLate(): void {
-    const { proposer, height, step, settings, punctuality } = this.state;
-    this.#late = `${height}/${step}`;
-    if (proposer === settings.self) return;
-    punctuality.onLate(proposer, height);
-    this.#voting.evaluate();
-  }
-
-  /** What was waited for in vain, in any round (T17). */
-  #onVain(step: "propose" | "prevote" | "precommit"): void {
-    const { isBrisk, proposer, height, settings, punctuality } = this.state;
-    if (!isBrisk) return;
-    const { prevotes, precommits } = this.state.current();
-    const { members } = settings.membership;
-    const missing = members.flatMap(({ id }) => ((step === "prevote" ? prevotes : precommits).of(id) === undefined ? [id] : []));
-    for (const member of step === "propose" ? [proposer] : missing) if (member !== settings.self) punctuality.onLate(member, height);
-  }
-
-  /** How long something is waited for, by how long at first; by T16 and T17. */
-  #waitMs(baseMs: number): number {
-    const { isBrisk, round, patience, settings } = this.state;
-    const { roundDeltaMs, timeoutMaxMs } = settings.timing;
-    return isBrisk ? baseMs : Math.min((baseMs + round * roundDeltaMs) * 2 ** patience.steps, timeoutMaxMs);
-  }
-
-  get #proposeMs(): number {
-    const { isBrisk, proposer, punctuality, settings } = this.state;
-    const { proposeMs, briskMs, punctualMs } = settings.timing;
-    return !isBrisk ? proposeMs : punctuality.isTrusted(proposer) ? briskMs : punctualMs;
-  }
-
   protected adjustTimers(): void {
     const state = this.state;
-    const { height, round, step } = state;
-    const { punctualMs, voteMs, retransmitMs } = state.settings.timing;
-    const slot = `${height}/${round}`;
-    const votes = this.started && state.mayVote();
-    const isAwaited = votes && this.#isDue && step === "propose";
-    const awaitsVotes = votes && this.#waits.has(step === "precommit" ? "precommit" : "prevote") && state.isBrisk;
-    const isTimed = round === 0 && (step === "propose" ? isAwaited : awaitsVotes) && this.#late !== `${height}/${step}`;
-    this.setTimer("punctual", isTimed ? `${height}/${step}` : "", punctualMs);
-    this.setTimer("propose", isAwaited ? slot : "", this.#waitMs(this.#proposeMs));
-    this.setTimer("prevote", votes && step === "prevote" && this.#waits.has("prevote") ? slot : "", this.#waitMs(voteMs));
-    this.setTimer("precommit", votes && this.#waits.has("precommit") ? slot : "", this.#waitMs(voteMs));
+    const mayVote = this.started && state.mayVote();
+    for (const wanted of this.#tempo.timers({ mayVote, isDue: this.#isDue })) this.setTimer(...wanted);
     const said = this.started && Object.keys(state.sent).length > 0;
-    this.setRetransmit(said ? slot : "", retransmitMs);
+    this.setRetransmit(said ? `${state.height}/${state.round}` : "", state.settings.timing.retransmitMs);
   }
 }
 

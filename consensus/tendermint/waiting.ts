@@ -55,8 +55,8 @@ export class Waiting {
 
   /** T15: no value can get a quorum any more. The votes that show it may be those that the quorum did not need, so all are verified. */
   #isSplit(ballot: Ballot, type: VoteType): boolean {
-    const { isBrisk, punctuality } = this.#state;
-    if (ballot.isSplit(ZERO_HASH, (node) => !isBrisk || punctuality.isTrusted(node))) return true;
+    const { pace, punctuality } = this.#state;
+    if (ballot.isSplit(ZERO_HASH, (node) => pace === undefined || punctuality.isTrusted(node, pace))) return true;
     this.#ports.verifyVotes(ballot, type, this.#state.round, ballot.unknown());
     return false;
   }
