@@ -161,7 +161,7 @@ export class NormalCase {
       );
       slot.decided = { epoch: settings.membership.epoch, height, view, digest, votes };
       if (height !== state.height) return;
-      const proposal = slot.bodies.get(digest);
+      const proposal = slot.body(digest);
       if (proposal !== undefined) return this.#onDecided(proposal, slot.decided);
       return this.#askForBlock(
         slot,
@@ -190,7 +190,7 @@ export class NormalCase {
     const { height, view } = message;
     slot.candidate = undefined;
     slot.accepted = { proposal, view, signature: message.signature };
-    slot.bodies.set(proposal.digest, proposal);
+    this.#state.keepBody(slot, proposal);
     this.#state.append(proposalKey({ height, digest: proposal.digest }), encodePbftMessage(message));
   }
 

@@ -160,7 +160,7 @@ class PbftCore extends VotingCore<PbftState> {
     const { viewChange, newView } = state.sent;
     const votes = state.slots().flatMap(({ sent }) => [sent.propose, sent.prepare, sent.commit]);
     for (const message of [newView, ...votes, viewChange]) if (message !== undefined) state.broadcast(message);
-    this.#viewChanger.proposeDemanded();
+    this.#viewChanger.insist();
   }
 
   /** Progress runs while a decision is due; sending again runs while something was said that others may have missed. */

@@ -50,7 +50,7 @@ function restoreProposal(state: PbftState, message: Propose): void {
   const proposal = readProposal(state.settings.hasher, message);
   if (proposal === undefined) throw corrupt();
   const slot = state.slot(proposal.header.height);
-  slot.bodies.set(proposal.digest, proposal);
+  state.keepBody(slot, proposal);
   if (message.view === state.view && !state.changing) slot.accepted = { proposal, view: message.view, signature: message.signature };
 }
 

@@ -5,6 +5,8 @@ import type { PreparedCertificate, Propose, Vote } from "./messages.ts";
 
 /** Ballots of one height: the current view's two, and a few of views whose commits may still decide. */
 const BALLOTS_MAX = 16;
+/** Bodies of one height, each as long as a block may be: what may be decided is among the two or three that stay in any case (rule G2b). */
+const BODIES_MAX = 8;
 
 /** A proposal that this node accepted at a height. */
 export interface Accepted {
@@ -28,8 +30,6 @@ export class Slot {
   candidate: Candidate | undefined;
   /** The certificate of highest view that this node saw. */
   prepared: PreparedCertificate | undefined;
-  /** Valid proposals by digest. */
-  readonly bodies: Map<Hash, Proposal> = new Map();
   /** What this node sent in the present view, to be sent again as it is. */
   sent: { propose?: Propose; prepare?: Vote; commit?: Vote } = {};
   /** A decision that waits for the heights below it. */
@@ -40,11 +40,29 @@ export class Slot {
   readonly #membership: Membership;
   readonly #isQuorum: (weight: number, total: number) => boolean;
   readonly #ballots = new Map<string, Ballot>();
+  /** Valid proposals by digest, the newest last. */
+  readonly #bodies = new Map<Hash, Proposal>();
 
   constructor(height: number, rules: { readonly membership: Membership; isQuorum(weight: number, total: number): boolean }) {
     this.height = height;
     this.#membership = rules.membership;
     this.#isQuorum = rules.isQuorum;
+  }
+
+  /** A valid proposal, if it is still held. */
+  body(digest: Hash): Proposal | undefined {
+    return this.#bodies.get(digest);
+  }
+
+  /** Keeps a valid proposal, and returns the digest of one that made room: the oldest that this node has not accepted, prepared or seen decided. */
+  keepBody(proposal: Proposal): Hash | undefined {
+    this.#bodies.delete(proposal.digest);
+    this.#bodies.set(proposal.digest, proposal);
+    if (this.#bodies.size <= BODIES_MAX) return undefined;
+    const needed = [proposal.digest, this.accepted?.proposal.digest, this.prepared?.digest, this.decided?.digest];
+    const oldest = [...this.#bodies.keys()].find((digest) => !needed.includes(digest));
+    if (oldest !== undefined) this.#bodies.delete(oldest);
+    return oldest;
   }
 
   /** @param current the present view, whose ballots never make room */

@@ -1,11 +1,11 @@
 import { type Hash, invariant, leaderOf, type NodeId, type VoteType } from "#base";
 import type { Ballot } from "../ballot.ts";
-import type { Tip } from "../block.ts";
+import type { Proposal, Tip } from "../block.ts";
 import { voteClaim } from "../certificates.ts";
 import { Patience } from "../patience.ts";
 import { type VotingSettings, VotingState } from "../voting-state.ts";
 import type { NewView, ViewChange } from "./messages.ts";
-import { NEW_VIEW_KEY, readKey } from "./records.ts";
+import { NEW_VIEW_KEY, proposalKey, readKey } from "./records.ts";
 import type { PbftRules, PbftTiming } from "./rules.ts";
 import { Slot } from "./slot.ts";
 import { ViewChanges } from "./view-changes.ts";
@@ -115,6 +115,12 @@ export class PbftState extends VotingState<PbftSettings> {
       return readKey(key).height <= height;
     });
     this.forgetRecords(keys);
+  }
+
+  /** Keeps a valid proposal; the record of one that makes room goes too. */
+  keepBody(slot: Slot, proposal: Proposal): void {
+    const dropped = slot.keepBody(proposal);
+    if (dropped !== undefined) this.forgetRecords([proposalKey({ height: slot.height, digest: dropped })]);
   }
 
   ballot(slot: Slot, type: VoteType, view: number): Ballot {

@@ -6,6 +6,7 @@ import { encodePbftMessage } from "./codec.ts";
 import type { NewView, ViewChange } from "./messages.ts";
 import type { NormalCase } from "./normal-case.ts";
 import { NEW_VIEW_KEY } from "./records.ts";
+import type { Slot } from "./slot.ts";
 import type { PbftState } from "./state.ts";
 
 /** Replaces leaders: rules V1 to V9. */
@@ -107,7 +108,7 @@ export class ViewChanger {
     const state = this.#state;
     const { height, digest } = message;
     if (height < state.height) return state.emit({ type: "send-block", to: from, height });
-    const body = state.isInWindow(height) ? state.slot(height).bodies.get(digest) : undefined;
+    const body = state.isInWindow(height) ? state.slot(height).body(digest) : undefined;
     if (body === undefined) return;
     const { headerBytes, certifiedProof, batch } = body;
     state.emit({ type: "send", to: from, message: { type: "proposal-body", height, headerBytes, certifiedProof, batch } });
@@ -118,15 +119,20 @@ export class ViewChanger {
     const state = this.#state;
     if (!state.isInWindow(message.height)) return;
     const slot = state.slot(message.height);
-    const demanded = state.demandAt(message.height);
-    if (demanded === undefined || slot.bodies.has(demanded)) return;
     const proposal = readProposal(state.settings.hasher, message);
-    if (proposal?.digest !== demanded) return;
+    if (proposal?.header.height !== message.height || !this.#needs(slot, proposal.digest)) return;
     state.validate(proposal, "re-proposal", (valid) => {
-      if (!valid) return;
-      slot.bodies.set(demanded, proposal);
+      if (!valid || !this.#needs(slot, proposal.digest)) return;
+      state.keepBody(slot, proposal);
+      this.#tryNewView();
       this.proposeDemanded();
     });
+  }
+
+  /** Waits no longer for a body, or for another's view change that does without it. */
+  insist(): void {
+    this.#tryNewView({ mayWait: false });
+    this.proposeDemanded();
   }
 
   /** Proposes what the new-view demands, from the lowest height upwards, as soon as its body is here. */
@@ -139,20 +145,51 @@ export class ViewChanger {
       const slot = state.slot(height);
       if (slot.accepted !== undefined) continue;
       if (slot.candidate !== undefined || state.parentOf(height) === undefined) return;
-      const body = slot.bodies.get(demanded);
+      const body = slot.body(demanded);
       if (body === undefined) return state.broadcast({ type: "fetch-proposal", height, digest: demanded });
       this.#normal.propose(body);
     }
   }
 
-  #tryNewView(): void {
+  /** Whether this leader lacks a body that its new-view demands, or that a view change for its view is about. */
+  #needs(slot: Slot, digest: Hash): boolean {
+    const state = this.#state;
+    const { height } = slot;
+    if (!state.leads || slot.body(digest) !== undefined) return false;
+    if (!state.changing) return state.demandAt(height) === digest;
+    return state.viewChanges
+      .for(state.view)
+      .some(({ prepared }) => prepared.some((item) => item.height === height && item.digest === digest));
+  }
+
+  /**
+   * The view changes of this leader's new-view, once there are enough: those about bodies that it holds, if they are a quorum's. Whatever was decided is
+   * in those of every quorum; and a liar's certificate for a block that nobody else holds any more must not stop one view after the other (V7).
+   */
+  #chooseViewChanges({ mayWait }: { readonly mayWait: boolean }): readonly ViewChange[] | undefined {
+    const state = this.#state;
+    const all = state.viewChanges.for(state.view);
+    const isEnough = (some: readonly ViewChange[]): boolean => {
+      const senders = some.map(({ sender }) => sender);
+      return senders.includes(state.settings.self) && state.isQuorum(senders);
+    };
+    const missing = all.flatMap(({ prepared }) => prepared.filter(({ height, digest }) => state.slot(height).body(digest) === undefined));
+    const held = all.filter(({ prepared }) => !prepared.some((certificate) => missing.includes(certificate)));
+    if (isEnough(held)) return held;
+    if (!isEnough(all)) return undefined;
+    if (!mayWait) return all;
+    for (const { height, digest } of missing) state.broadcast({ type: "fetch-proposal", height, digest });
+    return undefined;
+  }
+
+  /** @param options.mayWait that the bodies come, or view changes that do without them */
+  #tryNewView(options: { readonly mayWait: boolean } = { mayWait: true }): void {
     const state = this.#state;
     const { settings, view, height } = state;
     const slot = `${height}/${view}`;
     if (!state.changing || !state.leads || this.#newViewSigned === slot) return;
-    const viewChanges = state.viewChanges.for(view);
-    const senders = viewChanges.map((message) => message.sender);
-    if (!senders.includes(settings.self) || !state.isQuorum(senders)) return;
+    const viewChanges = this.#chooseViewChanges(options);
+    if (viewChanges === undefined) return;
     this.#newViewSigned = slot;
     const unsigned = { epoch: settings.membership.epoch, height, view, viewChanges };
     const body = newViewSignedBody(settings.cluster, unsigned);

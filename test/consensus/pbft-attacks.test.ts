@@ -1,7 +1,7 @@
 import { expect } from "chai";
-import { type NodeId, ZERO_HASH } from "#base";
-import { type ConsensusMessage, guardKey } from "#consensus";
-import { nodeId, Room } from "./core-kit.ts";
+import { encodeViewChangeBody, type NodeId, signedBytes, ZERO_HASH } from "#base";
+import { type ConsensusMessage, guardKey, type ViewChange, viewChangeStatement } from "#consensus";
+import { CLUSTER, hasher, nodeId, Room, sign } from "./core-kit.ts";
 
 const [first, second, third, fourth] = [1, 2, 3, 4].map(nodeId) as [NodeId, NodeId, NodeId, NodeId];
 
@@ -97,5 +97,56 @@ describe("a member that enters a view by a certificate, with two heights in flig
     room.onTheWay = cutOff(second);
     room.restart(fourth);
     expect(room.node(fourth).core.snapshot()).to.include({ height: 3, view: 1, phase: "prepared" });
+  });
+});
+
+/** The liar's view change, signed anew, that says nothing of what its sender prepared. */
+function withoutCertificates(message: ViewChange): ViewChange {
+  const lie = { ...message, prepared: [] };
+  const { sender: node, epoch } = lie;
+  const body = encodeViewChangeBody({ cluster: CLUSTER, epoch, node }, viewChangeStatement(hasher, lie));
+  return { ...lie, signature: sign(node, signedBytes("view-change", body)) };
+}
+
+describe("a height that many leaders proposed for in vain", () => {
+  /** The first and the others but the fourth go through views in which each proposal is accepted and none is prepared; view 0's was, for the first alone. */
+  function afterViews(views: number): Room {
+    const room = new Room([1, 1, 1, 1]);
+    const isCut = cutOff(fourth);
+    room.onTheWay = (from, to, message) => {
+      if (message.type === "commit" || (message.type === "prepare" && (to !== first || message.view > 0))) return undefined;
+      if (from === first && message.type === "new-view") return undefined;
+      if (from === first && message.type === "view-change") return withoutCertificates(message);
+      return isCut(from, to, message);
+    };
+    room.propose(first, { height: 1, view: 0, text: "block 0" });
+    room.settle();
+    for (let view = 1; view <= views; view++) {
+      room.timeOut([first, second, third]);
+      const { leader } = room.node(second).core.snapshot();
+      if (leader !== undefined) room.propose(leader, { height: 1, view, text: `block ${view}` });
+      room.settle();
+    }
+    return room;
+  }
+
+  it("leaves few of their blocks in memory and on the disk", () => {
+    const room = afterViews(60);
+    const kept = [...room.node(second).records.keys()].filter((key) => key.startsWith("proposal/"));
+    expect(kept.length).to.be.within(1, 8);
+  });
+
+  it("needs none that went: a leader passes over a certificate that others' view changes do without", () => {
+    const room = afterViews(60);
+    // Now the liar shows its certificate before anybody else speaks, and the block to nobody.
+    room.onTheWay = (from, _to, message) => (from === first && message.type !== "view-change" ? undefined : message);
+    for (const id of [first, second, third, fourth]) room.timeOut([id]);
+    for (let more = 0; more < 4 && room.effects("decide", third).length === 0; more++) {
+      const { leader, view } = room.node(second).core.snapshot();
+      if (leader !== undefined) room.propose(leader, { height: 1, view, text: "last" });
+      room.settle();
+      room.timeOut(leader === first ? [first, second, third, fourth] : []);
+    }
+    expect(room.effects("decide", third)).to.have.length(1);
   });
 });
