@@ -21,7 +21,7 @@ import {
   weightOf,
 } from "#base";
 import type { CertificateVote, CommitCertificate } from "./block.ts";
-import { accusationOf, type Evidence } from "./evidence.ts";
+import { accusationOf, type Evidence, type SignedVote } from "./evidence.ts";
 
 export { votePurpose } from "#base";
 
@@ -85,6 +85,24 @@ export function commitCertificateClaims(certificate: CommitCertificate, context:
   const type = COMMIT_VOTE[context.engine];
   if (type === undefined) return [];
   return certificate.votes.flatMap(({ node, signature }) => voteClaim(context, { node, slot: certificate, type, signature }) ?? []);
+}
+
+/**
+ * What two genuine certificates of one height and view for different blocks prove (docs/protocols/evidence.md, F3): whoever is in both voted
+ * twice, and two quorums share a third of the weight. None where they are of different views: each member may have voted once in either.
+ */
+export function doubleVotes(first: CommitCertificate, second: CommitCertificate, context: DecisionContext): Evidence[] {
+  const type = COMMIT_VOTE[context.engine];
+  const isOneSlot = first.epoch === second.epoch && first.height === second.height && first.view === second.view;
+  if (type === undefined || !isOneSlot || first.digest === second.digest) return [];
+  const statement = (slot: CommitCertificate, signature: Uint8Array): SignedVote => {
+    return { body: voteBodyOf(context.cluster, slot, type), purpose: votePurpose(type), signature };
+  };
+  return second.votes.flatMap(({ node: offender, signature }): Evidence[] => {
+    const before = first.votes.find(({ node }) => node === offender);
+    if (before === undefined) return [];
+    return [{ kind: "double-vote", offender, first: statement(first, before.signature), second: statement(second, signature) }];
+  });
 }
 
 /** The two signatures that evidence stands on; undefined when the statements do not contradict each other. */

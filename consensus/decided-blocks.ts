@@ -1,5 +1,5 @@
 import type { CommitCertificate, Proposal } from "./block.ts";
-import { checkCommitCertificate, commitCertificateClaims } from "./certificates.ts";
+import { checkCommitCertificate, commitCertificateClaims, doubleVotes } from "./certificates.ts";
 import type { DecidedBlockMessage } from "./messages.ts";
 import { readProposal } from "./proposing.ts";
 import type { VotingState } from "./voting-state.ts";
@@ -8,8 +8,6 @@ import type { VotingState } from "./voting-state.ts";
 export interface DecidedHooks {
   /** A height is decided, and the state stands at the next one. */
   onDecided(certificate: CommitCertificate): void;
-  /** A genuine certificate decides the tip's height otherwise: more lie than the cluster tolerates. */
-  onConflict?(certificate: CommitCertificate): void;
 }
 
 /** How a height is closed in the engines with signed votes: by an own quorum, or by a block that a peer sends with its certificate. */
@@ -56,8 +54,11 @@ export class DecidedBlocks {
     this.#hooks.onDecided(certificate);
   }
 
-  #onConflict(certificate: CommitCertificate): void {
-    this.#hooks.onConflict?.(certificate);
+  /** A genuine certificate decides the tip's height otherwise: more lie than the cluster tolerates, and some of them can be named. */
+  #onConflict(second: CommitCertificate): void {
+    const { tip, settings } = this.#state;
+    const named = tip.certificate === undefined ? [] : doubleVotes(tip.certificate, second, settings);
+    for (const evidence of named) this.#state.emit({ type: "evidence", evidence });
     this.#state.emit({ type: "halt", reason: "two certificates decide one height differently" });
   }
 }

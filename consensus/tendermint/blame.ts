@@ -1,5 +1,4 @@
 import { type Hash, type NodeId, VOTE_TYPE, type VoteType } from "#base";
-import type { CommitCertificate } from "../block.ts";
 import { voteBodyOf, votePurpose } from "../certificates.ts";
 import type { SignedVote } from "../evidence.ts";
 import { isNil, type TendermintState, typeOf } from "./state.ts";
@@ -49,30 +48,6 @@ export function suspectAmnesia(
         signed(state, { node, round: after, type: VOTE_TYPE.tendermintPrevote }, { ...prevote, validRound }),
       ]);
     }
-  }
-}
-
-/** Two certificates of one round for one height, both verified (docs/protocols/evidence.md, F3): whoever is in both precommitted twice, and these have a third of the weight. */
-export function accuseBoth(state: TendermintState, second: CommitCertificate): void {
-  const first = state.tip.certificate;
-  if (first === undefined || first.view !== second.view || first.epoch !== second.epoch || first.digest === second.digest) return;
-  const { cluster } = state.settings;
-  const type = VOTE_TYPE.tendermintPrecommit;
-  for (const { node: offender, signature } of second.votes) {
-    const before = first.votes.find(({ node }) => node === offender);
-    if (before === undefined) continue;
-    const statement = (slot: CommitCertificate, own: Uint8Array): SignedVote => ({
-      body: voteBodyOf(cluster, slot, type),
-      purpose: votePurpose(type),
-      signature: own,
-    });
-    const evidence = {
-      kind: "double-vote",
-      offender,
-      first: statement(first, before.signature),
-      second: statement(second, signature),
-    } as const;
-    state.emit({ type: "evidence", evidence });
   }
 }
 

@@ -5,7 +5,6 @@ import { DecidedBlocks } from "../decided-blocks.ts";
 import type { ConsensusMessage, FetchProposal, ProposalBody } from "../messages.ts";
 import { readProposal } from "../proposing.ts";
 import { VotingCore } from "../voting-core.ts";
-import { accuseBoth } from "./blame.ts";
 import { tendermintCodec } from "./codec.ts";
 import { decisionOf } from "./disclosure.ts";
 import type { TendermintMessage } from "./messages.ts";
@@ -41,10 +40,7 @@ class TendermintCore extends VotingCore<TendermintState> {
     const { tip, restored, rules = tendermintRules, timing, ...settings } = options;
     super(new TendermintState({ ...settings, engine: "tendermint", rules, timing: { ...TENDERMINT_TIMING, ...timing } }, tip));
     const { state } = this;
-    this.#blocks = new DecidedBlocks(state, {
-      onDecided: () => this.#onDecided(),
-      onConflict: (certificate) => accuseBoth(state, certificate),
-    });
+    this.#blocks = new DecidedBlocks(state, { onDecided: () => this.#onDecided() });
     this.#tempo = new Tempo(state);
     this.#voting = new Voting(state, {
       onDecided: (proposal, certificate) => this.#blocks.decide(proposal, certificate),

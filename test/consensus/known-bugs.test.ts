@@ -6,14 +6,18 @@ import {
   encodeVoteBody,
   fromHex,
   headerDigest,
+  holdsOneHonest,
   type NodeId,
   parseHeader,
   signedBytes,
+  totalWeight,
   VOTE_TYPE,
+  weightOf,
   ZERO_HASH,
 } from "#base";
 import {
   type ConsensusMessage,
+  evidenceClaims,
   type NewView,
   type PbftRules,
   type Polka,
@@ -21,7 +25,7 @@ import {
   type ViewChange,
   viewChangeSignedBody,
 } from "#consensus";
-import { CLUSTER, hasher, nodeId, Room, sign } from "./core-kit.ts";
+import { CLUSTER, hasher, isGenuine, nodeId, Room, sign } from "./core-kit.ts";
 import { RaftCluster } from "./raft-kit.ts";
 
 // Bugs that other systems had (docs/TESTING.md, Known bugs of other systems); what is not here has its test beside the rule that it breaks.
@@ -217,6 +221,55 @@ for (const engine of ["pbft", "tendermint"] as const) {
       room.settle();
       expect(room.effects("decide", third)).to.have.length(1);
       expect(room.effects("halt")).to.deep.equal([]);
+    });
+  });
+}
+
+/** What members decide at height 1 in a world of their own, as a block that anyone can check. */
+function decidedAlone(engine: "pbft" | "tendermint", weights: readonly number[], text: string): ConsensusMessage {
+  const room = worldOf(engine, weights, text);
+  const [decided] = room.effects("decide");
+  if (decided === undefined) throw new Error("nothing was decided");
+  const { headerBytes, batch } = decided.proposal;
+  return { type: "block", headerBytes, batch, certificate: decided.certificate };
+}
+
+function worldOf(engine: "pbft" | "tendermint", weights: readonly number[], text: string): Room {
+  const room = new Room(weights, {}, engine);
+  for (const { id } of room.nodes) room.feed(id, { type: "pending", pending: true });
+  const leader = room.happenings.find(({ effect }) => effect.type === "want-proposal")?.node ?? first;
+  room.propose(leader, { height: 1, view: 0, text });
+  room.settle();
+  return room;
+}
+
+for (const engine of ["pbft", "tendermint"] as const) {
+  describe(`a node that hears of two decisions of one height (${engine})`, () => {
+    it("names a third of the weight and stops, and nobody is named without both certificates", () => {
+      for (const weights of [
+        [1, 1, 1, 1],
+        [1, 1, 1, 1, 1],
+        [3, 2, 2, 1, 2],
+        [1, 1, 1, 1, 1, 1, 1, 1],
+      ]) {
+        const room = worldOf(engine, weights, "a");
+        room.feed(third, { type: "message", from: second, message: decidedAlone(engine, weights, "a") });
+        expect(room.effects("halt"), "after the same block again").to.deep.equal([]);
+        const other = decidedAlone(engine, weights, "b");
+        if (other.type !== "block") throw new Error("no block");
+        const [vote, ...votes] = other.certificate.votes;
+        if (vote === undefined) throw new Error("no votes");
+        const forged = { ...other, certificate: { ...other.certificate, votes: [{ ...vote, signature: new Uint8Array(64) }, ...votes] } };
+        room.feed(third, { type: "message", from: second, message: forged });
+        expect(room.effects("halt"), "after a forged certificate").to.deep.equal([]);
+        room.feed(third, { type: "message", from: second, message: other });
+        expect(room.effects("halt", third).map(({ reason }) => reason)).to.deep.equal(["two certificates decide one height differently"]);
+        const context = { cluster: CLUSTER, membership: room.membership };
+        const evidence = room.effects("evidence", third).map((effect) => effect.evidence);
+        for (const each of evidence) expect(evidenceClaims(each, context)?.every(isGenuine)).to.equal(true);
+        const named = new Set(evidence.map(({ offender }) => offender));
+        expect(holdsOneHonest(weightOf(room.membership, named), totalWeight(room.membership)), weights.join()).to.equal(true);
+      }
     });
   });
 }
