@@ -46,7 +46,7 @@ const frame: fc.Arbitrary<Frame> = fc.oneof(
   fc.record({ kind: kind("sync-request"), fromHeight: number }),
   fc.record({ kind: kind("sync-response"), fromHeight: number, blocks: fc.array(bytes, { maxLength: 3 }) }),
   fc.record({ kind: kind("probe"), nonce: hashBytes }),
-  fc.record({ kind: kind("probe-reply"), nonce: hashBytes, height: number, certificate: bytes, seen: vote, signature }),
+  fc.record({ kind: kind("probe-reply"), nonce: hashBytes, epoch: number, height: number, certificate: bytes, seen: vote, signature }),
   fc.record({ kind: kind("handover-request"), epoch: number }),
   fc.record({ kind: kind("handover"), epoch: number, file: bytes }),
   fc.record({ kind: kind("heard"), votes: fc.array(fc.record({ node, vote }), { maxLength: 2 }) }),

@@ -39,7 +39,14 @@ describe("a node that asks what it promised", () => {
     };
     const answer = (): void => {
       for (const from of NODES.slice(0, 3)) {
-        const reply = { kind: "probe-reply" as const, nonce: probe.nonce, height: 0, certificate: new Uint8Array(0), seen };
+        const reply = {
+          kind: "probe-reply" as const,
+          nonce: probe.nonce,
+          epoch: MEMBERSHIP.epoch,
+          height: 0,
+          certificate: new Uint8Array(0),
+          seen,
+        };
         const message = probeReplyMessage({ cluster: CLUSTER, responder: from, prober: SELF }, reply);
         probe.onReply(from, { ...reply, signature: keys.keyOf(`${from}/vote`).sign(message) });
       }
@@ -49,6 +56,45 @@ describe("a node that asks what it promised", () => {
     known = MEMBERSHIP;
     answer();
     expect(verdicts).to.deep.equal(["floor"]);
+  });
+
+  it("counts answers of those alone who stand in its own epoch: who left at an epoch's end knows nothing of what was decided since", () => {
+    const floors: (number | undefined)[] = [];
+    const random = new SeededRandom(1, "probe");
+    let membership = MEMBERSHIP;
+    const probe = new Probe({
+      cluster: CLUSTER,
+      self: SELF,
+      engine: "pbft",
+      membership: () => membership,
+      membershipAt: () => membership,
+      window: 1,
+      floorAbove: (window) => 2 * window + 1,
+      entropy: { bytes: (length) => random.bytes(length) },
+      verifier: keys.verifier,
+      guardCurrent: false,
+      isRemembered: () => true,
+      onVerdict: (verdict) => floors.push(verdict.kind === "floor" ? verdict.floor : undefined),
+    });
+    probe.begin();
+    const answer = (from: NodeId, epoch: number): void => {
+      const reply = { kind: "probe-reply" as const, nonce: probe.nonce, epoch, height: 0, certificate: new Uint8Array(0) };
+      const message = probeReplyMessage({ cluster: CLUSTER, responder: from, prober: SELF }, reply);
+      probe.onReply(from, { ...reply, signature: keys.keyOf(`${from}/vote`).sign(message) });
+    };
+    const others = NODES.slice(0, 3);
+    for (const from of others) answer(from, 1);
+    expect(floors, "it has lost its disk, and knows of genesis's members only").to.deep.equal([]);
+    answer(NODES[0], 0);
+    answer(NODES[1], 0);
+    // It has caught up with the end of that epoch: what was said in it tells nothing of the next one.
+    membership = { ...MEMBERSHIP, epoch: 1 };
+    answer(NODES[2], 0);
+    expect(probe.waitingFor).to.deep.equal(others);
+    answer(NODES[2], 1);
+    expect(floors).to.deep.equal([]);
+    for (const from of others) answer(from, 1);
+    expect(floors).to.deep.equal([3]);
   });
 
   it("counts no answer before it knows whether the vote that it shows is its own", () => {
@@ -74,7 +120,14 @@ describe("a node that asks what it promised", () => {
     const body = encodeVoteBody({ ...slot, cluster: fromHex(CLUSTER), digest: fromHex(ZERO_HASH) });
     const signature = keys.keyOf(`${SELF}/vote`).sign(signedBytes(votePurpose(slot.type), body));
     const answer = (from: NodeId, shown: { readonly seen?: SeenVote }): void => {
-      const reply = { kind: "probe-reply" as const, nonce: probe.nonce, height: 0, certificate: new Uint8Array(0), ...shown };
+      const reply = {
+        kind: "probe-reply" as const,
+        nonce: probe.nonce,
+        epoch: MEMBERSHIP.epoch,
+        height: 0,
+        certificate: new Uint8Array(0),
+        ...shown,
+      };
       const message = probeReplyMessage({ cluster: CLUSTER, responder: from, prober: SELF }, reply);
       probe.onReply(from, { ...reply, signature: keys.keyOf(`${from}/vote`).sign(message) });
     };

@@ -108,12 +108,13 @@ export class Participation {
 
   /** Tells a peer that asks what this node knows of its past. */
   answer(from: NodeId, nonce: Uint8Array): void {
-    const { tip, cluster } = this.#parts.ledger;
+    const { tip, cluster, membership } = this.#parts.ledger;
     const seen = this.#parts.peers.lastVote(from);
     const certificate = tip.certificate === undefined ? new Uint8Array(0) : encodeCommitCertificate(tip.certificate);
     const reply: Omit<ProbeReplyFrame, "signature"> = {
       kind: "probe-reply",
       nonce,
+      epoch: membership.epoch,
       height: tip.height,
       certificate,
       ...(seen === undefined ? {} : { seen }),

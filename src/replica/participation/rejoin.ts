@@ -62,7 +62,7 @@ export interface ProbeOptions {
 export class Probe {
   readonly #options: ProbeOptions;
   readonly #nonce: Uint8Array;
-  readonly #answered = new Map<NodeId, number>();
+  readonly #answered = new Map<NodeId, { readonly epoch: number; readonly height: number }>();
   #forgotten = false;
   #closed = false;
 
@@ -80,7 +80,7 @@ export class Probe {
     const { membership, self } = this.#options;
     return membership()
       .members.map((member) => member.id)
-      .filter((id) => id !== self && !this.#answered.has(id));
+      .filter((id) => id !== self && !this.#hasAnswered(id));
   }
 
   /** Gives the verdict when nobody else is needed: a cluster of one. */
@@ -89,7 +89,9 @@ export class Probe {
   }
 
   onReply(from: NodeId, reply: ProbeReplyFrame): void {
-    if (this.#closed || this.#answered.has(from) || !equalBytes(reply.nonce, this.#nonce)) return;
+    // Who has gone on to a later epoch cannot be judged yet, and who stands in an earlier one knows nothing of this: both are asked again.
+    const isOfEpoch = reply.epoch === this.#options.membership().epoch;
+    if (this.#closed || !isOfEpoch || this.#hasAnswered(from) || !equalBytes(reply.nonce, this.#nonce)) return;
     const { engine, cluster, self, verifier } = this.#options;
     const member = findMember(this.#options.membership(), from);
     // A tip of an epoch that this node has not reached proves nothing yet: it catches up, asks again, and then it does.
@@ -108,14 +110,19 @@ export class Probe {
       const isForgotten = seen !== undefined && !this.#options.isRemembered(seen);
       // A vote of an epoch in which this node is not known to be a member cannot be judged yet: the answer does not count, and is asked for again.
       if (isForgotten && findMember(this.#options.membershipAt(seen.height), self) === undefined) return;
-      if (isForgotten) this.#checkSeen(seen, () => this.#count(from, reply.height));
-      else this.#count(from, reply.height);
+      if (isForgotten) this.#checkSeen(seen, () => this.#count(from, reply));
+      else this.#count(from, reply);
     });
   }
 
-  #count(from: NodeId, height: number): void {
-    this.#answered.set(from, height);
+  #count(from: NodeId, { epoch, height }: Pick<ProbeReplyFrame, "epoch" | "height">): void {
+    this.#answered.set(from, { epoch, height });
     this.#decide();
+  }
+
+  /** Whether a member answered in the epoch in which this node stands now: an answer of an earlier one tells nothing of what was promised since. */
+  #hasAnswered(id: NodeId): boolean {
+    return this.#answered.get(id)?.epoch === this.#options.membership().epoch;
   }
 
   /** A vote that the guard does not remember counts only when this node's key did sign it. Until then the answer does not: others would complete the quorum without it. */
@@ -136,10 +143,12 @@ export class Probe {
     const membership = this.#options.membership();
     const total = totalWeight(membership);
     const current = guardCurrent && !this.#forgotten;
-    const voters = current ? [self, ...this.#answered.keys()] : [...this.#answered.keys()];
+    const answered = [...this.#answered].filter(([id]) => this.#hasAnswered(id));
+    const others = answered.map(([id]) => id);
+    const voters = current ? [self, ...others] : others;
     if (!isQuorum(weightOf(membership, voters), total, faultModelOf(engine))) return;
     this.#closed = true;
-    const proved = Math.max(0, ...this.#answered.values());
+    const proved = Math.max(0, ...answered.map(([, { height }]) => height));
     this.#options.onVerdict(current ? { kind: "current" } : { kind: "floor", floor: proved + floorAbove(window) });
   }
 }

@@ -20,6 +20,8 @@ export interface CosignatureFrame {
 export interface ProbeReplyFrame {
   readonly kind: "probe-reply";
   readonly nonce: Uint8Array;
+  /** Of the sender's next height. */
+  readonly epoch: number;
   readonly height: number;
   /** Encoded commit certificate of the height; empty at genesis. */
   readonly certificate: Uint8Array;
@@ -161,6 +163,7 @@ export function encodeFrame(frame: Frame): Uint8Array {
 export function probeReplyBody(frame: Omit<ProbeReplyFrame, "signature">): Uint8Array {
   const writer = new ByteWriter()
     .raw(frame.nonce)
+    .u64(frame.epoch)
     .u64(frame.height)
     .bytes(frame.certificate)
     .u8(frame.seen === undefined ? 0 : 1);
@@ -222,6 +225,7 @@ function readFields(reader: ByteReader, kind: Exclude<(typeof KINDS)[number], "c
       return {
         kind,
         nonce: reader.raw(NONCE_BYTES),
+        epoch: reader.u64(),
         height: reader.u64(),
         certificate: reader.bytes(65_536),
         ...readSeen(reader),
