@@ -121,7 +121,7 @@ function describeBegin({ seed, engine, window, nodes, faults }: Timed<"run">): s
   return [
     `seed ${seed}, ${engine}, window ${window}, ${nodes.length} nodes: ${who.join(", ")}`,
     ...faults.map((fault) => `to come: ${describeFault(fault)}`),
-    "Times are virtual milliseconds. A message names whom it is sent to, and after how long it arrives.",
+    `Times are virtual milliseconds. A message names whom it is sent to, and after how long it arrives. Faults count nodes from 0, which is ${nodes[0]?.id}.`,
   ];
 }
 

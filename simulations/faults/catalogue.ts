@@ -126,7 +126,7 @@ export function spentNodes(
 export function parseFaults(value: unknown): Fault[] {
   if (!Array.isArray(value)) throw new RangeError("a schedule is a list of faults");
   return value.map((item: unknown) => {
-    if (!isFault(item)) throw new RangeError(`no fault: ${JSON.stringify(item)}`);
+    if (!isFault(item)) throw new RangeError(`no kind of fault has these parameters: ${JSON.stringify(item)}`);
     return item;
   });
 }
@@ -136,7 +136,7 @@ function isFault(value: unknown): value is Fault {
   const { kind, ...rest } = value as Record<string, unknown>;
   const row = typeof kind === "string" ? ROWS.get(kind) : undefined;
   if (row === undefined) return false;
-  const isNumber = (item: unknown): boolean => typeof item === "number" && Number.isFinite(item);
+  const isNumber = (item: unknown): boolean => typeof item === "number" && Math.abs(item) <= Number.MAX_SAFE_INTEGER;
   const isParameter = (name: string): boolean => {
     const item = rest[name];
     if (item === undefined) return OPTIONAL.has(name);

@@ -13,7 +13,7 @@ export class UsageError extends Error {
 /** Says what failed, with its code and what to do about it, and returns the exit code. */
 export function reportFailure(error: unknown, output: Output): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-  if (error instanceof UsageError) {
+  if (error instanceof UsageError || isAboutPath(error)) {
     output.note(`error: ${printable(error.message)}`);
     return EXIT.usage;
   }
@@ -21,6 +21,13 @@ export function reportFailure(error: unknown, output: Output): number {
   if (output.json) output.result({ error: failure }, () => "");
   output.note(formatFailure(failure, output));
   return EXIT.refused;
+}
+
+/** What the system says of a file that a caller named: there is none, or it may not be read or written. */
+const PATH_CODES: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "EISDIR", "EACCES", "EPERM", "EEXIST", "EROFS"]);
+
+function isAboutPath(error: unknown): error is Error {
+  return error instanceof Error && "path" in error && "code" in error && typeof error.code === "string" && PATH_CODES.has(error.code);
 }
 
 /** An error as data: of our own its code, message and hint; of anything else its message. */

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { EngineName, JsonValue } from "#base";
-import type { TimeWindow, Transcript } from "#simulations";
+import type { Fault, TimeWindow, Transcript } from "#simulations";
 import { EXIT, parseWhole, UsageError } from "../failure.ts";
 import { type Output, printable } from "../output.ts";
 
@@ -24,6 +24,7 @@ export interface ReplaySetting {
 
 /** Formats of a replayed run. */
 const FORMATS = ["text", "svg", "shiviz", "jsonl"] as const;
+const SEED_MAX = 4_294_967_295;
 const VIRTUAL_MS_MAX = 10_000_000;
 
 /** `simulate --replay`: one schedule again, as a transcript, a diagram or a log of events. */
@@ -31,9 +32,9 @@ export async function simulateReplay(flags: ReplayFlags, setting: ReplaySetting,
   const { parseFaults, replayTranscript, shrinkFaults } = await import("#simulations");
   const format = readFormat(flags.format);
   const window = readWindow(flags);
-  const { seed, faults: read } = readFailure(flags.replay ?? "");
+  const { seed, faults: given } = readFailure(flags.replay ?? "", parseFaults);
   const settings = { ...setting, seed, ...(flags.realCrypto === true ? { realCrypto: true } : {}) };
-  const given = parseFaults(read);
+  if (flags.shrink === true) output.note(`looking for the shortest list of faults that still fails, from ${given.length}`);
   const faults = flags.shrink === true ? await shrinkFaults({ ...settings, faults: given }) : given;
   const transcript = await replayTranscript({ ...settings, faults });
   const { violations, commits } = transcript.result;
@@ -77,12 +78,19 @@ function readWindow({ from, to }: ReplayFlags): TimeWindow {
   return { ...(fromMs === undefined ? {} : { fromMs }), ...(toMs === undefined ? {} : { toMs }) };
 }
 
-function readFailure(file: string): { readonly seed: number; readonly faults: unknown } {
+function readFailure(file: string, parse: (faults: unknown) => Fault[]): { readonly seed: number; readonly faults: Fault[] } {
   if (!existsSync(file)) throw new UsageError(`there is no file ${file}`);
   const { seed, faults } = (parseJson(readFileSync(file, "utf8")) ?? {}) as { readonly seed?: unknown; readonly faults?: unknown };
-  if (typeof seed !== "number" || faults === undefined)
-    throw new UsageError(`${file} is no failure: it has to be {"seed": …, "faults": […]}, as \`simulate --json\` lists failures`);
-  return { seed, faults };
+  const isSeed = typeof seed === "number" && Number.isInteger(seed) && seed >= 0 && seed <= SEED_MAX;
+  if (!isSeed || faults === undefined)
+    throw new UsageError(
+      `${file} is no failure: it has to be {"seed": NUMBER, "faults": [FAULT, ...]}, as \`simulate --json\` lists failures`,
+    );
+  try {
+    return { seed, faults: parse(faults) };
+  } catch (cause) {
+    throw new UsageError(`${file}: ${cause instanceof Error ? cause.message : "its faults do not read"}`);
+  }
 }
 
 /** Undefined where the text is no JSON. */

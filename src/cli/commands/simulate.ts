@@ -11,8 +11,8 @@ import { simulateMutations, simulateTwins, type TwinsFlags, type TwinsSetting } 
 
 interface SimulateOptions extends TwinsFlags, ReplayFlags {
   readonly json?: boolean;
-  readonly engine: string;
-  readonly nodes: string;
+  readonly engine?: string;
+  readonly nodes?: string;
   readonly seeds?: string;
   readonly faults?: string;
   readonly planted?: string;
@@ -20,6 +20,7 @@ interface SimulateOptions extends TwinsFlags, ReplayFlags {
 }
 
 const PROGRESS_MS = 1_000;
+const NODES = 4;
 const ORDINARY_SEEDS = "0..99";
 /** More than any planted bug needs: the search ends with the first schedule that fails. */
 const SEARCHED_SEEDS = "1..2000";
@@ -40,8 +41,8 @@ export function addSimulateCommand(program: Command): void {
     ],
   };
   addCommand(program, "simulate", text)
-    .option("--engine <name>", "the consensus engine", "pbft")
-    .option("--nodes <number>", "nodes of the cluster", "4")
+    .option("--engine <name>", "consensus engine: pbft, tendermint or raft (default: pbft, or that of the planted bug)")
+    .option("--nodes <number>", "nodes of the cluster (default: 4, or as many as the planted bug needs)")
     .option("--seeds <range>", "A..B, both included, or one seed (default: 0..99; with --planted 1..2000)")
     .option("--faults <list>", "only these kinds of faults, separated by commas; a wrong name lists them all")
     .option("--real-crypto", "real Ed25519 signatures in every schedule, not in one of a hundred")
@@ -85,20 +86,18 @@ const WORK: Readonly<Record<SimulateMode, Simulation>> = {
 
 async function readTwins(options: SimulateOptions): Promise<TwinsSetting> {
   const { seeds } = options;
-  const shared = { engine: await readEngine(options), nodes: readNodes(options), ...(seeds && { seeds: readSeeds(seeds) }) };
-  return { ...shared, ...(await readPlanted(options)), ...readWorkers(options) };
+  return { ...(await readCluster(options)), ...(seeds && { seeds: readSeeds(seeds) }), ...readWorkers(options) };
 }
 
 async function campaign(options: SimulateOptions, output: Output): Promise<number> {
   const { INVARIANTS, PLANTED_BUGS, runCampaign } = await import("#simulations");
   const kinds = await readKinds(options.faults);
+  const cluster = await readCluster(options);
   let shown = performance.now();
   const report = await runCampaign({
-    engine: await readEngine(options),
-    nodes: readNodes(options),
+    ...cluster,
     seeds: readSeeds(options.seeds ?? (options.planted === undefined ? ORDINARY_SEEDS : SEARCHED_SEEDS)),
     ...(kinds === undefined ? {} : { kinds }),
-    ...(await readPlanted(options)),
     ...(options.realCrypto === true ? { realCrypto: true } : {}),
     ...readWorkers(options),
     onProgress: ({ done, total, failures }) => {
@@ -108,7 +107,7 @@ async function campaign(options: SimulateOptions, output: Output): Promise<numbe
     },
   });
   const bug = PLANTED_BUGS.find(({ name }) => name === options.planted);
-  const about = { engine: bug?.engine ?? options.engine, nodes: bug?.nodes ?? readNodes(options), invariants: INVARIANTS };
+  const about = { ...cluster, invariants: INVARIANTS };
   output.result(report as unknown as JsonValue, () =>
     bug === undefined ? formatCampaign(report, about, output) : formatFinding(report, { ...about, bug }, output),
   );
@@ -116,19 +115,29 @@ async function campaign(options: SimulateOptions, output: Output): Promise<numbe
 }
 
 async function replay(options: SimulateOptions, output: Output): Promise<number> {
-  const setting = { engine: await readEngine(options), nodes: readNodes(options), ...(await readPlanted(options)) };
-  return simulateReplay(options, setting, output);
+  return simulateReplay(options, await readCluster(options), output);
 }
 
-async function readEngine({ engine }: SimulateOptions): Promise<EngineName> {
-  const { SIMULATED_ENGINES } = await import("#simulations");
-  const found = SIMULATED_ENGINES.find((known) => known === engine);
-  if (found === undefined) throw new UsageError(`the simulator runs ${SIMULATED_ENGINES.join(", ")}, not ${engine}`);
-  return found;
+interface SimulatedClusterShape {
+  readonly engine: EngineName;
+  readonly nodes: number;
+  readonly planted?: string;
 }
 
-function readNodes({ nodes }: SimulateOptions): number {
-  return parseWhole(nodes, { name: "--nodes", min: 1, max: 31 });
+/** The cluster that is simulated. A bug of one engine or size is planted nowhere else: there it would not be found, or be another bug. */
+async function readCluster({ engine, nodes, planted }: SimulateOptions): Promise<SimulatedClusterShape> {
+  const { PLANTED_BUGS, SIMULATED_ENGINES } = await import("#simulations");
+  const bug = PLANTED_BUGS.find(({ name }) => name === planted);
+  if (planted !== undefined && bug === undefined)
+    throw new UsageError(`no planted bug is called ${planted}; there are ${PLANTED_BUGS.map(({ name }) => name).join(", ")}`);
+  const wanted = engine ?? bug?.engine ?? "pbft";
+  const found = SIMULATED_ENGINES.find((known) => known === wanted);
+  if (found === undefined) throw new UsageError(`the simulator runs ${SIMULATED_ENGINES.join(", ")}, not ${wanted}`);
+  const count = nodes === undefined ? (bug?.nodes ?? NODES) : parseWhole(nodes, { name: "--nodes", min: 1, max: 31 });
+  if (bug?.engine !== undefined && bug.engine !== found) throw new UsageError(`${bug.name} is a bug of ${bug.engine}: leave --engine out`);
+  if (bug?.nodes !== undefined && bug.nodes !== count)
+    throw new UsageError(`${bug.name} is a bug of ${bug.nodes} nodes: leave --nodes out`);
+  return { engine: found, nodes: count, ...(planted === undefined ? {} : { planted }) };
 }
 
 function readWorkers({ workers }: SimulateOptions): { readonly workers?: number } {
@@ -151,12 +160,4 @@ async function readKinds(text: string | undefined): Promise<readonly FaultKind[]
     if (kind === undefined) throw new UsageError(`no kind of fault is called ${name}; there are ${FAULT_KINDS.join(", ")}`);
     return kind;
   });
-}
-
-async function readPlanted({ planted }: SimulateOptions): Promise<{ readonly planted?: string }> {
-  if (planted === undefined) return {};
-  const { PLANTED_BUGS } = await import("#simulations");
-  const names = PLANTED_BUGS.map(({ name }) => name);
-  if (!names.includes(planted)) throw new UsageError(`no planted bug is called ${planted}; there are ${names.join(", ")}`);
-  return { planted };
 }
