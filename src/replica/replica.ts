@@ -29,6 +29,7 @@ import { handOver } from "./proposing/hand-over.ts";
 import { Proposer } from "./proposing/proposer.ts";
 import type { ReadAnswer } from "./reads.ts";
 import { replicaRules } from "./rules.ts";
+import { Submissions } from "./submissions.ts";
 import { Installer } from "./transfer/installer.ts";
 import { Supply } from "./transfer/supply.ts";
 import { Transfer } from "./transfer/transfer.ts";
@@ -49,6 +50,7 @@ export class Replica {
   readonly #housekeeping: Housekeeping;
   readonly #epochs: Epochs;
   readonly #transfer: Transfer;
+  readonly #submissions: Submissions;
   #life: "starting" | "running" | "halted" | "stopped" = "starting";
   #haltReason: string | undefined;
   readonly #reports: EvidenceReports;
@@ -74,6 +76,12 @@ export class Replica {
       handovers,
       supply,
       transfer: this.#transfer,
+      onWork: () => this.#proposer.onWork(),
+    });
+    this.#submissions = new Submissions(parts, {
+      isOver: () => this.#isOver,
+      unavailable: (code) => this.#unavailable(code),
+      relay: (signed) => this.#peers.relay(signed),
       onWork: () => this.#proposer.onWork(),
     });
     const reports = new EvidenceReports(options, parts, {
@@ -162,35 +170,8 @@ export class Replica {
    * when its bytes are wrong, or with `unavailable`, after which the outcome is unknown until the command expires.
    */
   submit(signed: SignedCommand, timeoutMs: number, onAnswer: (answer: SubmitAnswer) => void): void {
-    const { measures } = this.#parts;
-    this.#submit(
-      signed,
-      timeoutMs,
-      measures.until("quorumgate_submit_seconds", { done: onAnswer, isAnswer: ({ kind }) => kind === "ordered" }),
-    );
-  }
-
-  #submit(signed: SignedCommand, timeoutMs: number, done: (answer: SubmitAnswer) => void): void {
-    const { ledger, mempool } = this.#parts;
-    if (this.#isOver) return done(this.#unavailable("QUORUM_STOPPED"));
-    const record = ledger.isNew(signed) ? undefined : ledger.find(signed.hash);
-    if (record !== undefined && record.height <= this.#parts.certifier.certifiedHeight) return done({ kind: "ordered", record });
-    const wait = { timeoutMs, onTimeout: () => this.#unavailable("QUORUM_UNAVAILABLE"), done };
-    if (record !== undefined) {
-      this.#parts.waiters.add(signed.hash, wait);
-      return this.#parts.waiters.onApplied(record.height, [record]);
-    }
-    if (mempool.has(signed.hash)) return this.#parts.waiters.add(signed.hash, wait);
-    // It was refused without an entry, in a block that this node skipped: others know its answer, and nobody would order it again.
-    if (ledger.wasOrdered(signed)) return done(this.#unavailable("QUORUM_UNAVAILABLE"));
-    return this.#parts.admission.admit(signed, (refusal) => {
-      if (refusal?.code === "QUORUM_BUSY") return done(this.#unavailable("QUORUM_BUSY"));
-      if (refusal?.code === "COMMAND_DUPLICATE") return this.#submit(signed, timeoutMs, done);
-      if (refusal !== undefined) return done({ kind: "rejected", ...refusal });
-      this.#parts.waiters.add(signed.hash, wait);
-      this.#peers.relay(signed);
-      return this.#proposer.onWork();
-    });
+    const done = this.#parts.measures.until("quorumgate_submit_seconds", { done: onAnswer, isAnswer: ({ kind }) => kind === "ordered" });
+    this.#submissions.submit(signed, timeoutMs, done);
   }
 
   /**
@@ -214,14 +195,12 @@ export class Replica {
 
   /** What became of a command, if it was ordered and applied here, and is durable: before that it is told to nobody. */
   find(command: Hash): OrderedRecord | undefined {
-    const record = this.#parts.ledger.find(command);
-    return record !== undefined && record.height <= this.#parts.certifier.newestHeight ? record : undefined;
+    return this.#submissions.find(command);
   }
 
   /** True while the command waits to be ordered, or its block to be durable. */
   isWaiting(command: Hash): boolean {
-    const { mempool, ledger } = this.#parts;
-    return mempool.has(command) || (ledger.find(command) !== undefined && this.find(command) === undefined);
+    return this.#submissions.isWaiting(command);
   }
 
   status(): ReplicaStatus {
