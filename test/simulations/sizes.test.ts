@@ -26,22 +26,3 @@ describe("clusters of five, six and eight members of unequal weight", function (
     }
   }
 });
-
-describe("a cluster of 31 members, as many as there may be", function () {
-  this.timeout(120_000);
-
-  for (const engine of SIMULATED_ENGINES) {
-    it(`bears drawn faults: ${engine}`, () => {
-      const { violations, commits, faults } = runSchedule({
-        seed: 12,
-        engine,
-        nodes: 31,
-        hasher: nodeHasher,
-        keys: standInKeys(nodeHasher),
-      });
-      expect(violations).to.deep.equal([]);
-      expect(commits).to.be.at.least(8);
-      expect(faults).to.have.length.of.at.least(3);
-    });
-  }
-});
