@@ -1,5 +1,8 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { clusterIdOf, type EngineName, type Hash, parseNodeId } from "#base";
 import { type Ed25519, nodeHasher } from "#crypto";
+import { initializeNodeData } from "#daemon";
 import {
   assembleGenesis,
   createNodeIdentity,
@@ -7,6 +10,7 @@ import {
   type NodeIdentity,
   type NodeIdentityOptions,
   type ServiceKey,
+  saveNodeIdentity,
 } from "#identity";
 
 /** A node of a development cluster, of weight 1 and at addresses where nobody listens, with what is given changed. */
@@ -21,6 +25,27 @@ export function developmentNode(ed25519: Ed25519, name: string, change: Partial<
     development: true,
     ...change,
   });
+}
+
+/** Puts a new node into a folder, as `node init` and an operator do: keys, genesis, empty data and the configuration. Gives its file. */
+export async function writeNodeFolder(
+  folder: string,
+  node: NodeIdentity,
+  genesis: DevelopmentGenesis,
+  settings: object = {},
+): Promise<string> {
+  saveNodeIdentity(folder, node);
+  writeFileSync(join(folder, "genesis.json"), genesis.bytes);
+  mkdirSync(join(folder, "guard"));
+  await initializeNodeData({ data: join(folder, "data"), anchor: join(folder, "guard", "anchor") });
+  const paths = { genesis: "genesis.json", keys: ".", data: "data", anchor: "guard/anchor" };
+  const listen = { peer: "127.0.0.1:0", http: "127.0.0.1:0" };
+  const file = join(folder, "config.json");
+  writeFileSync(
+    file,
+    JSON.stringify({ node: node.member.id, genesisHash: genesis.cluster, ...paths, listen, logLevel: "error", ...settings }),
+  );
+  return file;
 }
 
 /** The genesis of a development cluster, and whose keys it names. */

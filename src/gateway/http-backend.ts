@@ -248,11 +248,12 @@ export class HttpBackend implements Backend {
         ? httpsRequest(url, { ...options, agent: this.#agents.https }, onResponse)
         : httpRequest(url, { ...options, agent: this.#agents.http }, onResponse);
       request.on("socket", (socket) => {
-        // One that is kept alive is there already.
-        wasTaken = !socket.connecting;
-        socket.once(isTls ? "secureConnect" : "connect", () => {
+        const taken = (): void => {
           wasTaken = true;
-        });
+        };
+        // One that is kept alive is there already.
+        if (socket.connecting) socket.once(isTls ? "secureConnect" : "connect", taken);
+        else taken();
       });
       request.on("error", reject);
       request.end(call.body);

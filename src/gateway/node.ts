@@ -18,6 +18,7 @@ import { findRenewedKey, loadNodeIdentity, type NodeIdentity, nodeSignerOf, sett
 import { type GuardAnchor, initializeGuard, Replica, type ReplicaEvents, type ReplicaTiming } from "#replica";
 import { type FileAnchor, openFileAnchor, openLevelStore } from "#storage";
 import { mtlsTransport, type PartitionableTransport, partitionable } from "#transport";
+import { tellTermOf } from "./certificate-term.ts";
 import { entropy, systemClock, systemTimers } from "./system-ports.ts";
 
 /** What a node of a cluster is started with. */
@@ -105,6 +106,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   if (options.interpose !== undefined && genesis.environment !== "development") {
     throw new QuorumgateError("CONFIG_INVALID", "only a node of a development cluster may lie");
   }
+  tellTermOf(identity, systemClock.nowUs() / 1_000, telemetry);
   const node = { identity, ed25519, genesis, genesisBytes, cluster };
   const store = await openLevelStore(options.dataFolder, telemetry);
   try {

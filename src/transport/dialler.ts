@@ -65,9 +65,7 @@ export class Dialler {
     });
     this.#socket = socket;
     this.#timer = this.#options.timers.after(LIMITS.peerHandshakeTimeoutMs, () => socket.destroy());
-    socket.on("error", (error) =>
-      this.#options.telemetry.log("debug", "transport.dial-failed", { peer: this.member.id, reason: error.message }),
-    );
+    socket.on("error", (error) => this.#tell(error));
     socket.once("secureConnect", () => {
       const refusal = this.#refusalOf(() => this.#options.onSecure(socket));
       if (refusal !== undefined) socket.destroy();
@@ -76,6 +74,14 @@ export class Dialler {
       this.#timer?.cancel();
       if (!this.#stopped) this.#redialLater();
     });
+  }
+
+  /** That a peer's certificate is refused is for an operator to mend; that it is away passes. */
+  #tell(error: NodeJS.ErrnoException): void {
+    if (error instanceof QuorumgateError) return;
+    const isCertificate = /^(?:CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/.test(error.code ?? "");
+    const [level, event] = isCertificate ? (["warn", "transport.peer-refused"] as const) : (["debug", "transport.dial-failed"] as const);
+    this.#options.telemetry.log(level, event, { peer: this.member.id, reason: error.message });
   }
 
   #redialLater(): void {

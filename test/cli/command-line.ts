@@ -13,12 +13,16 @@ export interface Ran {
 }
 
 const EXTENSION = import.meta.url.endsWith(".ts") ? "ts" : "js";
-/** The entry as these tests run: from source, or compiled beside them. */
-const MAIN = fileURLToPath(new URL(`../../src/cli/main.${EXTENSION}`, import.meta.url));
+
+/** How one of the product's entries is started as these tests run: from source, or compiled beside them. @param entry such as `cli/main` */
+export function commandOf(entry: string): readonly [program: string, ...words: string[]] {
+  return [process.execPath, ...loaderFlags(), fileURLToPath(new URL(`../../src/${entry}.${EXTENSION}`, import.meta.url))];
+}
 
 /** Starts `quorumgate` as a process of its own, without colours and without a terminal. */
 export function startCommand(words: readonly string[], options: { readonly cwd?: string } = {}): ChildProcess {
-  return spawn(process.execPath, [...loaderFlags(), MAIN, ...words], {
+  const [program, ...main] = commandOf("cli/main");
+  return spawn(program, [...main, ...words], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, NO_COLOR: "1" },
     ...options,

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { encodeCanonical, type Hash, type JsonValue, parseSubjectId, signedCommandToJson, toBase64Url } from "#base";
 import { loadSodium, type Signer, signCommand } from "#crypto";
-import { type Daemon, initializeNodeData, loggerOf, readConfig, startDaemon } from "#daemon";
+import { type Daemon, loggerOf, readConfig, startDaemon } from "#daemon";
 import { type AuthorizationQuestion, SecurityGateway } from "#gateway";
-import { saveNodeIdentity, serviceSignerOf } from "#identity";
-import { developmentGenesis, developmentNode } from "../development-cluster.ts";
+import { serviceSignerOf } from "#identity";
+import { developmentGenesis, developmentNode, writeNodeFolder } from "../development-cluster.ts";
 import { askOf, enroll } from "../enroll.ts";
 
 /** What a service of the tests may do. */
@@ -53,17 +53,11 @@ export class ServedNode {
   async begin(): Promise<void> {
     const sodium = await loadSodium();
     const identity = developmentNode(sodium, "node-1");
-    const { bytes, cluster, operator, auditor, issuer } = developmentGenesis(sodium, [identity]);
-    this.#cluster = cluster;
+    const genesis = developmentGenesis(sodium, [identity]);
+    const { operator, auditor, issuer } = genesis;
+    this.#cluster = genesis.cluster;
     for (const key of [operator, auditor, issuer]) this.signers.set(key.id, serviceSignerOf(sodium, key));
-    saveNodeIdentity(this.folder, identity);
-    writeFileSync(join(this.folder, "genesis.json"), bytes);
-    mkdirSync(join(this.folder, "guard"));
-    await initializeNodeData({ data: join(this.folder, "data"), anchor: join(this.folder, "guard", "anchor") });
-    const config = { node: "node-1", genesis: "genesis.json", genesisHash: this.#cluster, keys: ".", data: "data", anchor: "guard/anchor" };
-    const listen = { peer: "127.0.0.1:0", http: "127.0.0.1:0" };
-    const file = join(this.folder, "config.json");
-    writeFileSync(file, JSON.stringify({ ...config, listen, logLevel: "error", refusalsPerSecond: 100_000, ...this.#settings }));
+    const file = await writeNodeFolder(this.folder, identity, genesis, { refusalsPerSecond: 100_000, ...this.#settings });
     const read = readConfig(file);
     this.#daemon = await startDaemon(read, loggerOf(read));
     await this.#enroll();
