@@ -55,8 +55,8 @@ describe("a node's configuration", () => {
   });
 
   it("ends a process that is given none, or one that cannot be read, with its code on one line", async () => {
-    for (const words of [[], ["--config", join(folder, "nowhere.json")], ["--confg", file]]) {
-      const { ended, told, log } = startDaemonProcess(words);
+    const processes = [[], ["--config", join(folder, "nowhere.json")], ["--confg", file]].map((words) => startDaemonProcess(words));
+    for (const { ended, told, log } of processes) {
       expect(await told).to.include({ type: "failed" });
       expect(await ended).to.equal(1);
       expect(log()).to.match(/^\{"code":"[A-Z_]+","message":.*\}\n$/);
