@@ -193,7 +193,11 @@ export const ERROR_ROWS = {
   VERIFY_QUORUM: [422, "The signatures do not make a quorum", "Ask for a receipt again once more nodes have cosigned."],
   VERIFY_SIGNER: [422, "A signer is unknown to the policy", "Use the policy of this cluster and epoch."],
   VERIFY_MALFORMED: [422, "The evidence is not well formed", "Ask another node for the receipt."],
-  STORAGE_FAILED: [500, "The disk refused a write; the node has stopped", "Check space and health of the disk, then start the node again."],
+  STORAGE_FAILED: [
+    500,
+    "The disk refused to read or write; the node has stopped",
+    "Check space, rights and health of the disk, then start the node again.",
+  ],
   STORAGE_CORRUPT: [
     500,
     "Stored data does not pass its checks",

@@ -45,7 +45,8 @@ async function run(readArguments: () => NodeArguments): Promise<void> {
 function fail(error: unknown): void {
   const code = errorCode(error);
   const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`${JSON.stringify({ code, message })}\n`);
+  const more = error instanceof QuorumgateError ? { data: error.data, hint: error.hint } : {};
+  process.stderr.write(`${JSON.stringify({ code, message, ...more })}\n`);
   if (process.send === undefined) process.exit(1);
   process.send({ type: "failed", code, message });
   setTimeout(() => process.exit(1), 100);

@@ -3,6 +3,9 @@ import { countOperation, encodeCount, type GuardCount } from "./participation/gu
 import type { ReplicaRules } from "./rules.ts";
 import type { GuardAnchor } from "./types.ts";
 
+/** Less than any count: the next output waits until the anchor is written. */
+const NOT_ANCHORED = -1;
+
 /** What the write-ahead log stands on. */
 export interface WriteAheadOptions {
   readonly store: KeyValueStore;
@@ -77,10 +80,16 @@ export class WriteAhead {
     for (const key of keys) this.#forgotten.push({ key });
   }
 
-  /** Appends what makes a folder count as current again; votes are counted from here on. */
+  /** Appends what makes a folder count as current again; votes are counted from here on. An anchor that was lost counts them again too. */
   appendFloor(operations: readonly WriteOperation[], done: () => void): void {
     this.#counts = true;
-    this.append([...operations, this.#countOperation(this.#votes)], done);
+    const votes = this.#votes;
+    this.append([...operations, this.#countOperation(votes)], () => {
+      this.#votesStored = votes;
+      this.#votesAnchored = NOT_ANCHORED;
+      this.#anchor();
+      done();
+    });
   }
 
   /** Appends a record of a vote and counts it, in one batch. What a node says that forgot is no vote yet: nobody counts it. */

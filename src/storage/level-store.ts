@@ -1,4 +1,4 @@
-import { chmod, mkdir } from "node:fs/promises";
+import { chmod, mkdir, readdir } from "node:fs/promises";
 import { Level } from "level";
 import { errorCode, type KeyValueStore, QuorumgateError, type Telemetry, type WriteOperation } from "#base";
 import { BatchChain } from "./batch-chain.ts";
@@ -30,6 +30,7 @@ export async function openLevelStore(folder: string, telemetry: Telemetry): Prom
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await chmod(folder, 0o700);
+    await refuseHeadless(folder);
     const database: Database = new Level<string, Uint8Array>(folder, {
       keyEncoding: "utf8",
       valueEncoding: "view",
@@ -39,8 +40,15 @@ export async function openLevelStore(folder: string, telemetry: Telemetry): Prom
     await database.open();
     return new LevelStore(database, await openChain(database), telemetry);
   } catch (error) {
-    throw storageError(error, "the store could not be opened");
+    throw storageError(error, `the store could not be opened: ${rootOf(error)}`);
   }
+}
+
+/** Without the file that names the newest list of files LevelDB begins anew, and deletes the others: what can be put back by hand would be gone. */
+async function refuseHeadless(folder: string): Promise<void> {
+  const files = await readdir(folder);
+  if (files.includes("CURRENT") || !files.some((name) => /^(?:MANIFEST-\d+|\d+\.(?:ldb|sst|log))$/.test(name))) return;
+  throw new QuorumgateError("STORAGE_CORRUPT", "the store's files are there without CURRENT, which names the newest of them");
 }
 
 /** Checks that nothing is missing. A store that fails here is closed again: another try shall find it corrupt, and not in use. */
@@ -224,11 +232,22 @@ function totalBytes(batch: readonly PendingWrite[]): number {
   return batch.reduce((sum, write) => sum + write.bytes, 0);
 }
 
+/** What LevelDB says of a file that is gone, or shorter than it was: of the store's own, not of the disk's. */
+const BROKEN_FILE = /No such file or directory|Invalid argument/;
+
 /** Gives an error of the library its code: the reason is in it or in its cause. */
 function storageError(error: unknown, message: string): QuorumgateError {
   if (errorCode(error) !== "INTERNAL_ERROR" && error instanceof QuorumgateError) return error;
-  const codes = [systemCode(error), error instanceof Error ? systemCode(error.cause) : undefined];
+  const errors = [error, error instanceof Error ? error.cause : undefined].filter((one) => one instanceof Error);
+  const codes = errors.map(systemCode);
   if (codes.includes("LEVEL_LOCKED")) return new QuorumgateError("STORAGE_LOCKED", "another process has the store open", { cause: error });
-  if (codes.includes("LEVEL_CORRUPTION")) return new QuorumgateError("STORAGE_CORRUPT", message, { cause: error });
-  return new QuorumgateError("STORAGE_FAILED", message, { cause: error });
+  const isBroken = codes.includes("LEVEL_IO_ERROR") && errors.some((one) => BROKEN_FILE.test(one.message));
+  const isCorrupt = codes.includes("LEVEL_CORRUPTION") || isBroken;
+  return new QuorumgateError(isCorrupt ? "STORAGE_CORRUPT" : "STORAGE_FAILED", message, { cause: error });
+}
+
+/** What the library or the system says, which names files: for who starts the node, and for no client. */
+function rootOf(error: unknown): string {
+  const root = error instanceof Error ? (error.cause ?? error) : error;
+  return root instanceof Error ? root.message : String(root);
 }

@@ -6,6 +6,8 @@ import { PEERS, Source } from "./transfer-kit.ts";
 const [BEHIND, GREEDY] = PEERS;
 const THIRD = parseNodeId("node-4");
 const MS = 1_000;
+/** Values that keys of the state had at height 4, for those that changed since. */
+const STABLE_4 = "h/0000000000000004/";
 
 describe("states that are held for others", () => {
   let source: Source;
@@ -69,6 +71,21 @@ describe("states that are held for others", () => {
     }
     expect(source.snapshots).to.be.greaterThan(2);
     expect(source.snapshots * source.snapshotUs).to.be.at.most((source.nowUs - beganUs) / 10 + source.snapshotUs);
+  });
+
+  it("are not offered where the disk lost a value of then, until the next multiple", () => {
+    const get = source.store.get.bind(source.store);
+    const damaged: string[] = [];
+    source.store.get = (key) => {
+      if (!key.startsWith(STABLE_4)) return get(key);
+      damaged.push(key);
+      return Uint8Array.of(1, 1);
+    };
+    source.decide([source.kit.register("late")]);
+    expect(source.supply.offerFor(BEHIND, 1)).to.equal(undefined);
+    expect(damaged).to.not.deep.equal([]);
+    source.grow(1);
+    expect(heightFor(BEHIND, 1)).to.equal(8);
   });
 
   it("are not offered where no frame holds the offer", () => {

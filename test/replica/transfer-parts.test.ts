@@ -1,5 +1,6 @@
 import { expect } from "chai";
-import { LIMITS, silentTelemetry } from "#base";
+import { encodeEntry } from "#audit";
+import { LIMITS, silentTelemetry, ZERO_HASH } from "#base";
 import type { Input } from "#consensus";
 import { nodeHasher } from "#crypto";
 import { Epochs, type Frame, Supply } from "#replica";
@@ -13,6 +14,13 @@ type Options = ConstructorParameters<typeof Supply>[0];
 type Parts = ConstructorParameters<typeof Supply>[1];
 type EpochHandlers = ConstructorParameters<typeof Epochs>[2];
 
+/** The entry that a certified log has of a state. */
+function sealOf({ root }: StateSnapshot): Uint8Array {
+  const draft = { kind: "block.sealed", provenance: "cluster", actor: "cluster", subject: "block", reason: "OK", delegation: [] } as const;
+  const block = { height: HEIGHT, timeUs: 1_800_000_000_000_000, proposer: PEER, digest: ZERO_HASH, originView: 0, algorithm: "pbft" };
+  return encodeEntry({ ...draft, content: { stateRoot: root } }, block, { seq: 0, previousHash: ZERO_HASH });
+}
+
 /** A supply over a state of so many keys, with what it says and what it charges for it. */
 function supplyOf(keys: number, valueBytes: number): { readonly supply: Supply; readonly said: Frame[]; readonly charged: number[] } {
   const [said, charged]: [Frame[], number[]] = [[], []];
@@ -24,10 +32,11 @@ function supplyOf(keys: number, valueBytes: number): { readonly supply: Supply; 
     store: { get: () => block },
   };
   const items = Array.from({ length: keys }, (_, at) => ({ key: `key/${at}`, value: new Uint8Array(valueBytes) }));
+  const snapshot = new StateSnapshot(nodeHasher, items);
   const parts = {
     ledger: {
-      stable: { stableAt: () => ({ height: HEIGHT, seq: 0 }), snapshot: () => new StateSnapshot(nodeHasher, items) },
-      log: { locate: () => ({ shard: "2026h2", index: 0 }) },
+      stable: { stableAt: () => ({ height: HEIGHT, seq: 0 }), snapshot: () => snapshot },
+      log: { locate: () => ({ shard: "2026h2", index: 0 }), entry: () => sealOf(snapshot) },
     },
     certifier: { certifiedHeight: HEIGHT, certified: undefined },
     serving: { spend: (_peer: unknown, bytes: number) => charged.push(bytes) },

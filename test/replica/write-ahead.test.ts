@@ -122,6 +122,21 @@ describe("the write-ahead log", () => {
     expect(readGuardCount({ store: new SlowDisk(), anchor: disk }, owner).votes).to.equal(5);
   });
 
+  it("counts in the anchor again once a node that lost it has its floor, before it votes: stopped in between it would have forgotten again", () => {
+    const disk = new SlowDisk();
+    const out: string[] = [];
+    const count = { votes: 5, anchored: 0, owner };
+    const log = new WriteAhead({ store: disk, anchor: disk, count, counts: false, onFailure: () => {}, onFault });
+    log.output(() => out.push("what does not depend on it"));
+    log.appendFloor([{ key: "t/floor", value: Uint8Array.of(1) }], () => out.push("floor"));
+    disk.writes.shift()?.();
+    log.output(() => out.push("takes part"));
+    expect(out).to.deep.equal(["what does not depend on it", "floor"]);
+    disk.anchorWrites.shift()?.();
+    expect(out.at(-1)).to.equal("takes part");
+    expect(isGuardCurrent({ store: disk, anchor: disk })).to.equal(true);
+  });
+
   it("ends, and tells of it, when what follows from a write throws: nobody else would catch it", () => {
     const disk = new SlowDisk();
     const [faults, out]: [unknown[], string[]] = [[], []];

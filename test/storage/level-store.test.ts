@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { cp, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, open, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
@@ -63,6 +63,30 @@ describe("LevelStore", () => {
     const failure = await openLevelStore(folder, silentTelemetry).catch((error: unknown) => error);
     expect(failure).to.have.property("code", "STORAGE_CORRUPT");
     expect(failure).to.have.property("hint").that.includes("recovers from its peers");
+  });
+
+  it("finds each of its files that is gone, cut or empty, says which, and touches none of the others", async () => {
+    const folder = await freshFolder();
+    for (const key of ["a", "b", "c"]) {
+      const store = await openLevelStore(folder, silentTelemetry);
+      await written(store, [{ key, value: new Uint8Array(2_000) }]);
+      await closed(store);
+    }
+    const files = await readdir(folder);
+    for (const name of files.filter((file) => /^(?:CURRENT|MANIFEST-.*|.*\.ldb)$/.test(file))) {
+      for (const how of ["gone", "cut", "empty"]) {
+        const copy = join(await freshFolder(), "copy");
+        await cp(folder, copy, { recursive: true });
+        const size = (await stat(join(copy, name))).size;
+        if (how === "gone") await rm(join(copy, name));
+        else await truncate(join(copy, name), how === "cut" ? Math.floor(size / 2) : 0);
+        const failure = await openLevelStore(copy, silentTelemetry).catch((error: unknown) => error);
+        expect(failure, `${name} ${how}`).to.have.property("code", "STORAGE_CORRUPT");
+        expect(failure).to.have.property("message").that.has.length.greaterThan("the store could not be opened".length);
+        const kept = await readdir(copy);
+        expect(kept, `${name} ${how}`).to.include.members(files.filter((file) => file !== name && file.endsWith(".ldb")));
+      }
+    }
   });
 
   it("finds a flipped bit in a stored value", async () => {

@@ -1,4 +1,4 @@
-import { objectsOf } from "#audit";
+import { objectsOf, parseEntry } from "#audit";
 import { LIMITS, type NodeId } from "#base";
 import { partBytes, type StateSnapshot } from "#state";
 import type { Parts } from "../assembly.ts";
@@ -29,6 +29,8 @@ export class Supply {
   readonly #held = new Map<number, Held>();
   /** No other snapshot is taken until then. */
   #restUntilUs = 0;
+  /** A height whose state is not the sealed one here. */
+  #damaged: number | undefined;
 
   constructor(options: ReplicaOptions, parts: Parts) {
     this.#options = options;
@@ -108,14 +110,26 @@ export class Supply {
     if (newest === undefined || newest.height < fromHeight || newest.height > certifier.certifiedHeight) return undefined;
     const block = store.get(STORE_KEYS.block(newest.height));
     const beganUs = clock.nowUs();
-    if (block === undefined || this.#isResting(beganUs) || !this.#makeRoom(peer, beganUs)) return undefined;
+    if (block === undefined || newest.height === this.#damaged || this.#isResting(beganUs) || !this.#makeRoom(peer, beganUs))
+      return undefined;
     const snapshot = ledger.stable.snapshot(newest.height, ledger.state, hasher);
     const nowUs = clock.nowUs();
     this.#restUntilUs = nowUs + Math.max(0, nowUs - beganUs) * LIMITS.snapshotRestFactor;
+    if (!this.#isSealed(newest.seq, snapshot)) {
+      // Values of then that a disk lost are in no other way missed: the next multiple has all of its own.
+      this.#damaged = newest.height;
+      telemetry.log("error", "state not held for others: it is not the sealed one", { height: newest.height });
+      return undefined;
+    }
     telemetry.log("info", "state held for others", { height: newest.height });
     const held = { height: newest.height, sealSeq: newest.seq, block, snapshot, takenUs: nowUs, usedUs: nowUs, users: new Map() };
     this.#held.set(newest.height, held);
     return held;
+  }
+
+  #isSealed(seq: number, { root }: StateSnapshot): boolean {
+    const entry = this.#parts.ledger.log.entry(seq, (key) => this.#options.store.get(key));
+    return parseEntry(entry).content["stateRoot"] === root;
   }
 
   /** Taking a snapshot stops this node: whoever asks for the newest each time gets a small part of its time. A clock that jumped stops it not for long. */
