@@ -18,10 +18,11 @@ export class EvidenceChecker {
     for (const { holders } of this.#held.values()) holders.delete(node);
   }
 
-  /** What a replica of a drained cluster knows nothing of, though somebody had it. */
-  missing(replica: Replica): string[] {
-    return [...this.#held].flatMap(([name, { accusation, holders }]) =>
-      holders.size === 0 || replica.state.isEvidenceSettled(accusation) ? [] : [`${name}, held by ${[...holders].sort().join(", ")}`],
-    );
+  /** What a replica of a drained cluster knows nothing of, though somebody had it who is a member still: nobody else may report it. */
+  missing(replica: Replica, left: ReadonlySet<NodeId>): string[] {
+    return [...this.#held].flatMap(([name, { accusation, holders }]) => {
+      const members = [...holders].filter((id) => !left.has(id)).sort();
+      return members.length === 0 || replica.state.isEvidenceSettled(accusation) ? [] : [`${name}, held by ${members.join(", ")}`];
+    });
   }
 }

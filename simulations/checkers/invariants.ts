@@ -274,7 +274,7 @@ export class Checker {
         answered.filter(({ record }) => record.height <= tip),
       );
       this.#checkBlocks(id, tip);
-      const missing = left.has(id) ? [] : this.#evidence.missing(replica);
+      const missing = left.has(id) ? [] : this.#evidence.missing(replica, left);
       for (const found of missing) this.fail("A8", `${id} has no record of ${found}`);
       // Records that are byte for byte those of the first were judged with it.
       if (id !== first?.id && !this.#sharesRecords(id, first?.id, hashes)) this.#checkAuthority(replica, hashes);
