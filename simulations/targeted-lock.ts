@@ -46,7 +46,7 @@ export class TargetedLock {
 
   /** What would make the one that misses the value lock on it, or propose it. */
   #tells(from: NodeId, message: ConsensusMessage): boolean {
-    if (message.type === "polka" || message.type === "proposal-body") return true;
+    if (message.type === "polka" || message.type === "proposal-body" || message.type === "passed-proposal") return true;
     if (!("view" in message) || message.view !== 0) return false;
     return message.type === "round-proposal" || (message.type === "prevote" && from === this.#options.decides);
   }

@@ -6,11 +6,12 @@ const STEPS = ["prevote", "precommit"] as const;
 
 /** Tendermint's messages on the wire. */
 export const tendermintCodec: MessageCodec<TendermintMessage> = {
-  types: ["round-proposal", "prevote", "precommit", "polka", "round-certificate"],
+  types: ["round-proposal", "prevote", "precommit", "polka", "round-certificate", "passed-proposal"],
   write(writer, message) {
     writer.u64(message.epoch).u64(message.height).u64(message.view);
     switch (message.type) {
       case "round-proposal":
+      case "passed-proposal":
         return writeBody(writer.i64(message.validRound).raw(message.signature), message);
       case "prevote":
         return writer.text(message.digest).i64(message.validRound).raw(message.signature);
@@ -31,7 +32,8 @@ export const tendermintCodec: MessageCodec<TendermintMessage> = {
   read(reader, type) {
     const slot = readSlot(reader);
     switch (type) {
-      case "round-proposal": {
+      case "round-proposal":
+      case "passed-proposal": {
         const validRound = readRound(reader);
         return { type, ...slot, validRound, signature: reader.raw(SIGNATURE_BYTES), ...readBody(reader) };
       }

@@ -16,6 +16,11 @@ export interface RoundProposal {
   readonly signature: Uint8Array;
 }
 
+/** A proposal that its proposer said, from another member that was asked for it (T20). */
+export interface PassedProposal extends Omit<RoundProposal, "type"> {
+  readonly type: "passed-proposal";
+}
+
 /** A prevote; zeros for nil. The sender is the signer. */
 export interface Prevote {
   readonly type: "prevote";
@@ -78,4 +83,4 @@ export interface RoundCertificate {
 }
 
 /** Every message of Tendermint. */
-export type TendermintMessage = RoundProposal | Prevote | Precommit | Polka | RoundCertificate;
+export type TendermintMessage = RoundProposal | Prevote | Precommit | Polka | RoundCertificate | PassedProposal;

@@ -61,7 +61,7 @@ function restoreMessage(state: TendermintState, key: string, message: Tendermint
     state.round = Math.max(state.round, message.view);
     return undefined;
   }
-  if (kind !== "sent" || message.type === "polka" || message.type === "round-certificate") {
+  if (kind !== "sent" || (message.type !== "round-proposal" && message.type !== "prevote" && message.type !== "precommit")) {
     throw new QuorumgateError("STORAGE_CORRUPT", "a record of the consensus core is of the wrong kind");
   }
   if (message.type === "round-proposal") {

@@ -15,7 +15,7 @@ import type { Proposal, Tip } from "../block.ts";
 import { voteClaim } from "../certificates.ts";
 import { Patience } from "../patience.ts";
 import { type VotingSettings, VotingState } from "../voting-state.ts";
-import type { Polka, Precommit, Prevote, RoundCertificate, RoundProposal } from "./messages.ts";
+import type { PassedProposal, Polka, Precommit, Prevote, RoundCertificate, RoundProposal } from "./messages.ts";
 import { PACES, Punctuality } from "./punctuality.ts";
 import type { TendermintRules, TendermintTiming } from "./rules.ts";
 
@@ -65,6 +65,8 @@ export class TendermintState extends VotingState<TendermintSettings> {
   valid: Polka | undefined;
   /** Values that were validated, by digest. */
   readonly bodies: Map<Hash, Proposal> = new Map();
+  /** Values whose proposal others were asked for, with the round in which it was missing (T20). */
+  readonly wanted: Map<Hash, number> = new Map();
   /** Why this node is in its round; undefined in round 0. */
   entry: RoundCertificate | undefined;
   sent: { proposal?: RoundProposal; prevote?: Prevote; precommit?: Precommit } = {};
@@ -111,6 +113,17 @@ export class TendermintState extends VotingState<TendermintSettings> {
     const record = this.at(this.round);
     invariant(record !== undefined, "the present round is remembered");
     return record;
+  }
+
+  /** The newest proposal of a value that this node held valid, as its proposer said it. */
+  proposalOf(digest: Hash): PassedProposal | undefined {
+    const newest = this.rounds().findLast(([, { proposal }]) => proposal?.proposal.digest === digest && proposal.verdict === "valid");
+    const said = newest?.[1].proposal;
+    if (newest === undefined || said === undefined) return undefined;
+    const { headerBytes, certifiedProof, batch } = said.proposal;
+    const { signature, validRound } = said;
+    const { epoch, height } = this;
+    return { type: "passed-proposal", epoch, height, view: newest[0], validRound, headerBytes, certifiedProof, batch, signature };
   }
 
   /** Rounds of which something is known, in ascending order. */
@@ -178,6 +191,7 @@ export class TendermintState extends VotingState<TendermintSettings> {
     this.entry = undefined;
     this.begun = false;
     this.bodies.clear();
+    this.wanted.clear();
     this.#rounds.clear();
     this.#givenUp.clear();
     this.sent = {};

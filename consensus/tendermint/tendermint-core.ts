@@ -95,7 +95,7 @@ class TendermintCore extends VotingCore<TendermintState> {
       if (isOfLaterRound(message)) return state.emit({ type: "send-block", to: from, height: message.height });
       return this.#voting.onOtherHeight(from, message);
     }
-    if (message.type === "round-proposal") return this.#voting.onProposal(from, message);
+    if (message.type === "round-proposal" || message.type === "passed-proposal") return this.#voting.onProposal(from, message);
     if (message.type === "polka") return this.#voting.onPolka(message);
     if (message.type === "round-certificate") return this.#voting.onRoundCertificate(from, message);
     return this.#voting.onVote(from, message);
@@ -106,6 +106,8 @@ class TendermintCore extends VotingCore<TendermintState> {
     if (height < state.height) return state.emit({ type: "send-block", to: from, height });
     const body = height === state.height ? state.bodies.get(digest) : undefined;
     if (body === undefined) return undefined;
+    const proposal = state.proposalOf(digest);
+    if (proposal !== undefined) return state.emit({ type: "send", to: from, message: proposal });
     const { headerBytes, certifiedProof, batch } = body;
     return state.emit({ type: "send", to: from, message: { type: "proposal-body", height, headerBytes, certifiedProof, batch } });
   }

@@ -1,12 +1,12 @@
 import { type Hash, LIMITS, type NodeId, VOTE_TYPE, type VoteType, ZERO_HASH } from "#base";
 import type { Ballot, BallotVote } from "../ballot.ts";
 import type { CommitCertificate, Proposal, ProposalDraft } from "../block.ts";
-import { minimalVotes } from "../certificates.ts";
 import { proposalFromDraft, readProposal } from "../proposing.ts";
 import { accuse, suspectAmnesia } from "./blame.ts";
 import { encodeRecord } from "./codec.ts";
 import { Disclosure, decisionOf, missesDecision } from "./disclosure.ts";
-import type { Polka, PolkaVote, Precommit, Prevote, RoundCertificate, RoundProposal, TendermintMessage } from "./messages.ts";
+import type { PassedProposal, Polka, Precommit, Prevote, RoundCertificate, RoundProposal, TendermintMessage } from "./messages.ts";
+import { certificateOf, polkaOf } from "./proofs.ts";
 import { bodyKey, LOCK_KEY, ROUND_KEY } from "./records.ts";
 import { RoundSkip } from "./round-skip.ts";
 import { Speaker } from "./speaker.ts";
@@ -40,6 +40,7 @@ export class Voting {
       verifyVotes: (...about) => this.#verifyVotes(...about),
       onWait: (step) => hooks.onWait(step),
       giveUpProposal: () => this.passOver(),
+      fetchProposal: (digest, votes) => this.#fetch(digest, votes),
       giveUpPrevotes: () => this.giveUpPrevotes(),
       enterNext: () => this.enterNext(),
     });
@@ -106,44 +107,62 @@ export class Voting {
     this.#speaker.propose(proposalFromDraft(settings, draft, { height, view: round, parent: tip }), -1);
   }
 
-  onProposal(from: NodeId, message: RoundProposal): void {
+  /** A proposal from its proposer, or from somebody who was asked for it (T20). */
+  onProposal(from: NodeId, message: RoundProposal | PassedProposal): void {
     const state = this.#state;
     const { view, validRound, signature } = message;
     const round = state.at(view);
-    if (round === undefined || from !== state.proposerAt(view) || from === state.settings.self || validRound >= view) return;
+    const proposer = state.proposerAt(view);
+    const isPassed = message.type === "passed-proposal";
+    if (round === undefined || proposer === state.settings.self || isPassed === (from === proposer) || validRound >= view) return;
     const proposal = readProposal(state.settings.hasher, message);
-    if (proposal === undefined) return;
+    if (proposal === undefined || (isPassed && !state.wanted.has(proposal.digest) && !this.#isNamed(proposal.digest))) return;
     const known = round.proposal;
     if (known !== undefined) {
       if (known.proposal.digest === proposal.digest && known.validRound === validRound) return;
       const first = { digest: known.proposal.digest, signature: known.signature, validRound: known.validRound };
-      return accuse(state, { node: from, round: view, type: VOTE_TYPE.tendermintPropose }, [
+      return accuse(state, { node: proposer, round: view, type: VOTE_TYPE.tendermintPropose }, [
         first,
         { digest: proposal.digest, signature, validRound },
       ]);
     }
     if (!this.#isAcceptable(proposal, view, validRound)) return;
     const received: ReceivedProposal = { proposal, validRound, signature, verdict: "checking" };
-    const claim = state.claimOf({ node: from, digest: proposal.digest, signature, validRound }, view, VOTE_TYPE.tendermintPropose);
+    const claim = state.claimOf({ node: proposer, digest: proposal.digest, signature, validRound }, view, VOTE_TYPE.tendermintPropose);
     if (claim === undefined) return;
-    round.proposal = received;
+    // Others cannot bar the place with bytes that the proposer never signed.
+    if (!isPassed) round.proposal = received;
     state.begun = true;
-    const drop = (): void => {
-      // No verdict, or somebody else's bytes: the same proposal may come again and is checked again.
-      if (round.proposal === received) round.proposal = undefined;
-    };
     const begun = state.verify([claim], (genuine) => {
-      if (!genuine) return drop();
-      state.noteProposal(from, view);
-      if (state.bodies.has(proposal.digest)) return this.#accept(received, message);
-      return state.validate(proposal, validRound < 0 ? "first-proposal" : "re-proposal", (valid) => {
-        if (valid) return this.#accept(received, message);
-        received.verdict = "invalid";
-        this.evaluate();
-        return drop();
-      });
+      if (!genuine) return drop(round, received);
+      if (!isPassed) state.noteProposal(proposer, view);
+      round.proposal ??= received;
+      if (round.proposal === received) this.#validate(round, received, { ...message, type: "round-proposal" });
     });
-    if (!begun) drop();
+    if (!begun) drop(round, received);
+  }
+
+  #validate(round: Round, received: ReceivedProposal, message: RoundProposal): void {
+    const state = this.#state;
+    const { proposal, validRound } = received;
+    if (state.bodies.has(proposal.digest)) return this.#accept(received, message);
+    // What a quorum found timely may be late by now.
+    const isFirst = validRound < 0 && !this.#isNamed(proposal.digest);
+    state.validate(proposal, isFirst ? "first-proposal" : "re-proposal", (valid) => {
+      if (valid) return this.#accept(received, message);
+      received.verdict = "invalid";
+      this.evaluate();
+      return drop(round, received);
+    });
+  }
+
+  /** T20: the proposer kept its proposal from this node. */
+  #fetch(digest: Hash, votes: readonly BallotVote[]): void {
+    const state = this.#state;
+    const { height, round, wanted } = state;
+    if (wanted.get(digest) === round) return;
+    wanted.set(digest, round);
+    for (const { node } of votes) state.emit({ type: "send", to: node, message: { type: "fetch-proposal", height, digest } });
   }
 
   onVote(from: NodeId, message: Prevote | Precommit): void {
@@ -222,7 +241,7 @@ export class Voting {
         this.#verifyVotes(round.precommits, VOTE_TYPE.tendermintPrecommit, number, round.precommits.toVerify(digest));
       else if (!isNil(digest)) {
         const proposal = state.bodies.get(digest);
-        const certificate = this.#certificate(number, digest, quorum);
+        const certificate = certificateOf(state, { view: number, digest }, quorum);
         if (proposal !== undefined) return this.#decide(proposal, certificate);
         return this.#ask(`block/${digest}`, () =>
           state.emit({
@@ -254,7 +273,7 @@ export class Voting {
     for (const digest of prevotes.digests()) {
       const quorum = prevotes.quorum(digest);
       if (quorum === undefined) this.#verifyVotes(prevotes, VOTE_TYPE.tendermintPrevote, number, prevotes.toVerify(digest));
-      else if (!isNil(digest)) return this.#onPolka(round, this.#polka(number, digest, quorum));
+      else if (!isNil(digest)) return this.#onPolka(round, polkaOf(this.#state, { view: number, digest }, quorum));
     }
   }
 
@@ -357,23 +376,6 @@ export class Voting {
     }
   }
 
-  #certificate(view: number, digest: Hash, quorum: readonly BallotVote[]): CommitCertificate {
-    const { epoch, height } = this.#state;
-    return { epoch, height, view, digest, votes: this.#minimal(quorum).map(({ node, signature }) => ({ node, signature })) };
-  }
-
-  #polka(view: number, digest: Hash, quorum: readonly BallotVote[]): Polka {
-    const { epoch, height } = this.#state;
-    const votes: PolkaVote[] = this.#minimal(quorum).map(({ node, signature, validRound = -1 }) => ({ node, signature, validRound }));
-    return { type: "polka", epoch, height, view, digest, votes };
-  }
-
-  #minimal(quorum: readonly BallotVote[]): readonly BallotVote[] {
-    const { settings, total } = this.#state;
-    const chosen = minimalVotes(settings.membership, quorum, { isQuorum: (weight) => settings.rules.isQuorum(weight, total) });
-    return chosen.flatMap(({ node }) => quorum.find((vote) => vote.node === node) ?? []);
-  }
-
   #isNamed(digest: Hash): boolean {
     return this.#state.rounds().some(([, round]) => round.polka?.digest === digest || round.precommits.quorum(digest) !== undefined);
   }
@@ -386,4 +388,9 @@ export class Voting {
     this.#asked = key;
     send();
   }
+}
+
+/** No verdict, or somebody else's bytes: the same proposal may come again and is checked again. */
+function drop(round: Round, received: ReceivedProposal): void {
+  if (round.proposal === received) round.proposal = undefined;
 }

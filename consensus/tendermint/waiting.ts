@@ -1,4 +1,4 @@
-import { holdsOneHonest, VOTE_TYPE, type VoteType, weightOf, ZERO_HASH } from "#base";
+import { type Hash, holdsOneHonest, VOTE_TYPE, type VoteType, weightOf, ZERO_HASH } from "#base";
 import type { Ballot, BallotVote } from "../ballot.ts";
 import type { TendermintState } from "./state.ts";
 
@@ -8,6 +8,8 @@ export interface WaitingPorts {
   /** A wait of the step begins, once in a round. */
   onWait(step: "prevote" | "precommit"): void;
   giveUpProposal(): void;
+  /** The present round's proposal never came, and these prevoted for it. */
+  fetchProposal(digest: Hash, votes: readonly BallotVote[]): void;
   giveUpPrevotes(): void;
   enterNext(): void;
 }
@@ -22,16 +24,26 @@ export class Waiting {
     this.#ports = ports;
   }
 
-  /** T15: a proposal that members with one honest among them passed over gets no quorum, so nobody else waits for it. */
+  /**
+   * What members with one honest among them prevoted for can be had of them (T20); what they passed over gets no quorum, so nobody else waits
+   * for it (T15).
+   */
   forProposal(): void {
     const state = this.#state;
+    const { prevotes, proposal } = state.current();
     if (state.step !== "propose" || state.proposer === state.settings.self) return;
-    const { prevotes } = state.current();
-    const passed = prevotes.for(ZERO_HASH);
-    if (!this.#holdsOneHonest(passed)) return;
-    if (this.#holdsOneHonest(passed.filter(({ verdict }) => verdict === "good"))) return this.#ports.giveUpProposal();
-    const unknown = passed.filter(({ verdict }) => verdict === "unknown");
-    this.#ports.verifyVotes(prevotes, VOTE_TYPE.tendermintPrevote, state.round, unknown);
+    for (const digest of prevotes.digests()) {
+      if (digest !== ZERO_HASH && proposal !== undefined) continue;
+      const votes = prevotes.for(digest);
+      const good = votes.filter(({ verdict }) => verdict === "good");
+      if (this.#holdsOneHonest(good)) {
+        if (digest === ZERO_HASH) return this.#ports.giveUpProposal();
+        this.#ports.fetchProposal(digest, good);
+      } else if (this.#holdsOneHonest(votes)) {
+        const unknown = votes.filter(({ verdict }) => verdict === "unknown");
+        this.#ports.verifyVotes(prevotes, VOTE_TYPE.tendermintPrevote, state.round, unknown);
+      }
+    }
   }
 
   /** T4 and T7: a quorum voted, but not alike. */

@@ -23,7 +23,7 @@ export const MESSAGE_FAMILIES: readonly MessageFamily[] = [
     about: "help for who is behind or forgot",
     colour: "#8a6d3b",
     names: [
-      ...["block", "fetch-proposal", "proposal-body", "sync-request", "sync-response", "handover-request", "handover"],
+      ...["block", "fetch-proposal", "proposal-body", "passed-proposal", "sync-request", "sync-response", "handover-request", "handover"],
       ...["state-offer", "state-request", "state-part", "log-request", "log-part"],
       ...["probe", "probe-reply", "recall-request", "recall-reply", "heard"],
     ],

@@ -99,6 +99,7 @@ const message: fc.Arbitrary<ConsensusMessage> = fc.oneof(
   ),
   fc.record({ ...named("new-view"), ...slot, signature, viewChanges: fc.array(viewChange, { maxLength: 4 }) }),
   fc.record({ ...named("round-proposal"), ...slot, validRound: round, ...body, signature }),
+  fc.record({ ...named("passed-proposal"), ...slot, validRound: round, ...body, signature }),
   fc.record({ ...named("prevote"), ...slot, digest: hash, validRound: round, signature }),
   fc.record({ ...named("precommit"), ...slot, digest: hash, signature }),
   fc.record({ ...named("polka"), ...slot, digest: hash, votes: fc.array(fc.record({ node, validRound: round, signature }), few) }),

@@ -18,11 +18,14 @@ interface Audience {
   readonly precommit: readonly NodeId[];
 }
 
-/** A first height whose proposer lets only some hear each thing that it says. */
-function room({ proposal, prevote, precommit }: Audience): Room {
+/** A first height whose proposer lets only some hear each thing that it says, and nobody is given its proposal by others unless `isShared`. */
+function room({ proposal, prevote, precommit }: Audience, { isShared = false }: { readonly isShared?: boolean } = {}): Room {
   const at = new Room(EQUAL, {}, "tendermint");
   const heard: Partial<Record<ConsensusMessage["type"], readonly NodeId[]>> = { "round-proposal": proposal, prevote, precommit };
-  at.onTheWay = (from, to, message) => (from !== liar || heard[message.type]?.includes(to) === true ? message : undefined);
+  at.onTheWay = (from, to, message) => {
+    if (from === liar) return heard[message.type]?.includes(to) === true ? message : undefined;
+    return message.type === "passed-proposal" && !isShared ? undefined : message;
+  };
   at.propose(liar, { height: 1, view: 0, text: "a" });
   at.settle();
   return at;
@@ -32,6 +35,14 @@ function giveUp(at: Room, node: NodeId): void {
   at.feed(node, { type: "pending", pending: true });
   at.feed(node, { type: "timer", name: "propose" });
   at.settle();
+}
+
+/** Whom a node asks for a decided block that it knows nothing of. */
+function askedForBlock(at: Room, node: NodeId): NodeId[] {
+  return at
+    .effects("send", node)
+    .filter(({ message }) => message.type === "fetch-proposal" && message.digest === ZERO_HASH)
+    .map(({ to }) => to);
 }
 
 function deciders(at: Room): NodeId[] {
@@ -52,6 +63,8 @@ describe("What a proposer of Tendermint lets only some know", () => {
     expect(at.effects("append", a).some(({ record }) => record.key === "lock")).to.equal(true);
     expect(at.effects("append", b).some(({ record }) => record.key === "lock")).to.equal(false);
     expect(at.effects("broadcast", a).filter(({ message }) => message.type === "polka")).to.deep.equal([]);
+    const heard = at.onTheWay;
+    at.onTheWay = (from, to, message) => (from === liar ? heard(from, to, message) : message);
     giveUp(at, next);
     expect(at.effects("broadcast", a).filter(({ message }) => message.type === "polka")).to.have.length(1);
     expect(deciders(at)).to.deep.equal([a, b, next]);
@@ -62,13 +75,12 @@ describe("What a proposer of Tendermint lets only some know", () => {
     const blind = room({ proposal: [a, b], prevote: [a, b], precommit: [a, b] });
     expect(deciders(blind)).to.deep.equal([a, b]);
     expect(certificates(blind, next).map(({ from }) => from)).to.have.members([a, b]);
-    const asked = blind.effects("send", next).filter(({ message }) => message.type === "fetch-proposal");
-    expect(asked).to.have.length(1);
+    expect(askedForBlock(blind, next)).to.have.length(1);
     expect(blind.effects("send-block").map(({ to, height }) => ({ to, height }))).to.deep.equal([{ to: next, height: 1 }]);
 
     const seeing = room({ proposal: [a, next], prevote: [a, next], precommit: [a] });
     expect(deciders(seeing)).to.deep.equal([a, next]);
-    expect(seeing.effects("send", next).filter(({ message }) => message.type === "fetch-proposal")).to.deep.equal([]);
+    expect(askedForBlock(seeing, next)).to.deep.equal([]);
   });
 
   it("is a decision of which whoever passes over the proposer is told", () => {
@@ -76,16 +88,14 @@ describe("What a proposer of Tendermint lets only some know", () => {
     expect(deciders(at)).to.deep.equal([a, next]);
     giveUp(at, b);
     expect(certificates(at, b).length).to.be.at.least(1);
-    const [asked] = at.effects("send", b).filter(({ message }) => message.type === "fetch-proposal");
-    expect(asked).to.not.equal(undefined);
+    expect(askedForBlock(at, b).length).to.be.at.least(1);
   });
 
   it("is asked for by who hears of the next height, once of each, and by nobody where all prevoted for one value", () => {
     const at = room({ proposal: [a, next], prevote: [a, next], precommit: [a, next] });
     at.propose(next, { height: 2, view: 0, text: "b" });
     at.settle();
-    const asked = at.effects("send", b).filter(({ message }) => message.type === "fetch-proposal");
-    expect(asked.map(({ to }) => to)).to.have.members([a, next]);
+    expect(askedForBlock(at, b)).to.have.members([a, next]);
     expect(at.effects("send-block", next).map(({ to }) => to)).to.deep.equal([b]);
 
     const open = new Room(EQUAL, {}, "tendermint");
@@ -124,6 +134,32 @@ describe("What a proposer of Tendermint lets only some know", () => {
     expect(deaf.node(next).core.snapshot().view).to.equal(0);
     deaf.feed(next, { type: "message", from: a, message });
     expect(deaf.effects("decide", next)).to.have.length(1);
+  });
+});
+
+describe("A proposal that its proposer keeps from some", () => {
+  it("is had of those who prevoted for it, and the round decides without the proposer's votes", () => {
+    const at = room({ proposal: [a, b], prevote: [], precommit: [] }, { isShared: true });
+    const asked = at.effects("send", next).filter(({ message }) => message.type === "fetch-proposal");
+    expect(asked.map(({ to }) => to)).to.have.members([a, b]);
+    expect(at.effects("validate", next).map(({ check }) => check)).to.deep.equal(["first-proposal"]);
+    expect(deciders(at)).to.deep.equal([a, b, next]);
+    expect(at.effects("decide").every(({ certificate }) => certificate.view === 0)).to.equal(true);
+  });
+
+  it("is taken of nobody else, and of those who were asked only under the proposer's signature", () => {
+    const source = room({ proposal: [a, b], prevote: [], precommit: [] }, { isShared: true });
+    const said = source.effects("send", a).find(({ message }) => message.type === "passed-proposal")?.message;
+    if (said?.type !== "passed-proposal") throw new Error("a proposal that was passed on");
+    const unasked = room({ proposal: [a], prevote: [], precommit: [] });
+    unasked.feed(next, { type: "message", from: a, message: said });
+    expect(unasked.effects("verify", next)).to.deep.equal([]);
+    const asked = room({ proposal: [a, b], prevote: [], precommit: [] });
+    asked.feed(next, { type: "message", from: a, message: { ...said, signature: new Uint8Array(64) } });
+    expect(asked.effects("validate", next)).to.deep.equal([]);
+    asked.feed(next, { type: "message", from: b, message: said });
+    asked.settle();
+    expect(deciders(asked)).to.deep.equal([a, b, next]);
   });
 });
 

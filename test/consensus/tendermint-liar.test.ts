@@ -79,7 +79,7 @@ describe("One liar of four members under Tendermint", function () {
 
   for (const [about, turns] of PLANS) {
     it(`costs the others less than half of their throughput when it ${about}`, () => {
-      expect(4 * (heightMs(turns) - honestMs)).to.be.lessThan(140);
+      expect(4 * (heightMs(turns) - honestMs)).to.be.lessThan(100);
     });
   }
 

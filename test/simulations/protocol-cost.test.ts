@@ -50,7 +50,7 @@ describe("what a decision of Tendermint costs without faults", function () {
       expect(messages["prevote"]).to.equal(commits * nodes * (nodes - 1));
       expect(messages["precommit"]).to.equal(commits * nodes * (nodes - 1));
       expect(signatures).to.equal(commits * (2 * nodes + 1));
-      expect(messages).not.to.have.any.keys("polka", "round-certificate");
+      expect(messages).not.to.have.any.keys("polka", "round-certificate", "passed-proposal");
     });
   }
 });
