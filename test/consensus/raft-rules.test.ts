@@ -187,6 +187,32 @@ describe("the log of raft", () => {
     expectAgreement(cluster);
   });
 
+  it("is gone back through by whole terms: an entry of an earlier term costs its holder one refusal", () => {
+    const cluster = new RaftCluster({ weights: [1, 1, 1, 1, 1], window: 8 });
+    const behind = cluster.elect();
+    // It holds an entry of its own term, and the others none.
+    cluster.cut([behind.id]);
+    cluster.order(1);
+    cluster.run(3_000);
+    const leader = cluster.leader();
+    if (leader === undefined || leader.id === behind.id) throw new Error("the others elected nobody");
+    const [friend] = othersOf(cluster, leader.id, behind.id);
+    if (friend === undefined) throw new Error("five nodes");
+    // Two hold three entries of a later term, which no quorum commits.
+    cluster.cut([leader.id, friend.id], [behind.id]);
+    cluster.order(3);
+    cluster.run(4_000);
+    const before = cluster.sent.length;
+    cluster.cut([leader.id, friend.id, behind.id]);
+    cluster.run(5_000, () => behind.tip.height >= 3);
+    expect(behind.tip.height).to.be.at.least(3);
+    const refusals = cluster.sent
+      .slice(before)
+      .filter(({ from, message }) => from === behind.id && message.type === "append-reply" && !message.accepted);
+    expect(refusals).to.have.length(1);
+    expectAgreement(cluster);
+  });
+
   it("commits an older term's entry only under one of the leader's own (figure 8)", () => {
     const cluster = new RaftCluster({ weights: [1, 1, 1] });
     const old = cluster.elect();
