@@ -3,30 +3,22 @@ import {
   type CertifiedPoint,
   type Clock,
   type EngineName,
-  encodeGenesis,
-  encodeUtf8,
   errorCode,
   type Hash,
   type Hasher,
-  LIMITS,
   type Member,
-  type MemberKeys,
   type Membership,
   type NodeId,
   type NodeSigner,
-  type PublicKey,
-  parseNodeId,
-  parseSubjectId,
   SeededRandom,
   type Telemetry,
-  toBase64Url,
 } from "#base";
 import { type BlockEvent, initializeGuard, Replica, type ReplicaOptions, type ReplicaTiming } from "#replica";
 import { type DiskRules, type Platter, platterOf, SimulatedAnchor, SimulatedStore, type Survival } from "./disk.ts";
+import { genesisOf, memberOf, nodeIds } from "./genesis.ts";
 import { type KeyMill, nodeSigner } from "./keys.ts";
 import { SimulatedNetwork } from "./network.ts";
-import { NodeTime, type Scheduler, START_US } from "./scheduler.ts";
-import { bearsNoFault } from "./shape.ts";
+import { NodeTime, type Scheduler } from "./scheduler.ts";
 
 /** The rules of a replica and all that it stands on. */
 type NodeRules = NonNullable<ReplicaOptions["rules"]>;
@@ -96,8 +88,6 @@ export interface ClusterObserver {
 /** Why a node stopped by itself: its disk failed it, its disk lied to it, or for no reason that it should have had. */
 export type StopCause = "disk-failed" | "disk-corrupt" | "wrong";
 
-/** Whose log the simulated clusters keep. */
-export const TRUST_DOMAIN = "sim.local";
 /** How long an operator takes to look after a node whose disk lied. */
 const REPAIR_MS = 500;
 
@@ -334,59 +324,4 @@ function purposeOf(message: Uint8Array): string {
   for (let at = "quorumgate/".length; message[at] !== undefined && message[at] !== 0x2f; at++)
     purpose += String.fromCharCode(message[at] ?? 0);
   return purpose;
-}
-
-/** Ids in the order of a membership. */
-export function nodeIds(nodes: number): NodeId[] {
-  return Array.from({ length: nodes }, (_, index) => parseNodeId(`node-${String(index + 1).padStart(2, "0")}`));
-}
-
-/** Heights between a change of members and the first height of its epoch. */
-export function activationDelayOf(window: number): number {
-  return Math.max(2, window + 1);
-}
-
-function genesisOf(options: ClusterOptions, members: readonly Member[]): Uint8Array {
-  const { keys, engine = "pbft", window = 1, checkpointInterval } = options;
-  return encodeGenesis({
-    environment: "development",
-    trustDomain: TRUST_DOMAIN,
-    engine,
-    protocol: 1,
-    window,
-    activationDelay: activationDelayOf(window),
-    ...(checkpointInterval === undefined ? {} : { checkpointInterval }),
-    zeroFaultTolerance: bearsNoFault({ nodes: options.nodes, engine }),
-    timeUs: START_US - 10_000_000,
-    membership: { epoch: 0, members },
-    operators: [{ id: parseSubjectId("operator-1"), key: keys.keyOf("operator-1").publicKey, roles: ["operator"] }],
-    issuers: [{ id: parseSubjectId("issuer-1"), key: keys.keyOf("issuer-1").publicKey }],
-  });
-}
-
-/** Lifetime of a simulated command: the longest allowed. */
-export const COMMAND_LIFETIME_US: number = LIMITS.commandLifetimeMaxUs - 1_000_000;
-
-/** A member whose keys follow from its id. */
-export function memberOf(keys: KeyMill, id: NodeId, weight: number): Member {
-  return {
-    id,
-    weight,
-    keys: memberKeysOf(keys, id),
-    peerAddress: `${id}:1`,
-    httpUrl: `http://${id}`,
-    tlsAuthority: toBase64Url(encodeUtf8(`authority ${id}`)),
-  };
-}
-
-/** The keys of a node of a name. */
-export function memberKeysOf(keys: KeyMill, name: string): MemberKeys {
-  const key = (role: string): PublicKey => keys.keyOf(`${name}/${role}`).publicKey;
-  return {
-    vote: key("vote"),
-    log: key("log"),
-    witness: key("witness"),
-    gateway: key("gateway"),
-    tls: toBase64Url(encodeUtf8(`tls ${name}`)),
-  };
 }

@@ -9,7 +9,7 @@ import {
   possessionMessages,
   toBase64Url,
 } from "#base";
-import { memberKeysOf, memberOf, TRUST_DOMAIN } from "./cluster.ts";
+import { memberKeysOf, memberOf, TRUST_DOMAIN } from "./genesis.ts";
 import { type KeyMill, RENEWALS_MAX, renewedKeyName } from "./keys.ts";
 
 /** What statements are made with. */

@@ -1,13 +1,14 @@
 import { clusterIdOf, faultModelOf, type Hash, type Membership, type NodeId, parseGenesis, SeededRandom } from "#base";
 import { ACTORS } from "./byzantine/actors.ts";
 import { Checker } from "./checkers/invariants.ts";
-import { activationDelayOf, type ClusterOptions, SimulatedCluster, type SimulatedNode } from "./cluster.ts";
+import { type ClusterOptions, SimulatedCluster, type SimulatedNode } from "./cluster.ts";
 import type { RunPhase } from "./diagrams/events.ts";
 import { RunRecorder } from "./diagrams/recorder.ts";
 import { faultRow, faultsOf, SAFETY_MS, spentNodes, USUAL_KINDS } from "./faults/catalogue.ts";
 import type { Fault, Laboratory } from "./faults/fault.ts";
 import { sceneOf } from "./faults/scenes.ts";
 import { FrameReader } from "./frame-reader.ts";
+import { activationDelayOf } from "./genesis.ts";
 import type { SimulatedKey } from "./keys.ts";
 import { describeNodes, drawCore, isDrained, type LivenessReport, livenessBounds, membershipsNow, stayers, waitedFor } from "./liveness.ts";
 import { Coverage } from "./marks.ts";

@@ -22,13 +22,13 @@ export function weightsOf({
     const weights = equal.map(() => random.between(1, WEIGHT_MAX));
     const total = weights.reduce((sum, weight) => sum + weight, 0);
     // A cluster too small to tolerate a fault declares so, and may weigh its members as it likes.
-    if (bearsNoFault({ nodes, engine }) || weights.every((weight) => factor * weight < total)) return weights;
+    if (toleratesNoFault({ nodes, engine }) || weights.every((weight) => factor * weight < total)) return weights;
   }
   return equal;
 }
 
 /** Whether a cluster is too small to tolerate a single fault: 1 to 3 nodes, or 1 to 2 against crashes alone. */
-export function bearsNoFault({ nodes, engine }: { readonly nodes: number; readonly engine: EngineName }): boolean {
+export function toleratesNoFault({ nodes, engine }: { readonly nodes: number; readonly engine: EngineName }): boolean {
   return nodes <= (isByzantine(engine) ? 3 : 2);
 }
 

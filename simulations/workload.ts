@@ -6,6 +6,7 @@ import {
   type Hasher,
   hashLeaf,
   isObject,
+  LIMITS,
   merklePaths,
   type NodeId,
   parseSubjectId,
@@ -28,10 +29,13 @@ import {
   grantCreateBody,
   serviceRegisterBody,
 } from "#state";
-import { COMMAND_LIFETIME_US, type SimulatedCluster } from "./cluster.ts";
+import type { SimulatedCluster } from "./cluster.ts";
 import type { KeyMill } from "./keys.ts";
 import { nodeFileOf, renewalOf } from "./learners.ts";
 import { START_US } from "./scheduler.ts";
+
+/** Lifetime of a simulated command: nearly the longest that is allowed. */
+const COMMAND_LIFETIME_US: number = LIMITS.commandLifetimeMaxUs - 1_000_000;
 
 /** One command as its client saw it. */
 export interface Operation {

@@ -20,8 +20,8 @@ export type HistoryFinding =
  * A6, by what clients saw and nothing else: neither heights nor places in the log are believed, only questions, answers and their times. Whatever stays
  * without an answer may have happened at any time, or never.
  */
-export function checkClientHistory(history: ClientHistory, { bearsLies }: { readonly bearsLies: boolean }): HistoryFinding {
-  const verdict = checkHistory(gatewayModel({ bearsLies }), history, { stepsMax: STEPS_MAX });
+export function checkClientHistory(history: ClientHistory, { toleratesLies }: { readonly toleratesLies: boolean }): HistoryFinding {
+  const verdict = checkHistory(gatewayModel({ toleratesLies }), history, { stepsMax: STEPS_MAX });
   if (verdict.kind !== "violated") return { kind: verdict.kind };
   const { partition, order, stuckAt } = verdict;
   const before = order.slice(-3).map((index) => describe(history[index]));

@@ -1,6 +1,6 @@
 import { type EngineName, type Hash, type Membership, totalWeight } from "#base";
 import type { BlockEvent } from "#replica";
-import { bearsNoFault } from "../shape.ts";
+import { toleratesNoFault } from "../shape.ts";
 import type { Intent } from "../workload.ts";
 
 /** What the model of epochs knows of the cluster. */
@@ -52,7 +52,7 @@ export class EpochModel {
   #fatalMembers(membership: Membership): string[] {
     const { engine } = this.#context;
     const { epoch, members } = membership;
-    if (epoch <= this.#weighed || bearsNoFault({ nodes: members.length, engine })) return [];
+    if (epoch <= this.#weighed || toleratesNoFault({ nodes: members.length, engine })) return [];
     this.#weighed = epoch;
     const factor = engine === "raft" ? 2 : 3;
     const total = totalWeight(membership);

@@ -288,7 +288,7 @@ export class Checker {
 
   #checkHistory(operations: readonly Operation[], reads: readonly ReadOperation[]): void {
     const { engine } = this.#options.certificates;
-    const found = checkClientHistory(clientHistory(operations, reads), { bearsLies: faultModelOf(engine) === "byzantine" });
+    const found = checkClientHistory(clientHistory(operations, reads), { toleratesLies: faultModelOf(engine) === "byzantine" });
     this.isInOrder = found.kind === "linearizable";
     if (found.kind === "violated") this.fail("A6", found.detail);
   }

@@ -48,9 +48,9 @@ const BY_TIME: ReadonlySet<string> = new Set(["IDENTITY_EXPIRED", "AUTHZ_GRANT_E
  * a grant counts from its acknowledgement until that of its revocation, and whatever is granted is allowed.
  */
 export function gatewayModel({
-  bearsLies,
+  toleratesLies,
 }: {
-  readonly bearsLies: boolean;
+  readonly toleratesLies: boolean;
 }): SequentialModel<ServiceView, ClientRequest | ServiceRead, ClientAnswer> {
   return {
     initial: { untilUs: undefined, grants: new Map(), revoked: new Set(), spent: new Map() },
@@ -63,12 +63,12 @@ export function gatewayModel({
       // Too early or too late for its id to be spent.
       if (answer?.code === "COMMAND_EXPIRED") return view;
       const { identity, command, isContested } = request;
-      if (!isContested) return effect(view, request, answer, bearsLies);
+      if (!isContested) return effect(view, request, answer, toleratesLies);
       const isSpent = (view.spent.get(identity) ?? command) !== command;
       if (isSpent !== (answer?.code === "COMMAND_REPLAYED")) return isSpent && answer === undefined ? view : undefined;
       if (isSpent) return view;
       // Whatever is said to it, and whoever sent it: its id is spent.
-      const after = effect(view, request, answer, bearsLies);
+      const after = effect(view, request, answer, toleratesLies);
       if (after === undefined) return undefined;
       const { untilUs, grants, revoked, spent } = after;
       return { untilUs, grants, revoked, spent: new Map(spent).set(identity, command) };
@@ -87,7 +87,12 @@ function isWhatIsSeen({ untilUs, grants, revoked }: ServiceView, seen: SeenServi
 }
 
 /** The view after a command whose id is its own; undefined when this answer cannot be one. */
-function effect(view: ServiceView, request: ClientRequest, answer: ClientAnswer | undefined, bearsLies: boolean): ServiceView | undefined {
+function effect(
+  view: ServiceView,
+  request: ClientRequest,
+  answer: ClientAnswer | undefined,
+  toleratesLies: boolean,
+): ServiceView | undefined {
   if (answer !== undefined && BY_TIME.has(answer.code)) return view;
   switch (request.kind) {
     case "register":
@@ -97,7 +102,7 @@ function effect(view: ServiceView, request: ClientRequest, answer: ClientAnswer 
     case "revoke":
       return onRevoke(view, request, answer);
     case "authorize":
-      return answer === undefined || answer.outcome === decisionOn(view, request, bearsLies) ? view : undefined;
+      return answer === undefined || answer.outcome === decisionOn(view, request, toleratesLies) ? view : undefined;
     default:
       // What the operator governs is not what a service can see.
       return view;
@@ -130,10 +135,10 @@ function onRevoke(view: ServiceView, { grant }: ClientRequest, answer: ClientAns
   return { untilUs, grants, revoked: new Set(revoked).add(live), spent };
 }
 
-function decisionOn(view: ServiceView, { operation, risk = "" }: ClientRequest, bearsLies: boolean): string {
+function decisionOn(view: ServiceView, { operation, risk = "" }: ClientRequest, toleratesLies: boolean): string {
   if (view.untilUs === undefined) return "refused";
   const level = RISKS.indexOf(risk);
   const isGranted = [...view.grants].some(([id, grant]) => !view.revoked.has(id) && grant.operation === operation && grant.level >= level);
   // An engine that tolerates crashes alone decides nothing grave.
-  return isGranted && (bearsLies || risk !== "critical") ? "allowed" : "denied";
+  return isGranted && (toleratesLies || risk !== "critical") ? "allowed" : "denied";
 }

@@ -1,6 +1,6 @@
 import type { Hash, Hasher, Member, Membership, NodeId } from "#base";
 import type { ConsensusMessage, CoreRules, Effect, TimerName } from "#consensus";
-import { memberOf, nodeIds } from "../cluster.ts";
+import { memberOf, nodeIds } from "../genesis.ts";
 import type { KeyMill } from "../keys.ts";
 import { Scheduler } from "../scheduler.ts";
 import { Copy, type CopyHost } from "./copy.ts";

@@ -10,7 +10,7 @@ export interface DecisionView {
   /** Agreed time, microseconds since 1970. */
   readonly timeUs: number;
   /** Whether the engine's quorum holds against members that lie. */
-  readonly bearsLies: boolean;
+  readonly toleratesLies: boolean;
   readonly rules: Pick<StateRules, "allows">;
   service(id: string): ServiceRecord | undefined;
   /** Grants of a service for exactly this operation (or `*`), in order. */
@@ -177,7 +177,7 @@ export function decide(view: DecisionView, request: EvaluationRequest): Decision
   if (identity !== undefined) return deniedForIdentity(identity);
   const { capability } = request;
   const asked: Question = { capability, measures: measure(capability), timeUs: view.timeUs };
-  if (!view.bearsLies && asked.measures.riskRank > CRASH_ONLY_RISK_MAX) return deniedForEngine(capability);
+  if (!view.toleratesLies && asked.measures.riskRank > CRASH_ONLY_RISK_MAX) return deniedForEngine(capability);
   let closest: { readonly grant: GrantRecord; readonly failed: number } | undefined;
   for (const operation of [capability.operation, "*"]) {
     for (const grant of view.grantsFor(request.serviceId, capability.domain, operation)) {

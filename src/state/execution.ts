@@ -27,7 +27,7 @@ export interface Execution {
   /** The block's time. */
   readonly timeUs: number;
   /** See DecisionView. */
-  readonly bearsLies: boolean;
+  readonly toleratesLies: boolean;
   readonly signed: SignedCommand;
 }
 
@@ -189,11 +189,11 @@ function onEvidence({ store, height, timeUs, signed }: Execution, { accusation }
   return { kind: "evidence", subject: accusation.node, action: code === "OK" ? "evidence.recorded" : "evidence.record", code };
 }
 
-function onAuthorize({ store, timeUs, bearsLies, signed }: Execution, request: AuthorizationRequest): EntryDraft {
+function onAuthorize({ store, timeUs, toleratesLies, signed }: Execution, request: AuthorizationRequest): EntryDraft {
   const { command } = signed;
   const view = {
     timeUs,
-    bearsLies,
+    toleratesLies,
     rules: store.rules,
     service: (id: string) => store.service(id),
     grantsFor: (service: string, domain: string, operation: string) => store.grantsFor(service, domain, operation),

@@ -138,7 +138,7 @@ export class LedgerState {
     return this.#meta.totals;
   }
 
-  get #bearsLies(): boolean {
+  get #toleratesLies(): boolean {
     return faultModelOf(this.#options.genesis.engine) === "byzantine";
   }
 
@@ -263,7 +263,7 @@ export class LedgerState {
     const results: CommandResult[] = [];
     const entries: EntryDraft[] = [];
     for (const signed of block.commands) {
-      const execution = { store: this.#store, height: header.height, timeUs: header.timeUs, bearsLies: this.#bearsLies, signed };
+      const execution = { store: this.#store, height: header.height, timeUs: header.timeUs, toleratesLies: this.#toleratesLies, signed };
       const result = this.#applyCommand(execution, entries);
       counts.totals[result.outcome]++;
       if (result.entry === undefined) counts.refusals.set(result.code, (counts.refusals.get(result.code) ?? 0) + 1);
@@ -367,7 +367,7 @@ export class LedgerState {
     const store = this.#store;
     return {
       timeUs,
-      bearsLies: this.#bearsLies,
+      toleratesLies: this.#toleratesLies,
       rules: store.rules,
       service: (id) => store.service(id),
       grantsFor: (service, domain, operation) => store.grantsFor(service, domain, operation),

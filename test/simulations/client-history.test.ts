@@ -7,7 +7,7 @@ type Request = Extract<Item["input"], { readonly command: unknown }>;
 type Requested = Item & { readonly input: Request };
 type Answer = [outcome: string, code?: string];
 
-const BYZANTINE = { bearsLies: true };
+const BYZANTINE = { toleratesLies: true };
 
 describe("what clients of the gateway asked and heard", () => {
   it("is in order when every answer follows from what was answered before", () => {
@@ -68,7 +68,7 @@ describe("what clients of the gateway asked and heard", () => {
 
   it("is out of order when a cluster that tolerates crashes alone allows what is critical", () => {
     const granted = [item(0, register), item(2, { ...grant, risk: "critical" }), ask(4, { risk: "critical" }, ["allowed"])];
-    expect(checkClientHistory(granted, { bearsLies: false }).kind).to.equal("violated");
+    expect(checkClientHistory(granted, { toleratesLies: false }).kind).to.equal("violated");
     expect(checkClientHistory(granted, BYZANTINE).kind).to.equal("linearizable");
   });
 });

@@ -118,14 +118,14 @@ describe("a run that is drawn", function () {
 
   it("has a history of clients that is in order, and that is out of order once an answer in it is falsified", () => {
     const history = historyOf(events);
-    expect(checkClientHistory(history, { bearsLies: true })).to.deep.equal({ kind: "linearizable" });
+    expect(checkClientHistory(history, { toleratesLies: true })).to.deep.equal({ kind: "linearizable" });
     const allowed = history.findIndex(({ returned }) => returned?.output.outcome === "allowed");
     expect(allowed).to.be.at.least(0);
     const falsified = history.map((item, index) => {
       const denied = { outcome: "denied", code: "AUTHZ_NO_GRANT" };
       return index === allowed && item.returned !== undefined ? { ...item, returned: { ...item.returned, output: denied } } : item;
     });
-    expect(checkClientHistory(falsified, { bearsLies: true }).kind).to.equal("violated");
+    expect(checkClientHistory(falsified, { toleratesLies: true }).kind).to.equal("violated");
   });
 });
 

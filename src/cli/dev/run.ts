@@ -195,9 +195,10 @@ function welcome(
   const { tolerated } = quorumOf(cluster);
   const [first] = cluster.nodes;
   const { style } = output;
-  const bearsLiars = faultModelOf(engineOf(cluster)) === "byzantine";
-  const faulty = `${bearsLiars ? "faulty" : "crashed"} ${tolerated === 1 ? "node" : "nodes"}`;
-  const survives = tolerated === 0 ? "survives no faulty node" : `survives ${tolerated} ${faulty}${bearsLiars ? "" : ", none that lies"}`;
+  const toleratesLiars = faultModelOf(engineOf(cluster)) === "byzantine";
+  const faulty = `${toleratesLiars ? "faulty" : "crashed"} ${tolerated === 1 ? "node" : "nodes"}`;
+  const survives =
+    tolerated === 0 ? "survives no faulty node" : `survives ${tolerated} ${faulty}${toleratesLiars ? "" : ", none that lies"}`;
   const data = cluster.folder.endsWith(DEV_FOLDER) ? "" : ` --data ${cluster.folder}`;
   const { serviceId, capability } = firstRequestOf(engineOf(cluster));
   const question = `--service ${serviceId} --capability ${capability.domain}:${capability.operation} --resource ${capability.resources.join()}`;
