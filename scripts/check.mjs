@@ -8,7 +8,7 @@ import { filesUnder, ROOT, runNode, seconds, tool } from "./steps.mjs";
 
 /** Percentages below which the check fails: in pure rooms an unreached branch is a rule that nothing has tried. */
 const COVERAGE = {
-  pure: { folders: ["src/base", "src/state", "consensus", "audit"], lines: 95, branches: 90 },
+  pure: { folders: ["src/base", "src/state", "consensus", "audit"], lines: 99, branches: 94.5 },
   product: { folders: ["src", "consensus", "audit"], lines: 85, branches: 80 },
 };
 
