@@ -30,6 +30,38 @@ describe("the rate of a leader", () => {
     expect(rate.doubts(lightMs * 1_000)).to.equal(false);
   });
 
+  it("is doubted when it is slow by no more than a fixed wait would forgive, but has an earlier leader do four times as much", () => {
+    const rate = new LeaderRate();
+    const afterMs = run(rate, { view: 0, fromMs: 0, everyMs: 50, commands: 64, waitMs: 50 });
+    const laterMs = run(rate, { view: 1, fromMs: afterMs, everyMs: 200, commands: 64, waitMs: 200 });
+    expect(rate.doubts(laterMs * 1_000)).to.equal(true);
+  });
+
+  it("is measured against its own better days: a leader that was fast and is slow keeps its place no longer", () => {
+    const rate = new LeaderRate();
+    const afterMs = run(rate, { view: 0, fromMs: 0, everyMs: 50, commands: 64, waitMs: 50 });
+    const laterMs = run(rate, { view: 0, fromMs: afterMs, everyMs: 200, commands: 64, waitMs: 200 });
+    expect(rate.doubts(laterMs * 1_000)).to.equal(true);
+  });
+
+  it("cannot lower the mark by slowing down step by step", () => {
+    const rate = new LeaderRate();
+    let nowMs = 0;
+    for (let waitMs = 50; waitMs < 200; waitMs += 5) nowMs = run(rate, { view: 0, fromMs: nowMs, everyMs: waitMs, commands: 64, waitMs });
+    expect(rate.doubts(nowMs * 1_000)).to.equal(true);
+  });
+
+  it("is doubted soon again where the last change of leaders helped", () => {
+    const rate = new LeaderRate();
+    let nowMs = run(rate, { view: 0, fromMs: 0, everyMs: 50, commands: 64, waitMs: 50 });
+    for (let view = 1; view < 12; view += 2) {
+      nowMs = run(rate, { view, fromMs: nowMs, everyMs: 250, commands: 64, waitMs: 250 });
+      expect(rate.doubts(nowMs * 1_000), `view ${view}`).to.equal(true);
+      nowMs = run(rate, { view: view + 1, fromMs: nowMs, everyMs: 50, commands: 64, waitMs: 50 });
+      expect(rate.doubts(nowMs * 1_000), `view ${view + 1}`).to.equal(false);
+    }
+  });
+
   it("is measured against what is usual while there is no earlier leader", () => {
     const rate = new LeaderRate();
     const afterMs = run(rate, { view: 0, fromMs: 0, everyMs: 600, commands: 2, waitMs: 600 });
