@@ -81,19 +81,26 @@ export class Disclosure {
     if (!isOnItsWay) this.#askForBlock(from);
   }
 
-  /** Somebody speaks of the next height: has it decided what this node cannot decide from what it sees? */
+  /**
+   * Somebody speaks of the next height: has it decided what this node cannot decide from what it sees? What this node itself has not said yet hides
+   * nothing from it.
+   */
   onNextHeight(from: NodeId): void {
     const state = this.#state;
     const { prevotes } = state.current();
-    const [first, ...others] = state.settings.membership.members.map(({ id }) => prevotes.of(id)?.digest);
-    const isUnanimous = first !== undefined && first !== ZERO_HASH && others.every((digest) => digest === first);
+    const { membership, self } = state.settings;
+    const others = membership.members.filter(({ id }) => id !== self || prevotes.of(id) !== undefined);
+    const [first, ...rest] = others.map(({ id }) => prevotes.of(id)?.digest);
+    const isUnanimous = first !== undefined && first !== ZERO_HASH && rest.every((digest) => digest === first);
     if (!isUnanimous) this.#askForBlock(from);
   }
 
+  /** Of as many as are asked one is honest. */
   #askForBlock(peer: NodeId): void {
     const state = this.#state;
     const { height } = state;
-    if (this.#asked.get(peer) === height) return;
+    const asked = [...this.#asked.values()].filter((at) => at === height).length;
+    if (this.#asked.get(peer) === height || asked > state.liarsMax) return;
     this.#asked.set(peer, height);
     state.emit({ type: "send", to: peer, message: { type: "fetch-proposal", height, digest: ZERO_HASH } });
   }

@@ -98,6 +98,16 @@ describe("What a proposer of Tendermint lets only some know", () => {
     expect(askedForBlock(at, b)).to.have.members([a, next]);
     expect(at.effects("send-block", next).map(({ to }) => to)).to.deep.equal([b]);
 
+    const slow = new Room(EQUAL, {}, "tendermint");
+    slow.onTheWay = (_from, to, message) =>
+      to !== b || message.type === "prevote" || ("height" in message && message.height === 2) ? message : undefined;
+    slow.propose(liar, { height: 1, view: 0, text: "a" });
+    slow.settle();
+    slow.propose(next, { height: 2, view: 0, text: "b" });
+    slow.settle();
+    expect(slow.effects("decide", b)).to.deep.equal([]);
+    expect(askedForBlock(slow, b)).to.deep.equal([]);
+
     const open = new Room(EQUAL, {}, "tendermint");
     open.onTheWay = (_from, to, message) => (to === b && message.type === "precommit" ? undefined : message);
     open.propose(liar, { height: 1, view: 0, text: "a" });
