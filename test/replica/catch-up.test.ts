@@ -83,3 +83,20 @@ describe("catching up with a peer that claims a height and then a lower one (CVE
     expect(node.catchUp.active).to.equal(false);
   });
 });
+
+describe("catching up with a peer that gives as little as it may, each time just in time", () => {
+  it("asks the others as often", () => {
+    const node = new Behind();
+    node.catchUp.want(10_000, liar);
+    for (let turn = 0; turn < 30; turn++) node.answer(node.newest.peer === liar ? 1 : 64);
+    expect(node.asked.filter(({ peer }) => peer === liar)).to.have.length.within(10, 12);
+    expect(node.tipHeight).to.be.at.least(18 * 64);
+  });
+
+  it("is not told by one that lags, as often as it is asked, that there is nothing", () => {
+    const node = new Behind();
+    node.catchUp.want(1_000, second);
+    for (let turn = 0; turn < 30 && node.catchUp.active; turn++) node.answer(node.newest.peer === liar ? 0 : 64);
+    expect(node.tipHeight).to.be.at.least(1_000);
+  });
+});

@@ -20,6 +20,8 @@ export class CatchUp {
   #target = 0;
   #asked: { readonly peer: NodeId; readonly from: number; readonly timer: TimerHandle } | undefined;
   #turn = 0;
+  /** Answers without a block in a row: one more than there are peers, and each was asked. */
+  #empty = 0;
   /** A state is being fetched instead of blocks. */
   #paused = false;
   #queue: { readonly from: NodeId; readonly blocks: readonly Uint8Array[]; next: number } | undefined;
@@ -44,7 +46,8 @@ export class CatchUp {
     if (this.#asked?.peer !== from || this.#asked.from !== response.fromHeight) return;
     this.#asked.timer.cancel();
     this.#asked = undefined;
-    if (response.blocks.length === 0) return this.#target > this.#ports.tipHeight() ? this.#giveUpOrAsk(from) : undefined;
+    if (response.blocks.length === 0) return this.active ? this.#giveUpOrAsk() : undefined;
+    this.#empty = 0;
     this.#queue = { from, blocks: response.blocks, next: 0 };
     this.#deliverNext();
   }
@@ -83,7 +86,8 @@ export class CatchUp {
     const block = queue.blocks[queue.next];
     if (block === undefined) {
       this.#queue = undefined;
-      if (this.active) this.#ask(queue.from);
+      // Never the same one again and again: a peer that gives one block just in time would keep this node behind for ever.
+      if (this.active) this.#ask();
       return;
     }
     queue.next += 1;
@@ -98,10 +102,11 @@ export class CatchUp {
   }
 
   /** An empty answer: that peer has nothing newer. After everyone said so the claim that there is more is dropped. */
-  #giveUpOrAsk(from: NodeId): void {
-    const peers = this.#ports.peers();
-    if (this.#turn % Math.max(peers.length, 1) === 0) this.#target = this.#ports.tipHeight();
-    else this.#ask(peers.find((peer) => peer > from));
+  #giveUpOrAsk(): void {
+    this.#empty += 1;
+    if (this.#empty <= this.#ports.peers().length) return this.#ask();
+    this.#empty = 0;
+    this.#target = this.#ports.tipHeight();
   }
 
   #ask(preferred?: NodeId): void {
