@@ -186,7 +186,7 @@ export class AuditLog {
   shardPoint(shard: ShardName): LogPoint {
     const record = this.#record(shard);
     if (record.closed === undefined) return this.#point;
-    return { origin: shardOrigin({ ...this.#options, shard }), shard, ...record.closed };
+    return { origin: shardOrigin(this.#options, shard), shard, ...record.closed };
   }
 
   /** A log of its own that stands where this one stands. */
@@ -242,7 +242,7 @@ export class AuditLog {
     const previous = this.#shards.length === 0 ? undefined : this.#closeShard(writes);
     this.#shards = [...this.#shards, { shard, firstSeq: this.#nextSeq }];
     this.#tree = new GrowingTree(this.#options.hasher);
-    this.#point = { ...this.#point, origin: shardOrigin({ ...this.#options, shard }), shard };
+    this.#point = { ...this.#point, origin: shardOrigin(this.#options, shard), shard };
     return previous;
   }
 
@@ -260,10 +260,8 @@ export class AuditLog {
     const { shard } = this.#point;
     const seq = this.#nextSeq;
     const index = this.#tree.size;
-    const { bytes, objects } = encodeFitted(hasher, draft, block, {
-      seq,
-      previousHash: this.#rules.chainsTo(this.#lastEntryHash),
-    });
+    const previousHash = this.#rules.chainsTo(this.#lastEntryHash);
+    const { bytes, objects } = encodeFitted(hasher, draft, block, { seq, previousHash });
     const leafHash = this.#store(bytes, writes);
     for (const object of objects) writes.push({ key: LOG_KEYS.object(object.hash), value: object.bytes });
     return { seq, index, shard, bytes, leafHash };
@@ -286,7 +284,8 @@ export class AuditLog {
 
   /** The log ends with a block of this time. */
   #moveTo(timeUs: number): void {
-    this.#point = { ...this.#point, size: this.#rules.sizeOf(this.#tree.size), root: toHash(this.#tree.root()), timeUs };
+    const { origin, shard } = this.#point;
+    this.#point = { origin, shard, size: this.#rules.sizeOf(this.#tree.size), root: toHash(this.#tree.root()), timeUs };
   }
 
   #headWrite(): WriteOperation {
@@ -302,7 +301,7 @@ export class AuditLog {
     this.#nextSeq = nextSeq;
     this.#lastEntryHash = lastEntryHash;
     this.#tree = new GrowingTree(this.#options.hasher, size, this.#loadEdge(record, size, read));
-    this.#point = { origin: shardOrigin({ ...this.#options, shard }), shard, size, root, timeUs };
+    this.#point = { origin: shardOrigin(this.#options, shard), shard, size, root, timeUs };
     if (toHash(this.#tree.root()) !== root) throw corrupt("the stored tiles and entries do not give the stored root");
     const last = this.#options.hasher.sha256(this.entry(nextSeq - 1, read));
     if (toHash(last) !== lastEntryHash) throw corrupt("the last entry is not the one that the head names");

@@ -71,7 +71,7 @@ export function policyOf(source: { readonly genesis: Genesis; readonly cluster: 
  * verifier takes the keys from the comments, which hold for every shard.
  */
 export function policyText(policy: Policy, shard: ShardName, hasher: Hasher = portableHasher): string {
-  const origin = shardOrigin({ ...policy, shard });
+  const origin = shardOrigin(policy, shard);
   const vkey = (key: NoteKey): string => formatVerifierKey(hasher, key);
   const { members } = policy;
   return [
@@ -188,7 +188,7 @@ function checkLogLines(policy: Policy, lines: readonly (readonly string[])[], ha
   const [shard = ""] = shards;
   if (shards.size !== 1 || !isShardName(shard)) throw malformed("the log lines are those of one shard");
   const found = keys.map((key) => formatVerifierKey(hasher, key)).sort();
-  const expected = policy.members.map(({ log }) => formatVerifierKey(hasher, logKeyOf(log, shardOrigin({ ...policy, shard })))).sort();
+  const expected = policy.members.map(({ log }) => formatVerifierKey(hasher, logKeyOf(log, shardOrigin(policy, shard)))).sort();
   if (found.join(" ") !== expected.join(" ")) throw malformed("the log lines are not the members' keys");
 }
 

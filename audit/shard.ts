@@ -23,14 +23,14 @@ export function shardAt(timeUs: number): ShardName {
 }
 
 /** Origin of a shard's checkpoints: `<trust domain>/audit/<first 8 hex of cluster id>/<shard>`. */
-export function shardOrigin(log: { readonly trustDomain: string; readonly cluster: Hash; readonly shard: ShardName }): string {
-  return `${log.trustDomain}/audit/${log.cluster.slice(0, 8)}/${log.shard}`;
+export function shardOrigin(log: { readonly trustDomain: string; readonly cluster: Hash }, shard: ShardName): string {
+  return `${log.trustDomain}/audit/${log.cluster.slice(0, 8)}/${shard}`;
 }
 
 /** The shard that an origin of this cluster names. @throws {QuorumgateError} VERIFY_SIGNER when it is the origin of another log */
 export function shardOfOrigin(origin: string, log: { readonly trustDomain: string; readonly cluster: Hash }): ShardName {
   const shard = origin.slice(-6);
-  if (!isShardName(shard) || origin !== shardOrigin({ ...log, shard })) {
+  if (!isShardName(shard) || origin !== shardOrigin(log, shard)) {
     throw new QuorumgateError("VERIFY_SIGNER", "the checkpoint is of another log than the policy's");
   }
   return shard;

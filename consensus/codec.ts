@@ -44,9 +44,9 @@ const sharedCodec: MessageCodec<SharedMessage> = {
       case "height-request":
         return { type, incarnation: reader.u64(), round: reader.u64() };
       case "height-reply": {
-        const head = { type, incarnation: reader.u64(), epoch: reader.u64(), round: reader.u64() };
+        const [incarnation, epoch, round] = [reader.u64(), reader.u64(), reader.u64()];
         const certificate = readOptionalCertificate(reader);
-        return certificate === undefined ? head : { ...head, certificate };
+        return certificate === undefined ? { type, incarnation, epoch, round } : { type, incarnation, epoch, round, certificate };
       }
     }
   },

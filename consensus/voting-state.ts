@@ -105,14 +105,14 @@ export abstract class VotingState<S extends VotingSettings = VotingSettings> ext
     then: (signature: Uint8Array) => void,
     ifDecided?: (signature: Uint8Array) => void,
   ): void {
-    const { height } = intent;
+    const { purpose, height, view, phase, digest } = intent;
     if (!this.mayVote(height)) return;
     const id = this.ask((signature: Uint8Array | undefined) => {
       if (signature === undefined) return;
       if (this.isInWindow(height)) then(signature);
       else if (height <= this.tip.height) ifDecided?.(signature);
     });
-    this.emit({ type: "sign", id, intent: { ...intent, epoch: this.epoch }, body });
+    this.emit({ type: "sign", id, intent: { purpose, epoch: this.epoch, height, view, phase, digest }, body });
   }
 
   /** Keeps a message of a later height or view. */

@@ -61,7 +61,8 @@ export function writeCertificate(writer: ByteWriter, certificate: CommitCertific
 
 /** Reads what writeCertificate wrote. @throws {QuorumgateError} format errors */
 export function readCertificate(reader: ByteReader): CommitCertificate {
-  return { ...readSlot(reader), digest: readHash(reader), votes: readVotes(reader) };
+  const { epoch, height, view } = readSlot(reader);
+  return { epoch, height, view, digest: readHash(reader), votes: readVotes(reader) };
 }
 
 /** A flag, and a certificate where there is one. */

@@ -17,9 +17,12 @@ export class FrameReader {
 
   /** What a frame says; undefined when it does not read, which some actors see to. */
   read(bytes: Uint8Array): ReadFrame | undefined {
-    const known = this.#read.get(bytes) ?? readFrame(bytes);
-    this.#read.set(bytes, known);
-    if (known !== "unreadable") this.#names.add(known.name);
+    let known = this.#read.get(bytes);
+    if (known === undefined) {
+      known = readFrame(bytes);
+      this.#read.set(bytes, known);
+      if (known !== "unreadable") this.#names.add(known.name);
+    }
     return known === "unreadable" ? undefined : known;
   }
 

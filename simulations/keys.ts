@@ -34,9 +34,11 @@ export function standInKeys(hasher: Hasher): KeyMill {
   const secrets = new Map<string, Secret>();
   const byBytes = new WeakMap<Uint8Array, Secret>();
   const secretOf = (publicKey: Uint8Array): Secret | undefined => {
-    const known = byBytes.get(publicKey) ?? secrets.get(toBase64Url(publicKey));
-    if (known !== undefined) byBytes.set(publicKey, known);
-    return known;
+    const known = byBytes.get(publicKey);
+    if (known !== undefined) return known;
+    const found = secrets.get(toBase64Url(publicKey));
+    if (found !== undefined) byBytes.set(publicKey, found);
+    return found;
   };
   const verify = ({ publicKey, message, signature }: SignatureClaim): boolean => {
     const secret = secretOf(publicKey);
@@ -86,6 +88,9 @@ const SIGNATURE_BYTES = 64;
 /** The last checksum: most are compared and forgotten. Behind the four lanes there are zeros. */
 const last = new Uint8Array(SIGNATURE_BYTES);
 const lanes = new DataView(last.buffer);
+/** The message in words: to copy it costs less than a view of its own. */
+let words = new Int32Array(1_024);
+let wordBytes = new Uint8Array(words.buffer);
 
 /**
  * Four lanes of 32 bits over words of four bytes, each lane from its own part of the secret; 64 bytes long, as a signature is. The length is
@@ -94,10 +99,17 @@ const lanes = new DataView(last.buffer);
 function checksum(secret: Secret, message: Uint8Array): Uint8Array {
   let [a, b, c, d] = secret;
   const { length } = message;
-  const words = new DataView(message.buffer, message.byteOffset, length);
+  const count = (length + 3) >> 2;
+  if (count > words.length) {
+    words = new Int32Array(2 * count);
+    wordBytes = new Uint8Array(words.buffer);
+  }
+  // Past the end there are zeros.
+  words[count - 1] = 0;
+  wordBytes.set(message);
   a ^= length;
-  for (let i = 0; i < length; i += 4) {
-    const word = i + 4 <= length ? words.getUint32(i, true) : lastWord(message, i);
+  for (let i = 0; i < count; i++) {
+    const word = words[i] ?? 0;
     a = Math.imul(a ^ word, 0x01000193);
     b = Math.imul(b + word + (a >>> 15), 0x85ebca6b);
     c = Math.imul(c ^ (word + (b >>> 13)), 0xc2b2ae35);
@@ -109,11 +121,6 @@ function checksum(secret: Secret, message: Uint8Array): Uint8Array {
   lanes.setInt32(8, c);
   lanes.setInt32(12, d);
   return last;
-}
-
-/** Past the end there are zeros. */
-function lastWord(message: Uint8Array, at: number): number {
-  return (message[at] ?? 0) | ((message[at + 1] ?? 0) << 8) | ((message[at + 2] ?? 0) << 16);
 }
 
 /** Times that a schedule renews a node's keys at most. */

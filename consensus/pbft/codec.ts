@@ -102,10 +102,11 @@ function writePrepared(writer: ByteWriter, certificate: PreparedCertificate): By
 }
 
 function readPrepared(reader: ByteReader): PreparedCertificate {
-  const slot = readSlot(reader);
+  const { epoch, height, view } = readSlot(reader);
   const digest = readHash(reader);
   const headerBytes = readHeaderBytes(reader);
-  return { ...slot, digest, headerBytes, proposalSignature: reader.raw(SIGNATURE_BYTES), votes: readVotes(reader) };
+  const proposalSignature = reader.raw(SIGNATURE_BYTES);
+  return { epoch, height, view, digest, headerBytes, proposalSignature, votes: readVotes(reader) };
 }
 
 function readPreparedList(reader: ByteReader): PreparedCertificate[] {

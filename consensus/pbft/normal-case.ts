@@ -267,7 +267,8 @@ export class NormalCase {
     const state = this.#state;
     for (const vote of votes) {
       vote.verdict = "checking";
-      const begun = state.verifyVote({ ...vote, height: slot.height, view }, type, (valid) => {
+      const { node, digest, signature } = vote;
+      const begun = state.verifyVote({ node, height: slot.height, view, digest, signature }, type, (valid) => {
         if (valid) vote.verdict = "good";
         else state.ballot(slot, type, view).drop(vote.node);
         if (type === VOTE_TYPE.pbftCommit) this.checkDecided(slot, view);

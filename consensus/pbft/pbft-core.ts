@@ -32,8 +32,9 @@ class PbftCore extends VotingCore<PbftState> {
   readonly #viewChanger: ViewChanger;
 
   constructor(options: PbftOptions) {
-    const { tip, restored, rules = pbftRules, timing, ...settings } = options;
-    super(new PbftState({ ...settings, engine: "pbft", rules, timing: { ...PBFT_TIMING, ...timing } }, tip));
+    const { cluster, self, membership, protocol, window, hasher, seed, tip, restored, rules = pbftRules } = options;
+    const timing = options.timing === undefined ? PBFT_TIMING : { ...PBFT_TIMING, ...options.timing };
+    super(new PbftState({ cluster, self, membership, protocol, window, hasher, seed, engine: "pbft", rules, timing }, tip));
     const { state } = this;
     this.#blocks = new DecidedBlocks(state, { onDecided: (certificate) => this.#onDecided(certificate) });
     this.#normal = new NormalCase(state, {

@@ -1,6 +1,6 @@
 import type { NodeId } from "#base";
 import type { ProposalDraft } from "../block.ts";
-import type { Append, AppendReply } from "./messages.ts";
+import type { AppendReply } from "./messages.ts";
 import { newProgress, type Progress } from "./progress.ts";
 import { closingEntry, proposalOf, slotKey } from "./proposals.ts";
 import type { RaftState } from "./state.ts";
@@ -235,12 +235,12 @@ export class Leader {
     }
     const { height: prevHeight, digest: prevDigest } = previous ?? log.tip;
     const entry = withEntry ? log.entry(prevHeight + 1) : undefined;
-    const head = { type: "append", prevHeight, prevDigest, commit: state.commit, round: this.#round } as const;
-    const message: Omit<Append, "epoch" | "term"> =
-      entry === undefined
-        ? head
-        : { ...head, entry: { headerBytes: entry.headerBytes, certifiedProof: entry.certifiedProof, batch: entry.batch } };
-    state.send(progress.node, message);
+    const { commit } = state;
+    const round = this.#round;
+    if (entry === undefined) return state.send(progress.node, { type: "append", prevHeight, prevDigest, commit, round });
+    const { headerBytes, certifiedProof, batch } = entry;
+    const carried = { headerBytes, certifiedProof, batch };
+    return state.send(progress.node, { type: "append", prevHeight, prevDigest, commit, round, entry: carried });
   }
 
   /** Rules C1 and C2. The notice leaves before the block is decided here: the last one of an epoch ends this core. */

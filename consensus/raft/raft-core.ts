@@ -41,8 +41,10 @@ class RaftCore implements Core {
   #commitBefore = 0;
 
   constructor(options: RaftOptions) {
-    const { restored, rules = raftRules, timing, ...settings } = options;
-    const state = new RaftState({ ...settings, rules, timing: { ...RAFT_TIMING, ...timing } });
+    const { cluster, self, membership, protocol, window, hasher, seed, tip, epochFirstHeight, restored, rules = raftRules } = options;
+    const timing = options.timing === undefined ? RAFT_TIMING : { ...RAFT_TIMING, ...options.timing };
+    const first = epochFirstHeight === undefined ? {} : { epochFirstHeight };
+    const state = new RaftState({ cluster, self, membership, protocol, window, hasher, seed, tip, rules, timing, ...first });
     this.#state = state;
     this.#leader = new Leader(state, { onRound: () => this.#reads.check(), onDecided: () => this.#onDecided() });
     this.#reads = new Reads(state, this.#leader);

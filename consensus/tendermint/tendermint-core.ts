@@ -37,8 +37,9 @@ class TendermintCore extends VotingCore<TendermintState> {
   readonly #tempo: Tempo;
 
   constructor(options: TendermintOptions) {
-    const { tip, restored, rules = tendermintRules, timing, ...settings } = options;
-    super(new TendermintState({ ...settings, engine: "tendermint", rules, timing: { ...TENDERMINT_TIMING, ...timing } }, tip));
+    const { cluster, self, membership, protocol, window, hasher, seed, tip, restored, rules = tendermintRules } = options;
+    const timing = options.timing === undefined ? TENDERMINT_TIMING : { ...TENDERMINT_TIMING, ...options.timing };
+    super(new TendermintState({ cluster, self, membership, protocol, window, hasher, seed, engine: "tendermint", rules, timing }, tip));
     const { state } = this;
     this.#blocks = new DecidedBlocks(state, { onDecided: () => this.#onDecided() });
     this.#tempo = new Tempo(state);

@@ -82,7 +82,7 @@ export const falseCheckpoints: Actor = (ports) => {
       const read = ports.frames.read(frame)?.frame;
       if (read?.kind !== "cosignature" || !deceived.has(to)) return [frame];
       ports.deviates();
-      const origin = shardOrigin({ trustDomain, cluster, shard: shardAt(read.seconds * 1_000_000) });
+      const origin = shardOrigin({ trustDomain, cluster }, shardAt(read.seconds * 1_000_000));
       const size = random.chance(0.3) ? read.size + 1 : read.size;
       const root = toHash(hasher.sha256(new TextEncoder().encode(`${read.root} ${size}`)));
       const text = checkpointText({ origin, size, root });

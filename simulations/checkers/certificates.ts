@@ -37,7 +37,8 @@ export class CertificateChecker {
     const { certificate } = message;
     const membership = this.#context.membershipOf(certificate.epoch);
     if (membership === undefined) return "unproved";
-    const context = { ...this.#context, membership };
+    const { cluster, engine } = this.#context;
+    const context = { cluster, engine, membership };
     const claims = commitCertificateClaims(certificate, context);
     if (!checkCommitCertificate(certificate, context) || !this.#verifies(claims)) return "unproved";
     this.#proved.set(height, [...proved, stored]);

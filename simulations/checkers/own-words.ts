@@ -72,7 +72,10 @@ export class OwnWords {
   }
 
   #find(accused: { readonly node: NodeId; readonly epoch: number }, pairs: () => readonly Pair[]): AccusationKind | undefined {
-    return pairs().find((pair) => contradicts({ ...accused, key: KEY, ...pair } as ViewAccusation, this.#window))?.kind;
+    const { node, epoch } = accused;
+    return pairs().find(({ kind, first, second }) =>
+      contradicts({ node, epoch, key: KEY, kind, first, second } as ViewAccusation, this.#window),
+    )?.kind;
   }
 
   #of(node: NodeId, epoch: number): Words {

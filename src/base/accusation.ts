@@ -247,9 +247,10 @@ function isOtherPrefix({ first, certified }: EndorsementAccusation, { root, path
   return verifyConsistency(portableHasher, { from, to: { size: certified.size, root: fromHex(certified.root) }, path });
 }
 
-function voteClaim(cluster: Hash, { key, epoch }: Accused, { signature, ...vote }: VoteStatement): SignatureClaim {
-  const body = { ...vote, cluster: fromHex(cluster), epoch, digest: fromHex(vote.digest) };
-  return { publicKey: fromBase64Url(key), message: signedBytes(votePurpose(vote.type), encodeVoteBody(body)), signature };
+function voteClaim(cluster: Hash, { key, epoch }: Accused, vote: VoteStatement): SignatureClaim {
+  const { type, height, view, validRound, signature } = vote;
+  const body = { cluster: fromHex(cluster), epoch, height, view, type, digest: fromHex(vote.digest), validRound };
+  return { publicKey: fromBase64Url(key), message: signedBytes(votePurpose(type), encodeVoteBody(body)), signature };
 }
 
 function viewChangeClaim(cluster: Hash, { key, epoch, node }: Accused, said: ViewChangeStatement): SignatureClaim {

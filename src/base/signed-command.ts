@@ -91,9 +91,12 @@ export function signedCommandOf(
   hasher: Hasher,
   parts: { readonly bytes: Uint8Array; readonly signature: Uint8Array; readonly batch?: BatchPosition },
 ): SignedCommand {
-  if (parts.signature.length !== 64) throw new QuorumgateError("FORMAT_SHAPE_INVALID", "a signature has 64 bytes");
-  if (parts.batch !== undefined) checkBatch(parts.batch);
-  return { ...parts, command: parseCommand(parts.bytes), hash: hashOf(hasher, parts.bytes) };
+  const { bytes, signature, batch } = parts;
+  if (signature.length !== 64) throw new QuorumgateError("FORMAT_SHAPE_INVALID", "a signature has 64 bytes");
+  if (batch !== undefined) checkBatch(batch);
+  const command = parseCommand(bytes);
+  const hash = hashOf(hasher, bytes);
+  return batch === undefined ? { bytes, signature, command, hash } : { bytes, signature, batch, command, hash };
 }
 
 /**

@@ -200,14 +200,17 @@ function makeHeard(
   const { hasher, verifier } = options;
   const { cluster, genesis } = ledger;
   const membershipOf = (epoch: number): Membership | undefined => ledger.state.epoch(epoch)?.membership;
-  const shared = { cluster, verifier, membershipOf, onAccusation: hooks.accuse };
+  const onAccusation = hooks.accuse;
   return {
     heardVotes: new HeardVotes({
-      ...shared,
+      cluster,
+      verifier,
+      membershipOf,
+      onAccusation,
       tipHeight: () => ledger.tip.height,
       tell: (votes) => peers.broadcast({ kind: "heard", votes }),
     }),
-    heardViews: new HeardViews({ ...shared, hasher, window: genesis.window }),
+    heardViews: new HeardViews({ cluster, verifier, membershipOf, onAccusation, hasher, window: genesis.window }),
   };
 }
 

@@ -96,15 +96,20 @@ export function execute(execution: Execution, body: CommandBody): EntryDraft {
 function onServiceRegister({ store, height, timeUs }: Execution, service: ServiceRegistration): Written {
   const known = store.service(service.id);
   const code = registrationFailure(store, { service, known, timeUs });
-  const result = { kind: "registration", subject: service.id, code } as const;
-  if (code !== "OK") return { ...result, action: "service.register" };
-  store.services.put(service.id, {
-    ...service,
+  const { id, publicKey, attestation, meshRole, consensusWeight, trustedPeers } = service;
+  if (code !== "OK") return { kind: "registration", subject: id, action: "service.register", code };
+  store.services.put(id, {
+    id,
+    publicKey,
+    attestation,
+    meshRole,
+    consensusWeight,
+    trustedPeers,
     registeredHeight: known?.registeredHeight ?? height,
     registeredAtUs: known?.registeredAtUs ?? timeUs,
     renewedHeight: height,
   });
-  return { ...result, action: known === undefined ? "service.registered" : "service.renewed" };
+  return { kind: "registration", subject: id, action: known === undefined ? "service.registered" : "service.renewed", code };
 }
 
 function registrationFailure(
@@ -137,15 +142,17 @@ function onServiceRevoke(execution: Execution, body: { readonly service: string;
 function onGrantCreate(execution: Execution, draft: GrantDraft): Written {
   const { store, height, timeUs, signed } = execution;
   const capability = (signed.command.body["grant"] as CanonicalObject)["capability"] as CanonicalObject;
-  const result = { kind: "grant", subject: draft.service, capability } as const;
+  const { service, notBeforeUs, notAfterUs } = draft;
+  const result = (action: string, code: Written["code"]): Written => ({ kind: "grant", subject: service, action, code, capability });
   const code = grantFailure(execution, draft);
-  if (code !== "OK") return { ...result, action: "grant.create", code };
+  if (code !== "OK") return result("grant.create", code);
   const { domain, operation } = draft.capability;
-  if (!store.makeRoom({ service: draft.service, domain, operation, timeUs })) {
-    return { ...result, action: "grant.create", code: "AUTHZ_GRANT_LIMIT" };
-  }
+  if (!store.makeRoom({ service, domain, operation, timeUs })) return result("grant.create", "AUTHZ_GRANT_LIMIT");
   store.grants.put(signed.hash, {
-    ...draft,
+    service,
+    capability: draft.capability,
+    notBeforeUs,
+    notAfterUs,
     id: signed.hash,
     sequence: store.grantSequence + 1,
     createdBy: signed.command.issuer,
@@ -153,7 +160,7 @@ function onGrantCreate(execution: Execution, draft: GrantDraft): Written {
     createdAtUs: timeUs,
     measures: measure(draft.capability),
   });
-  return { ...result, action: "grant.created", code: "OK" };
+  return result("grant.created", "OK");
 }
 
 function grantFailure(execution: Execution, draft: GrantDraft): ErrorCode | "OK" {
@@ -198,7 +205,7 @@ function onAuthorize({ store, timeUs, toleratesLies, signed }: Execution, reques
     service: (id: string) => store.service(id),
     grantsFor: (service: string, domain: string, operation: string) => store.grantsFor(service, domain, operation),
   };
-  const outcome = decide(view, { ...request, serviceId: command.issuer, key: command.key });
+  const outcome = decide(view, { capability: request.capability, serviceId: command.issuer, key: command.key });
   const content: Record<string, CanonicalValue> = { action: "authorize", explanation: decisionToCanonical(outcome), id: command.id };
   for (const [name, value] of Object.entries(command.body)) if (name !== "capability" && name !== "sessionId") content[name] = value;
   const draft: EntryDraft = {

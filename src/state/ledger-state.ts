@@ -320,13 +320,13 @@ export class LedgerState {
     const { hasher } = this.#options;
     const { height, timeUs, epoch } = block.header;
     const before = this.#meta;
+    const { protocol, stateHash } = before;
     const totals = addTotals(before.totals, counts.totals);
-    const moved = { ...before, height, timeUs, epoch, totals };
-    const [ledger] = writeMeta(moved);
+    const [ledger] = writeMeta({ protocol, height, timeUs, epoch, totals, stateHash });
     const changes = [...this.#store.takeChanges(), ...this.#used.takeChanges(height), { key: ledger[0], value: ledger[1] }].sort(byKey);
     for (const change of changes) this.#tree.apply(change);
     this.#tree.settle();
-    this.#meta = { ...moved, stateHash: nextStateHash(hasher, { previous: before.stateHash, changes }) };
+    this.#meta = { protocol, height, timeUs, epoch, totals, stateHash: nextStateHash(hasher, { previous: stateHash, changes }) };
     const [, [key, value]] = writeMeta(this.#meta);
     const after = changes.findIndex((change) => change.key > key);
     return changes.toSpliced(after < 0 ? changes.length : after, 0, { key, value });
@@ -334,6 +334,7 @@ export class LedgerState {
 
   #sealedDraft(counts: BlockCounts): EntryDraft {
     const { height, timeUs, epoch, stateHash } = this.#meta;
+    const { applied, allowed, denied, refused } = counts.totals;
     const stable = height % checkpointIntervalOf(this.#options.genesis) === 0;
     return {
       kind: "block.sealed",
@@ -350,7 +351,7 @@ export class LedgerState {
         ...(stable ? { stateRoot: this.stateRoot() } : {}),
         membershipHash: this.#hashOf(this.membershipAt(height)),
         nextMembershipHash: this.#hashOf(this.membershipAt(height + 1)),
-        counts: { ...counts.totals, refusals: Object.fromEntries(counts.refusals) },
+        counts: { applied, allowed, denied, refused, refusals: Object.fromEntries(counts.refusals) },
       },
     };
   }

@@ -138,12 +138,12 @@ export class Ledger {
     const base = { genesis, cluster, hasher, ...(options.rules?.state && { rules: options.rules.state }) };
     const auditRules = options.rules?.audit;
     const logOptions = { trustDomain: genesis.trustDomain, cluster, hasher, ...(auditRules && { rules: auditRules }) };
-    const parts = { genesis, cluster, store, stateOptions: base, logOptions, stable, rules };
     const stored = store.get(STORE_KEYS.tip);
     if (stored === undefined) {
       const state = LedgerState.fromGenesis(base);
       const tip = { height: 0, digest: ZERO_HASH, timeUs: genesis.timeUs, view: 0 };
-      return new Ledger({ ...parts, state, log: AuditLog.empty(logOptions), tip });
+      const log = AuditLog.empty(logOptions);
+      return new Ledger({ genesis, cluster, store, stateOptions: base, logOptions, stable, rules, state, log, tip });
     }
     const state = LedgerState.restore(base, entries);
     const tip = readTip(stored, store);
@@ -151,7 +151,7 @@ export class Ledger {
     const log = AuditLog.restore(logOptions, (key) => store.get(key));
     // A head that is lost leaves an empty log, and an old one a shorter log: what this node cosigned then would convict it.
     if (log.point.timeUs !== tip.timeUs) throw new QuorumgateError("STORAGE_CORRUPT", "log and tip end with different blocks");
-    return new Ledger({ ...parts, state, log, tip });
+    return new Ledger({ genesis, cluster, store, stateOptions: base, logOptions, stable, rules, state, log, tip });
   }
 
   get state(): LedgerState {
@@ -353,8 +353,8 @@ function recordsOf(block: DecidedCommands, applied: AppliedBlock, appended: Appe
     if (seen.has(command) || signed === undefined) return [];
     seen.add(command);
     const seq = entry === undefined ? undefined : appended.entries[entry]?.seq;
-    const said = { command, height, timeUs, outcome, code, answer };
-    const record = seq === undefined ? said : { ...said, seq };
+    const record =
+      seq === undefined ? { command, height, timeUs, outcome, code, answer } : { command, height, timeUs, outcome, code, answer, seq };
     return [{ record, issuedAtUs: signed.command.issuedAtUs }];
   });
 }

@@ -1,3 +1,4 @@
+import type { Cosignature } from "#audit";
 import { decodeSignedCommand, errorCode, findMember, hashLeaf, LIMITS, type NodeId, type SignedCommand } from "#base";
 import { type ConsensusMessage, decodeMessage, seenVoteOf } from "#consensus";
 import type { Parts } from "../assembly.ts";
@@ -113,8 +114,8 @@ export class PeerProtocol {
   /** Cosigns the log after a height for everybody, if this node takes part there. */
   cosign(height: number): void {
     if (!this.#participation.mayCosign(height)) return;
-    this.#parts.certifier.cosign(height, ({ node: _node, ...rest }) => {
-      const frame: CosignatureFrame = { kind: "cosignature", height, ...rest };
+    this.#parts.certifier.cosign(height, (cosignature) => {
+      const frame = cosignatureFrame(height, cosignature);
       this.#parts.writeAhead.output(() => this.#parts.peers.broadcast(frame));
     });
   }
@@ -123,9 +124,7 @@ export class PeerProtocol {
   resendCosignature(peer: NodeId): void {
     const height = this.#parts.certifier.newestHeight;
     if (!this.#participation.mayCosign(height)) return;
-    this.#parts.certifier.cosign(height, ({ node: _node, ...rest }) =>
-      this.#parts.peers.send(peer, { kind: "cosignature", height, ...rest }),
-    );
+    this.#parts.certifier.cosign(height, (cosignature) => this.#parts.peers.send(peer, cosignatureFrame(height, cosignature)));
   }
 
   /** Tells every peer of a command that a client brought, together with what else arrives in this turn of the loop. */
@@ -272,4 +271,8 @@ export class PeerProtocol {
     this.#parts.serving.spend(from, bytes);
     this.#parts.writeAhead.output(() => this.#parts.peers.send(from, { kind: "sync-response", fromHeight, blocks }));
   }
+}
+
+function cosignatureFrame(height: number, { size, root, seconds, logSignature, witnessSignature }: Cosignature): CosignatureFrame {
+  return { kind: "cosignature", height, size, root, seconds, logSignature, witnessSignature };
 }

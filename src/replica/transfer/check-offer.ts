@@ -127,7 +127,7 @@ function checkCertified(
   { genesis, cluster }: OfferContext,
 ): { readonly point: LogPoint; readonly claims: readonly SignatureClaim[] } {
   const membership = memberships.at(-1);
-  const point: LogPoint = { ...certified.point, origin: shardOrigin({ ...genesis, cluster, shard: certified.point.shard }) };
+  const point: LogPoint = { ...certified.point, origin: shardOrigin({ trustDomain: genesis.trustDomain, cluster }, certified.point.shard) };
   const cosignatures = decodeCosignatures(certified.cosignatures, point);
   if (membership === undefined || cosignatures === undefined) throw invalid("its cosignatures do not read");
   const nodes = cosignatures.map(({ node }) => node);
