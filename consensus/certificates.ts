@@ -66,8 +66,36 @@ export function voteClaim(
 ): SignatureClaim | undefined {
   const publicKey = voteKey(context.membership, vote.node);
   if (publicKey === undefined) return undefined;
-  const body = encodeVoteBody(voteBodyOf(context.cluster, vote.slot, vote.type));
-  return { publicKey, message: signedBytes(votePurpose(vote.type), body), signature: vote.signature };
+  return { publicKey, message: voteMessage(context.cluster, vote.slot, vote.type), signature: vote.signature };
+}
+
+interface VoteMessage {
+  readonly cluster: Hash;
+  readonly epoch: number;
+  readonly height: number;
+  readonly view: number;
+  readonly type: VoteType;
+  readonly digest: Hash;
+  readonly validRound: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Votes of one slot come together, and all members sign the same bytes: the newest messages are kept. Nobody writes into them. */
+const messages: VoteMessage[] = [];
+const MESSAGES_MAX = 4;
+let oldest = 0;
+
+/** The bytes that a member signs as a vote. */
+function voteMessage(cluster: Hash, slot: VoteSlot, type: VoteType): Uint8Array {
+  const { epoch, height, view, digest, validRound = -1 } = slot;
+  for (const known of messages) {
+    const isSlot = known.height === height && known.view === view && known.epoch === epoch && known.type === type;
+    if (isSlot && known.validRound === validRound && known.digest === digest && known.cluster === cluster) return known.bytes;
+  }
+  const bytes = signedBytes(votePurpose(type), encodeVoteBody(voteBodyOf(cluster, slot, type)));
+  messages[oldest] = { cluster, epoch, height, view, type, digest, validRound, bytes };
+  oldest = (oldest + 1) % MESSAGES_MAX;
+  return bytes;
 }
 
 /**
@@ -118,17 +146,33 @@ export function minimalVotes(
   options: { readonly counted?: NodeId; readonly isQuorum: (weight: number) => boolean },
 ): CertificateVote[] {
   const { counted, isQuorum: isEnough } = options;
-  const weightAt = (node: NodeId): number => findMember(membership, node)?.weight ?? 0;
-  const weighed = votes.map((vote) => ({ vote, weight: weightAt(vote.node) }));
-  weighed.sort((a, b) => b.weight - a.weight || compare(a.vote.node, b.vote.node));
+  const weighed = weigh(membership, votes);
+  const isLevel = weighed.every(({ weight }) => weight === weighed[0]?.weight);
+  // Heaviest first, ascending id among equals.
+  if (!isLevel) weighed.sort((a, b) => b.weight - a.weight);
   const chosen: CertificateVote[] = [];
-  let sum = counted === undefined ? 0 : weightAt(counted);
+  let sum = counted === undefined ? 0 : (findMember(membership, counted)?.weight ?? 0);
   for (const { vote, weight } of weighed) {
     if (isEnough(sum)) break;
     chosen.push(vote);
     if (vote.node !== counted) sum += weight;
   }
-  return chosen.sort((a, b) => compare(a.node, b.node));
+  return isLevel ? chosen : chosen.sort((a, b) => (a.node < b.node ? -1 : 1));
+}
+
+interface WeighedVote {
+  readonly vote: CertificateVote;
+  readonly weight: number;
+}
+
+/** The votes of members, in ascending id. */
+function weigh(membership: Membership, votes: readonly CertificateVote[]): WeighedVote[] {
+  const weighed: WeighedVote[] = [];
+  for (const { id, weight } of membership.members) {
+    const vote = votes.find(({ node }) => node === id);
+    if (vote !== undefined) weighed.push({ vote, weight });
+  }
+  return weighed;
 }
 
 /** True when the votes are of distinct members in ascending id. */
@@ -149,8 +193,4 @@ function isMinimalQuorum(votes: readonly CertificateVote[], { membership, engine
   if (!isAscending(votes) || nodes.some((node) => findMember(membership, node) === undefined)) return false;
   const weight = weightOf(membership, nodes);
   return isQuorum(weight, total, model) && nodes.every((node) => !isQuorum(weight - weightOf(membership, [node]), total, model));
-}
-
-function compare(left: string, right: string): number {
-  return left < right ? -1 : left > right ? 1 : 0;
 }

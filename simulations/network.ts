@@ -86,6 +86,8 @@ export class SimulatedNetwork {
   readonly #scheduler: Scheduler;
   readonly #random: SeededRandom;
   readonly #ports = new Map<NodeId, Port>();
+  /** Nodes with a port, in ascending id. */
+  #running: readonly NodeId[] = [];
   /** How many faults cut a direction, by `from>to`. */
   readonly #cuts = new Map<string, number>();
   /** Extra delay of a link in both directions, microseconds. */
@@ -198,6 +200,7 @@ export class SimulatedNetwork {
     return {
       start: (events, done) => {
         this.#ports.set(node, { events, time, life: ++this.#life });
+        this.#running = [...this.#ports.keys()].sort();
         for (const peer of this.#ports.keys()) if (peer !== node && this.#isUp(node, peer)) this.#tell(node, peer, true);
         done();
       },
@@ -214,13 +217,8 @@ export class SimulatedNetwork {
   /** In ascending id. */
   #connectedTo(node: NodeId): readonly NodeId[] {
     const peers: NodeId[] = [];
-    let isSorted = true;
-    for (const peer of this.#ports.keys()) {
-      if (peer === node || !this.#isUp(node, peer)) continue;
-      isSorted &&= peer > (peers.at(-1) ?? "");
-      peers.push(peer);
-    }
-    return isSorted ? peers : peers.sort();
+    for (const peer of this.#running) if (peer !== node && this.#isUp(node, peer)) peers.push(peer);
+    return peers;
   }
 
   /** A node died: its links break. */
@@ -228,6 +226,7 @@ export class SimulatedNetwork {
     if (!this.#ports.has(node)) return;
     const peers = [...this.#ports.keys()].filter((peer) => peer !== node && this.#isUp(node, peer));
     this.#ports.delete(node);
+    this.#running = this.#running.filter((running) => running !== node);
     for (const peer of peers) this.#later(peer, (port) => port.events.onPeerDown(node, "closed"));
   }
 
@@ -268,7 +267,7 @@ export class SimulatedNetwork {
   }
 
   #isLost(from: NodeId, to: NodeId, frame: Uint8Array): boolean {
-    for (const loss of this.#losses) if (loss(from, to, frame)) return true;
+    if (this.#losses.size > 0) for (const loss of this.#losses) if (loss(from, to, frame)) return true;
     return false;
   }
 
@@ -306,15 +305,21 @@ export class SimulatedNetwork {
     this.#scheduler.after(delayUs, arrive);
   }
 
-  #hand({ from, to, number }: Link, frame: Uint8Array, port: Port): void {
+  #hand(link: Link, frame: Uint8Array, port: Port): void {
+    const { from, to, number } = link;
+    const mouths = this.#mouths.get(to);
+    if (mouths === undefined) return this.#arrive(link, frame, port);
     let frames: readonly Uint8Array[] = [frame];
-    for (const mouth of this.#mouths.get(to) ?? []) frames = frames.flatMap((item) => mouth.incoming?.(from, item) ?? [item]);
+    for (const mouth of mouths) frames = frames.flatMap((item) => mouth.incoming?.(from, item) ?? [item]);
     if (frames.length === 0) this.watch?.onLost(number, "unheard");
-    for (const item of frames) {
-      this.watch?.onArrived(number, item);
-      this.onDelivery(from, to, item);
-      port.events.onFrame(from, item);
-    }
+    for (const item of frames) this.#arrive(link, item, port);
+    return undefined;
+  }
+
+  #arrive({ from, to, number }: Link, frame: Uint8Array, port: Port): void {
+    this.watch?.onArrived(number, frame);
+    this.onDelivery(from, to, frame);
+    port.events.onFrame(from, frame);
   }
 
   #whyDown(from: NodeId, to: NodeId): LossReason {

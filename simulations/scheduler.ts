@@ -1,9 +1,20 @@
 import type { Clock, TimerHandle, Timers } from "#base";
 
-interface Event {
+/** What is to happen; its own handle, since many are made and few are cancelled. */
+class Event implements TimerHandle {
   readonly atUs: number;
   readonly sequence: number;
   run: (() => void) | undefined;
+
+  constructor(atUs: number, sequence: number, run: () => void) {
+    this.atUs = atUs;
+    this.sequence = sequence;
+    this.run = run;
+  }
+
+  cancel(): void {
+    this.run = undefined;
+  }
 }
 
 /** Start of virtual time: 2026-07-01T00:00:10Z, microseconds. */
@@ -27,13 +38,9 @@ export class Scheduler implements Clock {
   }
 
   after(delayUs: number, run: () => void): TimerHandle {
-    const event: Event = { atUs: this.#nowUs + Math.max(0, Math.round(delayUs)), sequence: this.#sequence++, run };
+    const event = new Event(this.#nowUs + Math.max(0, Math.round(delayUs)), this.#sequence++, run);
     this.#push(event);
-    return {
-      cancel: () => {
-        event.run = undefined;
-      },
-    };
+    return event;
   }
 
   /** Runs events until the time is reached, the condition holds, or the budget of events is spent; true when the condition held. */

@@ -9,6 +9,7 @@ import type { PbftMessage, Propose } from "./messages.ts";
 import { NormalCase } from "./normal-case.ts";
 import { restoreRecords } from "./restore.ts";
 import { PBFT_TIMING, type PbftRules, type PbftTiming, pbftRules } from "./rules.ts";
+import type { Slot } from "./slot.ts";
 import { PbftState } from "./state.ts";
 import { ViewChanger } from "./view-changer.ts";
 
@@ -30,6 +31,7 @@ class PbftCore extends VotingCore<PbftState> {
   readonly #blocks: DecidedBlocks;
   readonly #normal: NormalCase;
   readonly #viewChanger: ViewChanger;
+  #named = { height: -1, view: -1, changing: false, stage: "" };
 
   constructor(options: PbftOptions) {
     const { cluster, self, membership, protocol, window, hasher, seed, tip, restored, rules = pbftRules } = options;
@@ -167,23 +169,32 @@ class PbftCore extends VotingCore<PbftState> {
   /** Progress runs while a decision is due; sending again runs while something was said that others may have missed. */
   protected adjustTimers(): void {
     const state = this.state;
-    const { height, view, changing } = state;
-    const slot = `${height}/${view}/${changing}`;
-    const due = state.mayVote() && this.started && (changing ? this.#viewChanger.isAwaitingLeader : this.#isDue());
-    this.setTimer("progress", due ? slot : "", state.progressDelayMs);
-    const isVoting = state.slots().some(({ accepted, sent }) => accepted !== undefined || sent.prepare !== undefined);
-    const said = this.started && (changing || isVoting);
-    this.setRetransmit(said ? slot : "", state.settings.timing.retransmitMs);
+    const { changing } = state;
+    const slots = state.slots();
+    const due = state.mayVote() && this.started && (changing ? this.#viewChanger.isAwaitingLeader : this.#isDue(slots));
+    this.setTimer("progress", due ? this.#stage() : "", state.progressDelayMs);
+    const said = this.started && (changing || slots.some(({ accepted, sent }) => accepted !== undefined || sent.prepare !== undefined));
+    this.setRetransmit(said ? this.#stage() : "", state.settings.timing.retransmitMs);
   }
 
-  #isDue(): boolean {
+  /** Names height, view and whether it is left; the same text as long as they are the same. */
+  #stage(): string {
+    const { height, view, changing } = this.state;
+    const named = this.#named;
+    if (named.height === height && named.view === view && named.changing === changing) return named.stage;
+    const stage = `${height}/${view}/${changing}`;
+    this.#named = { height, view, changing, stage };
+    return stage;
+  }
+
+  #isDue(slots: readonly Slot[]): boolean {
     const state = this.state;
-    const isUnderway = state.slots().some(({ accepted, candidate }) => accepted !== undefined || candidate !== undefined);
-    return state.pending || isUnderway || state.demandAt(state.height) !== undefined;
+    if (state.pending || state.demandAt(state.height) !== undefined) return true;
+    return slots.some(({ accepted, candidate }) => accepted !== undefined || candidate !== undefined);
   }
 
   #isWaiting(): boolean {
-    return this.state.changing || this.#isDue();
+    return this.state.changing || this.#isDue(this.state.slots());
   }
 
   #phase(): CoreSnapshot["phase"] {

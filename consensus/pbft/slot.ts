@@ -23,6 +23,12 @@ export interface Candidate {
   readonly signature: Uint8Array;
 }
 
+interface SlotBallot {
+  readonly type: VoteType;
+  readonly view: number;
+  readonly ballot: Ballot;
+}
+
 /** What is known of one undecided height. */
 export class Slot {
   readonly height: number;
@@ -39,7 +45,7 @@ export class Slot {
   readonly blamed: Set<string> = new Set();
   readonly #membership: Membership;
   readonly #isQuorum: (weight: number, total: number) => boolean;
-  readonly #ballots = new Map<string, Ballot>();
+  readonly #ballots: SlotBallot[] = [];
   /** Valid proposals by digest, the newest last. */
   readonly #bodies = new Map<Hash, Proposal>();
 
@@ -67,12 +73,10 @@ export class Slot {
 
   /** @param current the present view, whose ballots never make room */
   ballot(type: VoteType, view: number, current: number): Ballot {
-    const key = `${type}/${view}`;
-    const known = this.#ballots.get(key);
-    if (known !== undefined) return known;
-    if (this.#ballots.size >= BALLOTS_MAX) this.#dropBallot(current);
+    for (const known of this.#ballots) if (known.type === type && known.view === view) return known.ballot;
+    if (this.#ballots.length >= BALLOTS_MAX) this.#dropBallot(current);
     const ballot = new Ballot(this.#membership, this.#isQuorum);
-    this.#ballots.set(key, ballot);
+    this.#ballots.push({ type, view, ballot });
     return ballot;
   }
 
@@ -85,9 +89,9 @@ export class Slot {
 
   /** A Byzantine member may vote in many views; ballots of other views than the current make room, fewest voters first. */
   #dropBallot(current: number): void {
-    const others = [...this.#ballots].filter(([key]) => !key.endsWith(`/${current}`));
-    others.sort(([, a], [, b]) => a.voters().length - b.voters().length);
+    const others = this.#ballots.filter(({ view }) => view !== current);
+    others.sort((a, b) => a.ballot.voters().length - b.ballot.voters().length);
     const [first] = others;
-    if (first !== undefined) this.#ballots.delete(first[0]);
+    if (first !== undefined) this.#ballots.splice(this.#ballots.indexOf(first), 1);
   }
 }
