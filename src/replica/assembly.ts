@@ -268,7 +268,7 @@ function driverPorts(
     verifier,
     timers,
     guard,
-    send: (to, message) => (message.type === "proposal-body" ? sendBody(parts, to, message) : peers.sendMessage(to, message)),
+    send: (to, message) => (LARGE_ANSWERS.has(message.type) ? sendAnswer(parts, to, message) : peers.sendMessage(to, message)),
     broadcast: (message) => peers.broadcastMessage(message),
     sendBlock: hooks.sendBlock,
     validate: (proposal, check, answer) => proposals.validate(proposal, check, answer),
@@ -281,8 +281,10 @@ function driverPorts(
   };
 }
 
-/** A body that a peer asked for: it may be large, and the question is not. */
-function sendBody({ peers, serving }: Pick<Parts, "peers" | "serving">, to: NodeId, message: ConsensusMessage): void {
+/** What a peer asks for by a few bytes, and is large: a body, or the new-view of a view that it asks for. */
+const LARGE_ANSWERS: ReadonlySet<ConsensusMessage["type"]> = new Set(["proposal-body", "new-view"]);
+
+function sendAnswer({ peers, serving }: Pick<Parts, "peers" | "serving">, to: NodeId, message: ConsensusMessage): void {
   if (!serving.allows(to)) return;
   const encoded = encodeMessage(message);
   serving.spend(to, encoded.length);
