@@ -50,6 +50,8 @@ export const LIMITS = {
   offerEpochsMax: 256,
   /** What a peer has to give in a second of a state transfer, taken over all of it: a poor link carries more, and who dawdles makes way for the next. */
   transferBytesPerSecondMin: 65_536,
+  /** And while another peer may be faster: a tenth of what a local network carries; nobody is left for less a second time. */
+  transferBytesPerSecondGood: 1_048_576,
   /** And for how long it may be slower than that, so that lost frames and a short transfer count for nothing. */
   transferPatienceMs: 30_000,
   /** Parts of a state that stay in memory when an attempt to fetch it fails: what is beyond is fetched again. */

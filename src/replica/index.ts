@@ -24,7 +24,7 @@ export type { CheckedOffer } from "./transfer/check-offer.ts";
 export { Installer } from "./transfer/installer.ts";
 export { LogAdoption } from "./transfer/log-adoption.ts";
 export { decodeOffer, encodeOffer, type Offer } from "./transfer/offer.ts";
-export { Pace } from "./transfer/pace.ts";
+export { Pace, Paces } from "./transfer/pace.ts";
 export { Supply } from "./transfer/supply.ts";
 export { Transfer } from "./transfer/transfer.ts";
 export {

@@ -206,6 +206,7 @@ export class Receiver {
       ledger,
       catchUp: { resume: () => (this.resumed += 1) },
       peers: {
+        connected: () => [],
         send: (to: NodeId, frame: Frame) => this.asked.push({ to, frame }),
         misbehaved: (peer: NodeId, code: string) => this.complaints.push(`${peer} ${code}`),
       },

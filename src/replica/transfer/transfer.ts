@@ -7,7 +7,7 @@ import type { ReplicaOptions, TransferProgress } from "../types.ts";
 import { type CheckedOffer, checkOffer } from "./check-offer.ts";
 import { LogAdoption } from "./log-adoption.ts";
 import { decodeOffer } from "./offer.ts";
-import { Pace } from "./pace.ts";
+import { type Pace, Paces } from "./pace.ts";
 
 /** A state and a log that were fetched and proved. */
 export interface Fetched {
@@ -50,6 +50,7 @@ export class Transfer {
   readonly #proved = new ProvedParts();
   /** Older offers that were passed over in a row. */
   #passedOver = 0;
+  readonly #paces = new Paces();
   /** When a peer last sent something wrong. */
   readonly #wrongSinceUs = new Map<NodeId, number>();
   /** Proved entries stay when an attempt fails: they belong to every later offer too. */
@@ -106,13 +107,13 @@ export class Transfer {
 
   #start(peer: NodeId, offer: CheckedOffer): void {
     const { hasher, telemetry, clock } = this.#options;
-    const { ledger, catchUp } = this.#parts;
+    const { ledger, catchUp, peers } = this.#parts;
     this.#rest();
     if (offer.tip.height <= ledger.tip.height) return catchUp.resume();
     if (this.#isPassedOver(offer)) return this.#abandon();
     telemetry.log("info", "state transfer", { height: offer.tip.height, entries: offer.seal.seq + 1, peer });
     const state = new StateAssembly(hasher, offer.stateRoot, this.#proved);
-    this.#underway = { peer, offer, state, pace: new Pace(clock.nowUs()) };
+    this.#underway = { peer, offer, state, pace: this.#paces.begin(peer, peers.connected(), clock.nowUs()) };
     return this.#next();
   }
 
@@ -171,7 +172,9 @@ export class Transfer {
 
   /** Ends the attempt when a peer's answers, each in time, come to too little. */
   #isInTime({ peer, pace }: Underway, bytes: number): boolean {
-    if (pace.keeps(bytes, this.#options.clock.nowUs())) return true;
+    const nowUs = this.#options.clock.nowUs();
+    if (pace.keeps(bytes, nowUs)) return true;
+    this.#paces.leave(peer, pace, nowUs);
     this.#stall(peer);
     return false;
   }
@@ -197,6 +200,7 @@ export class Transfer {
     this.#underway = undefined;
     this.#adoption = undefined;
     this.#proved.clear();
+    this.#paces.clear();
     return this.#handlers.onFetched({ offer, items: state.items, adoption });
   }
 
