@@ -17,10 +17,17 @@ interface Account {
 /** Which members keep the others waiting, turn after turn, by how fast the others are. What was late and came at last was late all the same. */
 export class Punctuality {
   readonly #accounts = new Map<NodeId, Account>();
+  #changes = 0;
+
+  /** How often accounts have changed: whoever derives something from them may keep it until they do. */
+  get changes(): number {
+    return this.#changes;
+  }
 
   /** The member kept this node waiting for longer than the pace allows; counted once at a height. */
   onLate(member: NodeId, { height, pace }: { readonly height: number; readonly pace: number }): void {
     const { owed, lateAt } = this.#accountOf(member);
+    this.#changes += 1;
     for (const at of PACES.filter((faster) => faster <= pace && lateAt[faster] !== height)) {
       lateAt[at] = height;
       owed[at] = Math.min((owed[at] ?? LATE_DEBT) + LATE_DEBT, DEBT_MAX);
@@ -30,6 +37,7 @@ export class Punctuality {
   /** The member proposed first at a height, and in time for each pace at which it was not late there. */
   onProposed(member: NodeId, height: number): void {
     const { owed, lateAt } = this.#accountOf(member);
+    this.#changes += 1;
     for (const pace of PACES.filter((each) => lateAt[each] !== height)) owed[pace] = Math.max(0, (owed[pace] ?? 0) - 1);
   }
 

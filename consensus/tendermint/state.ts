@@ -73,6 +73,8 @@ export class TendermintState extends VotingState<TendermintSettings> {
   /** Something of the height was seen: its rounds have begun (T13). */
   begun: boolean = false;
   readonly patience: Patience = new Patience();
+  /** The pace as it was when the accounts had changed so often: it is asked for with every input. */
+  #measured: { readonly changes: number; readonly pace: number | undefined } = { changes: -1, pace: undefined };
   readonly punctuality: Punctuality = new Punctuality();
   /** Proposers whose genuine proposals came after they had been given up, since the waits were last changed. */
   readonly #late = new Set<NodeId>();
@@ -158,8 +160,12 @@ export class TendermintState extends VotingState<TendermintSettings> {
   get pace(): number | undefined {
     const { membership, self } = this.settings;
     if (this.round > this.liarsMax) return undefined;
+    const { changes } = this.punctuality;
+    if (this.#measured.changes === changes) return this.#measured.pace;
     const isPunctual = (id: NodeId, pace: number): boolean => id === self || this.punctuality.isPunctual(id, pace);
-    return PACES.find((pace) => this.isQuorum(membership.members.flatMap(({ id }) => (isPunctual(id, pace) ? [id] : []))));
+    const pace = PACES.find((each) => this.isQuorum(membership.members.flatMap(({ id }) => (isPunctual(id, each) ? [id] : []))));
+    this.#measured = { changes, pace };
+    return pace;
   }
 
   /** The present round's proposal was waited for in vain as long as it is due. */
