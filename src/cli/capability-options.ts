@@ -38,7 +38,7 @@ export function readCapabilityOptions(options: CapabilityOptions): Capability {
   const preset = presetOf(domain, operation);
   if (preset === undefined && (options.scope === undefined || options.risk === undefined))
     throw new UsageError(
-      `${options.capability} has no common preset: give --scope (${SCOPES.join(", ")}) and --risk (${RISK_LEVELS.join(", ")})`,
+      `${options.capability} has no preset: give --scope (${SCOPES.join(", ")}) and --risk (${RISK_LEVELS.join(", ")}); presets are ${presetNames()}`,
     );
   const scope = chosen(options.scope ?? preset?.scope, { allowed: SCOPES, name: "--scope" });
   const riskLevel = chosen(options.risk ?? preset?.riskLevel, { allowed: RISK_LEVELS, name: "--risk" });
@@ -66,9 +66,16 @@ export function readPairs(pairs: readonly string[] | undefined, name: string): R
 }
 
 function presetOf(domain: string, operation: string): Capability | undefined {
-  return CAPABILITY_PRESETS.map((name) => capabilityPreset(name)).find(
-    (preset) => preset?.domain === domain && preset.operation === operation,
-  );
+  return presets().find((preset) => preset.domain === domain && preset.operation === operation);
+}
+
+function presets(): readonly Capability[] {
+  return CAPABILITY_PRESETS.flatMap((name) => capabilityPreset(name) ?? []);
+}
+
+/** What can be asked without `--scope` and `--risk`. */
+function presetNames(): string {
+  return [...new Set(presets().map(({ domain, operation }) => `${domain}:${operation}`))].sort().join(", ");
 }
 
 function readConstraints({ dataVolume, rateLimit, userConsent, auditLevel }: CapabilityOptions): Constraints {

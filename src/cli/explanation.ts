@@ -35,9 +35,9 @@ function stageLines(value: CanonicalValue): string {
 function changes(value: CanonicalValue | undefined): string[] {
   const rows = listOf(value).map((item) => {
     const { change, to } = isObject(item) ? item : {};
-    return ["   ", textOf(change), "to", textOf(to)];
+    return [" ", `${textOf(change)}:`, textOf(to)];
   });
-  return rows.length === 0 ? [] : ["would be allowed with, all together:", table(rows)];
+  return rows.length === 0 ? [] : ["would be allowed with all of this:", table(rows)];
 }
 
 function listOf(value: CanonicalValue | undefined): readonly CanonicalValue[] {
