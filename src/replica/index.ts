@@ -12,6 +12,7 @@ export { AwaitedHeights } from "./participation/awaited-heights.ts";
 export { type GuardPorts, guardOwner, initializeGuard, isGuardCurrent, readGuardCount } from "./participation/guard-count.ts";
 export { Probe, probeReplyMessage } from "./participation/rejoin.ts";
 export { decodeFrame, encodeFrame, type Frame } from "./peers/frames.ts";
+export { Peers } from "./peers/peers.ts";
 export { noteDecided } from "./proposing/decided-commands.ts";
 export { LeaderRate } from "./proposing/leader-rate.ts";
 export { LeaderWatch } from "./proposing/leader-watch.ts";

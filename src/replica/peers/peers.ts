@@ -61,9 +61,10 @@ export class Peers {
     else this.#voters.delete(from);
   }
 
-  /** Whether it votes after it was away, a peer has to say anew. */
+  /** Where it stands after it was away, and whether it votes, a peer has to say anew: who was removed never does. */
   noteAway(peer: NodeId): void {
     this.#voters.delete(peer);
+    this.#heights.delete(peer);
   }
 
   /** Nodes with a link that is up that say that they vote. Unproved, and each speaks for itself: who lies is no more present than its link. */
