@@ -78,6 +78,11 @@ export function printable(text: string): string {
   return text.replace(/[^\x20-\x7e\n]/g, "?");
 }
 
+/** A number of things, in words that fit: `1 fault`, `2 faults`. */
+export function counted(count: number, thing: string): string {
+  return `${count} ${thing}${count === 1 ? "" : "s"}`;
+}
+
 /** A hash or id in short, as people compare it: `7f3a91…c1d2`. */
 export function short(hash: string): string {
   return hash.length <= 14 ? hash : `${hash.slice(0, 8)}…${hash.slice(-4)}`;

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { EngineName, JsonValue } from "#base";
 import type { Fault, TimeWindow, Transcript } from "#simulations";
 import { EXIT, parseWhole, UsageError } from "../failure.ts";
-import { type Output, printable } from "../output.ts";
+import { counted, type Output, printable } from "../output.ts";
 
 /** Options of `simulate --replay`, as they are typed. */
 export interface ReplayFlags {
@@ -40,7 +40,7 @@ export async function simulateReplay(flags: ReplayFlags, setting: ReplaySetting,
   const { violations, commits } = transcript.result;
   const text = await draw(format, transcript, window);
   if (flags.out !== undefined) writeFileSync(flags.out, text);
-  const last = `seed ${seed}: ${commits} commits, ${faults.length} faults, ${violations.length} violations`;
+  const last = `seed ${seed}: ${[counted(commits, "commit"), counted(faults.length, "fault"), counted(violations.length, "violation")].join(", ")}`;
   output.result({ seed, faults, violations, commits, lines: transcript.lines } as unknown as JsonValue, () => {
     if (flags.out !== undefined) return `${last}; written to ${printable(flags.out)}`;
     return format === "text" ? `${printable(text)}${last}` : text;

@@ -1,5 +1,5 @@
 import type { CampaignFailure, CampaignReport, PlantedBug } from "#simulations";
-import { type Output, table } from "../output.ts";
+import { counted, type Output, table } from "../output.ts";
 
 /** What a campaign was run with, and what its invariants say. */
 export interface CampaignSetting {
@@ -15,7 +15,7 @@ const FAILURES_SHOWN = 10;
 export function formatCampaign(report: CampaignReport, setting: CampaignSetting, { style }: Output): string {
   const { failures, faultKinds, marks, traceHash } = report;
   const [first] = failures;
-  const verdict = first === undefined ? style.good("no failure") : style.bad(`${failures.length} failures`);
+  const verdict = first === undefined ? style.good("no failure") : style.bad(counted(failures.length, "failure"));
   return [
     `${verdict}   ${figures(report)}`,
     ...failures.slice(0, FAILURES_SHOWN).map((failure) => `  ${broken(failure, setting)}`),
@@ -44,7 +44,7 @@ export function formatFinding(
 }
 
 function figures({ schedules, commits, virtualSeconds, schedulesPerSecond }: CampaignReport): string {
-  return `${schedules} schedules · ${commits} commits · ${virtualSeconds} virtual seconds · ${schedulesPerSecond} schedules/s`;
+  return `${counted(schedules, "schedule")} · ${counted(commits, "commit")} · ${virtualSeconds} virtual seconds · ${schedulesPerSecond} schedules/s`;
 }
 
 function broken({ seed, invariant }: CampaignFailure, { invariants }: CampaignSetting): string {

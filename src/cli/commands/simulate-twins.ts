@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import type { EngineName, JsonValue } from "#base";
 import type { TwinsOptions, TwinsReport, TwinsScenario } from "#simulations";
 import { EXIT, parseWhole, UsageError } from "../failure.ts";
-import { type Output, printable } from "../output.ts";
+import { counted, type Output, printable } from "../output.ts";
 
 /** Options of `simulate --twins`, as they are typed. */
 export interface TwinsFlags {
@@ -46,7 +46,7 @@ async function playFile(file: string, { planted }: TwinsSetting, output: Output)
       [
         ...violations.map(({ invariant, detail }) => `${invariant} is broken: ${detail}`),
         ...Object.entries(named).map(([node, kind]) => `${node} is to blame: ${kind}`),
-        `${scenario.engine}: ${height} heights, ${messages} messages, ${disagreements} heights decided differently, ${violations.length} violations`,
+        `${scenario.engine}: ${counted(height, "height")}, ${counted(messages, "message")}, ${counted(disagreements, "height")} decided differently, ${counted(violations.length, "violation")}`,
       ].join("\n"),
     ),
   );
@@ -93,7 +93,7 @@ async function playAll(options: TwinsOptions, output: Output): Promise<number> {
 /** Failing scenarios are printed as the files that play them again. */
 function formatReport(report: TwinsReport, { style }: Output, format: (scenario: TwinsScenario) => string): string {
   const { scenarios, all, exhaustive, messages, disagreements, failed, failures, seconds } = report;
-  const verdict = failed === 0 ? style.good("no failure") : style.bad(`${failed} failures`);
+  const verdict = failed === 0 ? style.good("no failure") : style.bad(counted(failed, "failure"));
   const space = exhaustive ? (all === scenarios ? "all" : `all ${all} but for names`) : `drawn from ${all}`;
   return [
     `${verdict}   ${scenarios} scenarios (${space}) · ${disagreements} with a disagreement · ${messages} messages · ${seconds} s`,
