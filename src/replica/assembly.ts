@@ -118,9 +118,8 @@ interface Memory {
 }
 
 function wire(options: ReplicaOptions, hooks: PartHooks, { ledger, stored, count }: Memory): Parts {
-  const { self, hasher, verifier, store, clock, timers, transport, telemetry } = options;
-  const { issuers, operators, engine } = ledger.genesis;
-  const { cluster } = ledger;
+  const { self, store, clock, timers, transport, telemetry } = options;
+  const { engine } = ledger.genesis;
   const timing = { ...DEFAULT_TIMING, ...options.timing };
   const rules = options.rules?.replica ?? replicaRules;
   const guardCurrent = !rules.checksGuard || isGuardCurrent(options);
@@ -136,21 +135,8 @@ function wire(options: ReplicaOptions, hooks: PartHooks, { ledger, stored, count
     onFailure: (error) => hooks.halt(`the disk refused a write: ${error.message}`),
     onFault: (cause) => hooks.halt(ownFault(cause)),
   });
-  const mempool = new Mempool();
-  const admission = new Admission({ cluster, ledger, issuers, operators, hasher, verifier, clock, mempool });
   const certifier = makeCertifier(options, hooks, ledger);
-  const heights = { epochFirstHeight: (): number => ledger.state.epochFirstHeight(), tipHeight: (): number => ledger.tip.height };
-  const proposals = new Proposals({
-    hasher,
-    verifier,
-    clock,
-    mempool,
-    admission,
-    certifier,
-    ...heights,
-    pipelineCommandsMin: timing.pipelineCommandsMin,
-    rules,
-  });
+  const proposing = makeProposing(options, { ledger, certifier, timing });
   const peers = new Peers({ membership: ledger.membership, self, transport, telemetry });
   const serving = new ServingBudget(clock);
   const measures = new Measures(telemetry);
@@ -158,12 +144,12 @@ function wire(options: ReplicaOptions, hooks: PartHooks, { ledger, stored, count
   const reads = new Reads({
     timers,
     ask: (id) => driver.step({ type: "read", id }),
-    tipHeight: heights.tipHeight,
+    tipHeight: () => ledger.tip.height,
     certifiedHeight: () => certifier.certifiedHeight,
     durableHeight: () => certifier.newestHeight,
   });
   const newCore = (log: RestoredLog): Core => makeCore(options, { ledger, timing, restored: log });
-  const ports = driverPorts(options, hooks, { writeAhead, guard, peers, serving, proposals, catchUp, reads });
+  const ports = driverPorts(options, hooks, { writeAhead, guard, peers, serving, proposals: proposing.proposals, catchUp, reads });
   const driver: CoreDriver = new CoreDriver(newCore(restored), ports, restored.records);
   return {
     ledger,
@@ -172,9 +158,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, { ledger, stored, count
     writeAhead,
     driver,
     newCore: (log = { records: [], guard: [] }) => newCore(log),
-    mempool,
-    admission,
-    proposals,
+    ...proposing,
     certifier,
     catchUp,
     waiters: new Waiters(timers),
@@ -190,6 +174,30 @@ function wire(options: ReplicaOptions, hooks: PartHooks, { ledger, stored, count
     guardCurrent,
     storedFloor: readFloor(options),
   };
+}
+
+function makeProposing(
+  options: ReplicaOptions,
+  { ledger, certifier, timing }: Pick<Parts, "ledger" | "certifier" | "timing">,
+): Pick<Parts, "mempool" | "admission" | "proposals"> {
+  const { hasher, verifier, clock } = options;
+  const { cluster } = ledger;
+  const { issuers, operators } = ledger.genesis;
+  const mempool = new Mempool();
+  const admission = new Admission({ cluster, ledger, issuers, operators, hasher, verifier, clock, mempool });
+  const proposals = new Proposals({
+    hasher,
+    verifier,
+    clock,
+    mempool,
+    admission,
+    certifier,
+    epochFirstHeight: () => ledger.state.epochFirstHeight(),
+    tipHeight: () => ledger.tip.height,
+    pipelineCommandsMin: timing.pipelineCommandsMin,
+    rules: options.rules?.replica ?? replicaRules,
+  });
+  return { mempool, admission, proposals };
 }
 
 function makeHeard(
