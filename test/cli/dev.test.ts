@@ -88,7 +88,7 @@ describe("a development cluster", function () {
     expect(denied.code).to.equal(1);
     expect(denied.stdout)
       .to.include("AUTHZ_RESOURCE_DENIED")
-      .and.to.match(/resources +to +prices\/\*/);
+      .and.to.match(/resources: +prices\/\*/);
     const { decisionId } = JSON.parse(grant.stdout) as { decisionId: string };
     expect((await run("ungrant", decisionId, "--reason", "done")).code).to.equal(0);
     expect((await run("service", "revoke", "pricing", "--reason", "done")).code).to.equal(0);
