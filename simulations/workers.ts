@@ -3,7 +3,6 @@ import { fileURLToPath } from "node:url";
 import { loadSodium, nodeHasher } from "#crypto";
 import type { RunResult } from "./run-result.ts";
 import { runSeed, type ScheduleCrypto, type ScheduleSettings } from "./schedule.ts";
-import { collectBetween, YOUNG_HEAP_FLAGS } from "./young-heap.ts";
 
 /** What a worker runs at a time: a few seeds of one kind of cluster. Plain values only, since functions do not cross to another process. */
 export interface Turn {
@@ -22,7 +21,6 @@ export function runTurn({ settings, from, to }: Turn, crypto: ScheduleCrypto): R
   for (let seed = from; seed <= to; seed++) {
     const result = runSeed(settings, seed, crypto);
     results.push(result);
-    collectBetween();
     if (settings.firstFailure === true && result.violations.length > 0) break;
   }
   return results;
@@ -71,7 +69,7 @@ export class TurnProcess {
   constructor() {
     const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
     const file = fileURLToPath(new URL(`./campaign-worker.${extension}`, import.meta.url));
-    this.#child = fork(file, { serialization: "advanced", execArgv: [...process.execArgv, ...YOUNG_HEAP_FLAGS] });
+    this.#child = fork(file, { serialization: "advanced" });
     this.#child.on("message", (results: readonly RunResult[]) => {
       const waiting = this.#waiting;
       this.#waiting = undefined;
