@@ -15,6 +15,11 @@ class HaltingDisk implements KeyValueStore {
     this.#holds = true;
   }
 
+  /** Writes that were begun and stand still. */
+  get held(): number {
+    return this.#held.length;
+  }
+
   release(failure?: Error): void {
     this.#holds = false;
     for (const done of this.#held.splice(0)) done(failure);
@@ -95,7 +100,7 @@ describe("a decision that is not on the disk yet", () => {
     const backend = new LocalBackend({ replica, genesis: cluster.genesis });
     disk.hold();
     const answer = backend.submit(await cluster.command(replica), 5_000);
-    await until(() => replica.status().tip.height > 0);
+    await until(() => replica.status().tip.height > 0 && disk.held > 0);
     const early = expectCodeLater("QUORUM_UNAVAILABLE", () => backend.services({ limit: 10 }));
     disk.release(new Error("no space left"));
     await until(() => replica.status().mode === "halted");

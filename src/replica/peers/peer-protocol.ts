@@ -75,12 +75,12 @@ export class PeerProtocol {
   onPeerDown(peer: NodeId, reason: string): void {
     this.#parts.peers.noteAway(peer);
     this.#options.telemetry.log("warn", "peer down", { peer, reason });
-    const { view, leader } = this.#parts.driver.snapshot();
-    if (peer !== leader) return;
-    // A link that comes back at once is no reason to replace the leader.
+    if (peer !== this.#parts.driver.snapshot().leader) return;
+    // A link that comes back at once is no reason to replace the leader; and where leaders take turns another one may lead by then.
     this.#options.timers.after(this.#parts.timing.leaderGraceMs, () => {
-      if (this.#participation.isParticipating && !this.#parts.peers.connected().includes(peer))
-        this.#parts.driver.step({ type: "suspect", view });
+      const { view, leader } = this.#parts.driver.snapshot();
+      const isAway = leader === peer && !this.#parts.peers.connected().includes(peer);
+      if (isAway && this.#participation.isParticipating) this.#parts.driver.step({ type: "suspect", view });
     });
   }
 
