@@ -66,36 +66,8 @@ export function voteClaim(
 ): SignatureClaim | undefined {
   const publicKey = voteKey(context.membership, vote.node);
   if (publicKey === undefined) return undefined;
-  return { publicKey, message: voteMessage(context.cluster, vote.slot, vote.type), signature: vote.signature };
-}
-
-interface VoteMessage {
-  readonly cluster: Hash;
-  readonly epoch: number;
-  readonly height: number;
-  readonly view: number;
-  readonly type: VoteType;
-  readonly digest: Hash;
-  readonly validRound: number;
-  readonly bytes: Uint8Array;
-}
-
-/** Votes of one slot come together, and all members sign the same bytes: the newest messages are kept. Nobody writes into them. */
-const messages: VoteMessage[] = [];
-const MESSAGES_MAX = 4;
-let oldest = 0;
-
-/** The bytes that a member signs as a vote. */
-function voteMessage(cluster: Hash, slot: VoteSlot, type: VoteType): Uint8Array {
-  const { epoch, height, view, digest, validRound = -1 } = slot;
-  for (const known of messages) {
-    const isSlot = known.height === height && known.view === view && known.epoch === epoch && known.type === type;
-    if (isSlot && known.validRound === validRound && known.digest === digest && known.cluster === cluster) return known.bytes;
-  }
-  const bytes = signedBytes(votePurpose(type), encodeVoteBody(voteBodyOf(cluster, slot, type)));
-  messages[oldest] = { cluster, epoch, height, view, type, digest, validRound, bytes };
-  oldest = (oldest + 1) % MESSAGES_MAX;
-  return bytes;
+  const message = signedBytes(votePurpose(vote.type), encodeVoteBody(voteBodyOf(context.cluster, vote.slot, vote.type)));
+  return { publicKey, message, signature: vote.signature };
 }
 
 /**

@@ -68,6 +68,7 @@ describe("four processes under load", function () {
 
   it("goes on beside a node that has no descriptor left, and with it again", async function () {
     const end = cluster.exhaustDescriptors(2);
+    // Only Linux's /proc and prlimit take descriptors away from a process that runs.
     if (end === undefined) return this.skip();
     try {
       await load.goesOn("beside a node without descriptors");

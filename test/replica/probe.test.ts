@@ -8,22 +8,31 @@ const SELF = NODES[3];
 /** Before this node was a member. */
 const BEFORE: Membership = { epoch: 0, members: MEMBERSHIP.members.slice(0, 3) };
 
+type ProbeOptions = ConstructorParameters<typeof Probe>[0];
+
+/** The probe of a node under pbft that lost its memory. */
+function probeOf(about: Pick<ProbeOptions, "membership" | "membershipAt" | "isRemembered" | "onVerdict">): Probe {
+  const random = new SeededRandom(1, "probe");
+  return new Probe({
+    cluster: CLUSTER,
+    self: SELF,
+    engine: "pbft",
+    window: 1,
+    floorAbove: (window) => 2 * window + 1,
+    entropy: { bytes: (length) => random.bytes(length) },
+    verifier: keys.verifier,
+    guardCurrent: false,
+    ...about,
+  });
+}
+
 describe("a node that asks what it promised", () => {
   it("counts an answer about an epoch that it does not know yet when it is given again, and not before", () => {
     let known = BEFORE;
     const verdicts: string[] = [];
-    const random = new SeededRandom(1, "probe");
-    const probe = new Probe({
-      cluster: CLUSTER,
-      self: SELF,
-      engine: "pbft",
+    const probe = probeOf({
       membership: () => MEMBERSHIP,
       membershipAt: () => known,
-      window: 1,
-      floorAbove: (window) => 2 * window + 1,
-      entropy: { bytes: (length) => random.bytes(length) },
-      verifier: keys.verifier,
-      guardCurrent: false,
       isRemembered: () => false,
       onVerdict: ({ kind }) => verdicts.push(kind),
     });
@@ -60,19 +69,10 @@ describe("a node that asks what it promised", () => {
 
   it("counts answers of those alone who stand in its own epoch: who left at an epoch's end knows nothing of what was decided since", () => {
     const floors: (number | undefined)[] = [];
-    const random = new SeededRandom(1, "probe");
     let membership = MEMBERSHIP;
-    const probe = new Probe({
-      cluster: CLUSTER,
-      self: SELF,
-      engine: "pbft",
+    const probe = probeOf({
       membership: () => membership,
       membershipAt: () => membership,
-      window: 1,
-      floorAbove: (window) => 2 * window + 1,
-      entropy: { bytes: (length) => random.bytes(length) },
-      verifier: keys.verifier,
-      guardCurrent: false,
       isRemembered: () => true,
       onVerdict: (verdict) => floors.push(verdict.kind === "floor" ? verdict.floor : undefined),
     });
