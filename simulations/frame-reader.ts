@@ -1,3 +1,4 @@
+import { type EngineName, type Hash, unreachable } from "#base";
 import { type ConsensusMessage, decodeMessage } from "#consensus";
 import { decodeFrame, type Frame } from "#replica";
 
@@ -58,14 +59,35 @@ function readFrame(bytes: Uint8Array): ReadFrame | "unreadable" {
 }
 
 /** A frame in a few words, for a transcript. */
-export function describeFrame(read: ReadFrame | undefined): string {
+export function describeFrame(read: ReadFrame | undefined, engine: EngineName): string {
   if (read === undefined) return "unreadable bytes";
   const { message, name } = read;
   if (message === undefined) return name;
-  if (message.type === "block") return `block ${message.certificate.height} view ${message.certificate.view}`;
+  const word = viewWord(engine);
+  if (message.type === "block") return `block ${message.certificate.height} ${word} ${message.certificate.view}`;
   const height = "height" in message ? ` ${message.height}` : "";
-  const view = "view" in message ? ` view ${message.view}` : "";
+  const view = "view" in message ? ` ${word} ${message.view}` : "";
   const term = "term" in message ? ` term ${message.term}` : "";
-  const digest = "digest" in message ? ` ${message.digest.slice(0, 8)}` : "";
+  const digest = "digest" in message ? describeDigest(message.digest, message.type) : "";
   return `${message.type}${height}${view}${term}${digest}`;
+}
+
+/** What an engine's papers call the number that goes up when another node leads. */
+export function viewWord(engine: EngineName): "view" | "round" | "term" {
+  switch (engine) {
+    case "pbft":
+      return "view";
+    case "tendermint":
+      return "round";
+    case "raft":
+      return "term";
+    default:
+      return unreachable(engine);
+  }
+}
+
+/** Zeros name no block: as a vote that is nil, and of whoever asks for a proposal whatever it holds nothing. */
+function describeDigest(digest: Hash, type: ConsensusMessage["type"]): string {
+  if (!/^0+$/.test(digest)) return ` ${digest.slice(0, 8)}`;
+  return type === "prevote" || type === "precommit" ? " nil" : "";
 }

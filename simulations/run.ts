@@ -75,7 +75,7 @@ class Run {
   constructor(options: RunOptions) {
     const { seed, nodes, hasher, keys, planted, engine = "pbft" } = options;
     this.#options = options;
-    this.#recorder = options.record && new RunRecorder({ record: options.record, nowMs: () => this.#scheduler.elapsedMs() });
+    this.#recorder = options.record && new RunRecorder({ engine, record: options.record, nowMs: () => this.#scheduler.elapsedMs() });
     this.#eventsMax = EVENTS_MAX * nodes;
     const weights = options.weights ?? weightsOf({ seed, nodes, engine });
     this.#faults = options.faults ?? drawFaults(options, weights);

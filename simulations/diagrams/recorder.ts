@@ -17,8 +17,10 @@ export class RunRecorder implements NetworkWatch, WorkloadWatch {
   /** Its own: faults ask the run's reader which messages it has met. */
   readonly #reader = new FrameReader();
   readonly #frames: Omit<FrameEvent, "type">[] = [];
+  readonly #engine: EngineName;
 
-  constructor(options: { record: (event: RunEvent) => void; nowMs: () => number }) {
+  constructor(options: { engine: EngineName; record: (event: RunEvent) => void; nowMs: () => number }) {
+    this.#engine = options.engine;
     this.#record = options.record;
     this.#nowMs = options.nowMs;
   }
@@ -85,7 +87,7 @@ export class RunRecorder implements NetworkWatch, WorkloadWatch {
   }
 
   #read(bytes: Uint8Array): { readonly name: string; readonly about: string } {
-    return { name: this.#reader.nameOf(bytes), about: describeFrame(this.#reader.read(bytes)) };
+    return { name: this.#reader.nameOf(bytes), about: describeFrame(this.#reader.read(bytes), this.#engine) };
   }
 }
 

@@ -1,5 +1,5 @@
 import type { FrameEvent, RunEvent } from "./events.ts";
-import { describeFault, describeIntent, describeSeen } from "./transcript.ts";
+import { describeFault, describeIntent, describeSeen, viewWordOf } from "./transcript.ts";
 
 /** How ShiViz reads the lines below it: it stands on the first line of the log, and an empty second one says that there is one run in it. */
 const PARSER = String.raw`(?<host>\S*) (?<clock>{.*})\n(?<event>.*)`;
@@ -18,7 +18,7 @@ type VectorClock = ReadonlyMap<string, number>;
  * Source: Mattern 1989 and Fidge 1988 (vector clocks).
  */
 export function toShiViz(events: readonly RunEvent[]): string {
-  const log = new ShiVizLog();
+  const log = new ShiVizLog(viewWordOf(events));
   for (const event of events) log.add(event);
   return `${PARSER}\n\n${log.lines.join("\n")}\n`;
 }
@@ -29,6 +29,11 @@ class ShiVizLog {
   /** The sender's clock as a frame left, by its number; that of the asker, by the number of the question. */
   readonly #sent = new Map<number, VectorClock>();
   readonly #asked = new Map<number, VectorClock>();
+  readonly #viewWord: string;
+
+  constructor(viewWord: string) {
+    this.#viewWord = viewWord;
+  }
 
   add(event: RunEvent): void {
     const { atMs } = event;
@@ -74,7 +79,7 @@ class ShiVizLog {
         this.#tick(event.node, `${at} halts: ${event.reason}`);
         return;
       case "applied":
-        this.#tick(event.node, `${at} decides ${event.height} view ${event.view} ${event.digest.slice(0, 8)}`);
+        this.#tick(event.node, `${at} decides ${event.height} ${this.#viewWord} ${event.view} ${event.digest.slice(0, 8)}`);
         return;
       case "installed":
         this.#tick(event.node, `${at} takes over the state at ${event.height}`);

@@ -10,6 +10,9 @@ const LOST_AT = 0.4;
 /** Between two texts of one line. */
 const TEXT_PIXELS = 10;
 
+/** So many that their colour alone has to name them; commands stand beside their questions. */
+const UNNAMED: ReadonlySet<string> = new Set(["tip", "commands"]);
+
 interface Point {
   readonly x: number;
   readonly y: number;
@@ -25,7 +28,7 @@ export function drawFlights(flights: readonly Flight[], layout: Layout): string[
     // A message to several nodes is named once, where there is room.
     const saying = `${flight.from} ${flight.sentMs} ${flight.about}`;
     const hasRoom = start.y - (lastText.get(flight.from) ?? Number.NEGATIVE_INFINITY) >= TEXT_PIXELS;
-    if (said.has(saying) || !hasRoom || flight.name === "tip") return drawn;
+    if (said.has(saying) || !hasRoom || UNNAMED.has(flight.name)) return drawn;
     said.add(saying);
     lastText.set(flight.from, start.y);
     return [...drawn, `<text x="${px(start.x + 7)}" y="${px(start.y - 3)}" class="small">${xml(flight.about)}</text>`];

@@ -8,6 +8,10 @@ import type { TimeWindow } from "./window.ts";
 const FAMILIES = [...MESSAGE_FAMILIES, OTHER_FAMILY];
 const LINE = 16;
 const LEGEND_WIDTH = 480;
+const LEGEND_CHARACTERS = 70;
+const TITLE_CHARACTERS = 100;
+/** What the legend and the lines beside it take. */
+const HEAD_WIDTH = 1_120;
 
 /** Classes of the drawing; colours of messages are those of their families. */
 export const STYLE: string = [
@@ -28,56 +32,79 @@ export const STYLE: string = [
   ...FAMILIES.map(({ id, colour }) => `.${id}{stroke:${colour}}.${id}-tip{fill:${colour}}`),
 ].join("");
 
-/** Height of the title, the faults and the legend. */
-export function headHeight(events: readonly RunEvent[], flights: readonly Flight[]): number {
-  return 40 + LINE * (1 + Math.max(titleLines(events).length, legendLines(flights).length + 1));
-}
-
-/** What is drawn, and what colours and signs mean. */
-export function drawHead(events: readonly RunEvent[], { fromMs, toMs }: TimeWindow, flights: readonly Flight[]): string[] {
+/** The title, the faults and the legend: drawn, and how high they are. */
+export function headOf(
+  events: readonly RunEvent[],
+  { fromMs, toMs }: TimeWindow,
+  flights: readonly Flight[],
+): { readonly drawn: readonly string[]; readonly width: number; readonly height: number } {
   const run = events.find((event) => event.type === "run");
   const about = run?.type === "run" ? `seed ${run.seed}, ${run.engine}, ${run.nodes.length} nodes, window ${run.window}` : "";
   const part = fromMs === undefined && toMs === undefined ? "the whole run" : `from ${fromMs ?? 0} to ${toMs ?? "the end"} ms`;
-  const lines = titleLines(events).map(
+  const titles = titleLines(events).map(
     ({ text, isBad }, index) => `<text x="${LEGEND_WIDTH + 20}" y="${46 + LINE * index}"${isBad ? ' class="bad"' : ""}>${xml(text)}</text>`,
   );
-  return [`<text x="16" y="22" font-size="15" font-weight="bold">${xml(`${about}: ${part}`)}</text>`, ...drawLegend(flights), ...lines];
+  const legend = legendLines(flights);
+  const title = `<text x="16" y="22" font-size="15" font-weight="bold">${xml(`${about}: ${part}`)}</text>`;
+  const height = 40 + LINE * (1 + Math.max(titles.length, legend.length + 1));
+  return { drawn: [title, ...drawLegend(legend), ...titles], width: HEAD_WIDTH, height };
 }
 
-function titleLines(events: readonly RunEvent[]): { readonly text: string; readonly isBad: boolean }[] {
+interface TitleLine {
+  readonly text: string;
+  readonly isBad: boolean;
+}
+
+function titleLines(events: readonly RunEvent[]): TitleLine[] {
+  const lines = (text: string, isBad = false): TitleLine[] => wrapped(text, TITLE_CHARACTERS).map((line) => ({ text: line, isBad }));
   return events.flatMap((event) => {
-    if (event.type === "run") return event.faults.map((fault) => ({ text: `fault: ${describeFault(fault)}`, isBad: false }));
+    if (event.type === "run") return event.faults.flatMap((fault) => lines(`fault: ${describeFault(fault)}`));
     if (event.type !== "end") return [];
-    const summary = {
-      text: `${event.commits} heights decided, ${event.answered} answers, ${event.violations.length} violations`,
-      isBad: false,
-    };
+    const { commits, answered, violations } = event;
     return [
-      summary,
-      ...event.violations.map(({ invariant, detail }) => ({ text: `${invariant} is broken: ${detail}`.slice(0, 160), isBad: true })),
+      ...lines(`${commits} heights decided, ${answered} answers, ${violations.length} violations`),
+      ...violations.flatMap(({ invariant, detail }) => lines(`${invariant} is broken: ${detail}`, true)),
     ];
   });
 }
 
-function legendLines(flights: readonly Flight[]): { readonly id: string; readonly text: string }[] {
+/** One line of the legend; what goes on from the line above has no colour of its own. */
+interface LegendLine {
+  readonly text: string;
+  readonly id?: string;
+}
+
+function legendLines(flights: readonly Flight[]): LegendLine[] {
   const counts = new Map<string, number>();
   for (const { name } of flights) counts.set(name, (counts.get(name) ?? 0) + 1);
   return FAMILIES.flatMap(({ id, about }) => {
     const names = [...counts].filter(([name]) => familyOf(name).id === id).sort(([a], [b]) => (a < b ? -1 : 1));
-    return names.length === 0 ? [] : [{ id, text: `${about}: ${names.map(([name, count]) => `${name} ${count}`).join(", ")}` }];
+    if (names.length === 0) return [];
+    const text = `${about}: ${names.map(([name, count]) => `${name} ${count}`).join(", ")}`;
+    return wrapped(text, LEGEND_CHARACTERS).map((line, index) => ({ text: line, ...(index === 0 ? { id } : {}) }));
   });
 }
 
-function drawLegend(flights: readonly Flight[]): string[] {
-  const families = legendLines(flights);
-  const drawn = families.flatMap(({ id, text }, index) => {
+/** A text in lines of a few characters less than there is room for; a word is never cut. */
+function wrapped(text: string, characters: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > characters) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}
+
+function drawLegend(lines: readonly LegendLine[]): string[] {
+  const drawn = lines.flatMap(({ id, text }, index) => {
     const y = 42 + LINE * index;
-    return [
-      `<line x1="16" y1="${y}" x2="40" y2="${y}" class="${id}" stroke-width="3"/>`,
-      `<text x="46" y="${y + 4}">${xml(text.slice(0, 74))}</text>`,
-    ];
+    const colour = id === undefined ? [] : [`<line x1="16" y1="${y}" x2="40" y2="${y}" class="${id}" stroke-width="3"/>`];
+    return [...colour, `<text x="46" y="${y + 4}">${xml(text)}</text>`];
   });
-  const y = 42 + LINE * families.length;
+  const y = 42 + LINE * lines.length;
   return [
     ...drawn,
     `<circle cx="28" cy="${y}" r="4.5" fill="#1a7f37"/><text x="46" y="${y + 4}">a node decides a height</text>`,

@@ -29,9 +29,15 @@ const LEFT = 190;
 const NOTES_WIDTH = 420;
 const COLUMN = { widest: 180, narrowest: 90, all: 1_100 };
 const MARGIN = { names: 26, bottom: 30 };
+/** Right of the last line stand the names of what that node sends, and only then the notes. */
+const NAMES_WIDTH = 200;
 
 /** The layout of the events that are shown. */
-export function layoutOf(shown: readonly RunEvent[], flights: readonly Flight[], headHeight: number): Layout {
+export function layoutOf(
+  shown: readonly RunEvent[],
+  flights: readonly Flight[],
+  head: { readonly width: number; readonly height: number },
+): Layout {
   const run = shown.find((event) => event.type === "run");
   const nodes = run?.type === "run" ? run.nodes.map(({ id }) => id) : [];
   const column = Math.max(COLUMN.narrowest, Math.min(COLUMN.widest, COLUMN.all / Math.max(1, nodes.length)));
@@ -40,13 +46,13 @@ export function layoutOf(shown: readonly RunEvent[], flights: readonly Flight[],
   const [first = 0, last = 0] = [times[0], times.at(-1)];
   const ends = flights.flatMap(({ endMs }) => (endMs !== undefined && endMs >= first && endMs <= last ? [endMs] : []));
   const scale = timeScale([...times, ...ends]);
-  const top = headHeight + MARGIN.names;
+  const top = head.height + MARGIN.names;
   const lines: readonly string[] = [CLIENTS, ...nodes];
   const x = (who: string): number => LEFT + column / 3 + column * Math.max(0, lines.indexOf(who));
-  const notes = LEFT + column * (lines.length - 0.2);
+  const notes = x(lines.at(-1) ?? CLIENTS) + NAMES_WIDTH;
   const bottom = top + scale.height + 8;
   const y = (atMs: number): number => top + scale.y(atMs);
-  const size = { width: notes + NOTES_WIDTH, height: bottom + MARGIN.bottom };
+  const size = { width: Math.ceil(Math.max(head.width, notes + NOTES_WIDTH)), height: Math.ceil(bottom + MARGIN.bottom) };
   return { ...size, top, bottom, scale, fromMs: first, toMs: last, nodes, x, y, notes };
 }
 

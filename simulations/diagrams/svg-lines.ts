@@ -1,7 +1,7 @@
 import type { RunEvent } from "./events.ts";
 import { crossAt } from "./svg-head.ts";
 import { CLIENTS, type Layout, px, xml } from "./svg-layout.ts";
-import { describeFault } from "./transcript.ts";
+import { describeFault, viewWordOf } from "./transcript.ts";
 
 const NOTE_PIXELS = 13;
 const FAULT_LANE = { left: 92, width: 7, gap: 3, lanes: 7 };
@@ -73,6 +73,7 @@ function segment(layout: Layout, who: string, { from, to, className }: { from: n
 /** Decisions, deaths and births on the lines; faults, phases and what is broken as notes beside them. */
 export function drawMarks(shown: readonly RunEvent[], layout: Layout): string[] {
   let lastNote = layout.top - NOTE_PIXELS;
+  const word = viewWordOf(shown);
   const note = (y: number, text: string, isBad = false): string => {
     lastNote = Math.max(y, lastNote + NOTE_PIXELS);
     return `<text x="${px(layout.notes)}" y="${px(lastNote + 4)}"${isBad ? ' class="bad"' : ""}>${xml(text)}</text>`;
@@ -82,7 +83,7 @@ export function drawMarks(shown: readonly RunEvent[], layout: Layout): string[] 
     switch (event.type) {
       case "applied":
         return [
-          `<circle cx="${px(layout.x(event.node))}" cy="${px(y)}" r="4.5" fill="#1a7f37"><title>${xml(`${event.node} decides ${event.height} in view ${event.view}: ${event.digest}`)}</title></circle>`,
+          `<circle cx="${px(layout.x(event.node))}" cy="${px(y)}" r="4.5" fill="#1a7f37"><title>${xml(`${event.node} decides ${event.height} in ${word} ${event.view}: ${event.digest}`)}</title></circle>`,
           `<text x="${px(layout.x(event.node) - 7)}" y="${px(y + 4)}" text-anchor="end" fill="#1a7f37" font-weight="bold">${event.height}</text>`,
         ];
       case "started":

@@ -1,7 +1,7 @@
 import type { RunEvent } from "./events.ts";
 import { flightsOf } from "./flights.ts";
 import { drawAnswers, drawFlights } from "./svg-flights.ts";
-import { drawHead, headHeight, STYLE } from "./svg-head.ts";
+import { headOf, STYLE } from "./svg-head.ts";
 import { layoutOf } from "./svg-layout.ts";
 import { drawAxis, drawFaults, drawMarks, drawNodes } from "./svg-lines.ts";
 import { inWindow, type TimeWindow } from "./window.ts";
@@ -15,13 +15,14 @@ export function toSvg(events: readonly RunEvent[], window: TimeWindow = {}): str
   const flights = flightsOf(events).filter(
     ({ sentMs, endMs = sentMs }) => endMs >= (window.fromMs ?? 0) && sentMs <= (window.toMs ?? endMs),
   );
-  const layout = layoutOf(shown, flights, headHeight(events, flights));
+  const head = headOf(events, window, flights);
+  const layout = layoutOf(shown, flights, head);
   const { width, height } = layout;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="Helvetica, Arial, sans-serif" font-size="11">`,
     `<style>${STYLE}</style>`,
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
-    ...drawHead(events, window, flights),
+    ...head.drawn,
     ...drawAxis(layout),
     ...drawFaults(events, layout),
     ...drawNodes(events, layout),

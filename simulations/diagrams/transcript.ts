@@ -1,5 +1,6 @@
 import { FAULT_CATALOGUE } from "../faults/catalogue.ts";
 import type { Fault } from "../faults/fault.ts";
+import { viewWord } from "../frame-reader.ts";
 import type { Intent, SeenService } from "../workload.ts";
 import type { FrameEvent, RunEvent, RunPhase } from "./events.ts";
 import { inWindow, type TimeWindow } from "./window.ts";
@@ -24,12 +25,13 @@ const PHASES: Readonly<Record<RunPhase, string>> = {
 export function transcriptOf(events: readonly RunEvent[], window: TimeWindow = {}): readonly string[] {
   const fates = fatesOf(events);
   const lines: string[] = [];
+  const word = viewWordOf(events);
   let lastMs = window.fromMs ?? 0;
   for (const group of groupsOf(inWindow(events, window))) {
     const [first] = group;
     if (first?.type === "run") lines.push(...describeBegin(first));
     if (first === undefined || first.type === "run") continue;
-    const text = first.type === "sent" ? describeSends(group as readonly TimedFrame[], fates) : describe(first);
+    const text = first.type === "sent" ? describeSends(group as readonly TimedFrame[], fates) : describe(first, word);
     if (text.length === 0) continue;
     if (first.atMs - lastMs > PAUSE_MS) lines.push("");
     lastMs = first.atMs;
@@ -80,7 +82,7 @@ function describeFate(sent: TimedFrame, fate: TimedFrame): string {
   return fate.about === sent.about ? `+${tookMs}` : `+${tookMs} as ${fate.about}`;
 }
 
-function describe(event: RunEvent): string[] {
+function describe(event: RunEvent, word: string): string[] {
   switch (event.type) {
     case "asked":
       return [`client asks ${event.node} (${event.operation}): ${describeIntent(event.intent, event.command)}`];
@@ -97,7 +99,7 @@ function describe(event: RunEvent): string[] {
     case "halted":
       return [`${event.node} HALTS: ${event.reason}`];
     case "applied":
-      return [`${event.node} DECIDES ${event.height} view ${event.view} ${event.digest.slice(0, 8)}, ${event.commands} commands`];
+      return [`${event.node} DECIDES ${event.height} ${word} ${event.view} ${event.digest.slice(0, 8)}, ${counted(event.commands)}`];
     case "installed":
       return [`${event.node} takes over the state at ${event.height}`];
     case "evidence":
@@ -155,6 +157,16 @@ export function describeSeen(seen: SeenService | undefined): string {
   const { untilUs, grants } = seen;
   const names = grants.map((grant) => grant.slice(0, 8)).join(" ");
   return `${untilUs === undefined ? "nobody" : "a service"} with ${grants.length} grants${names === "" ? "" : `: ${names}`}`;
+}
+
+/** What the run's engine calls its views. */
+export function viewWordOf(events: readonly RunEvent[]): string {
+  const run = events.find((event) => event.type === "run");
+  return run?.type === "run" ? viewWord(run.engine) : "view";
+}
+
+function counted(commands: number): string {
+  return commands === 1 ? "1 command" : `${commands} commands`;
 }
 
 function codeOf(code: string | undefined): string {

@@ -60,7 +60,7 @@ describe("a run that is drawn", function () {
     expect(has(/client asks node-0\d \(0\): register trading-service-001 [0-9a-f]{8}$/)).to.equal(true);
     expect(has(/client hears applied \(0\) from node-0\d$/)).to.equal(true);
     expect(has(/4000\.000 {2}FAULT crash \(a node is killed; .*\): atMs 4000, node 2, downMs 800$/)).to.equal(true);
-    expect(has(/node-0\d DECIDES 2 view 0 [0-9a-f]{8}, 1 commands$/)).to.equal(true);
+    expect(has(/node-0\d DECIDES 2 view 0 [0-9a-f]{8}, 1 command$/)).to.equal(true);
   });
 
   it("can be shown in part", () => {
@@ -114,6 +114,33 @@ describe("a run that is drawn", function () {
       expect(names.size).to.be.at.least(5);
       expect(toSvg(drawn.events)).not.to.contain('class="message other"').and.not.to.contain('class="message lost other"');
     }
+  });
+
+  it("calls a view as the engine's papers do, and a vote for nothing nil", async () => {
+    const words = { pbft: "view", tendermint: "round", raft: "term" } as const;
+    for (const engine of ["pbft", "tendermint", "raft"] as const) {
+      const faults = [{ kind: "isolate-leader", atMs: 2_500, forMs: 900 }];
+      const drawn = await replayTranscript({ seed: 7, engine, nodes: 4, faults });
+      const text = [...drawn.lines, toSvg(drawn.events), toShiViz(drawn.events)].join("\n");
+      expect(text)
+        .to.match(new RegExp(`node-0\\d DECIDES 2 ${words[engine]} \\d`))
+        .and.not.to.match(/ 00000000\b/);
+      for (const word of Object.values(words)) if (word !== words[engine]) expect(text).not.to.match(new RegExp(` ${word} \\d`));
+      if (engine === "tendermint") expect(text).to.match(/prevote \d+ round \d+ nil/);
+    }
+  });
+
+  it("cuts off nothing of what stands above the lines, however many words a fault has", async () => {
+    const faults = [{ kind: "targeted-lock", atMs: 1_853, node: 3, decides: 0, forMs: 6_823 }];
+    const svg = toSvg(
+      (await replayTranscript({ seed: 4, engine: "tendermint", nodes: 4, faults, planted: "tendermint-never-locks" })).events,
+    );
+    const lines = [...svg.matchAll(/<text x="500" y="\d+"[^>]*>([^<]*)</g)].map(([, text = ""]) => text);
+    expect(lines.join(" ")).to.contain("who proposes next knows nothing of it): atMs 1853, node 3, decides 0, forMs 6823 ");
+    expect(Math.max(...lines.map(({ length }) => length))).to.be.at.most(100);
+    const legend = [...svg.matchAll(/<text x="46" y="\d+">([^<]*)</g)].map(([, text = ""]) => text);
+    expect(legend.join(" ")).to.match(/polka \d+, round-certificate \d+/);
+    expect(Math.max(...legend.map(({ length }) => length))).to.be.at.most(70);
   });
 
   it("has a history of clients that is in order, and that is out of order once an answer in it is falsified", () => {
