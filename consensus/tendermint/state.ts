@@ -21,7 +21,7 @@ import type { TendermintRules, TendermintTiming } from "./rules.ts";
 
 /** Messages of one sender kept for later heights. */
 const LATER_PER_SENDER_MAX = 16;
-/** Rounds of a height that are remembered; older ones make room, but for those with a polka. */
+/** Rounds of a height that are remembered; older ones make room, those with a polka last: whoever proposes its value shows it again (T12). */
 const ROUNDS_MAX = 32;
 
 /** What does not change while a core runs. */
@@ -203,9 +203,15 @@ export class TendermintState extends VotingState<TendermintSettings> {
     this.sent = {};
   }
 
-  /** The oldest round without a polka, not the present one and not the one that needs room, is forgotten. */
+  /**
+   * The oldest round without a polka, not the present one and not the one that needs room, is forgotten; where all have one, for a round that is not over
+   * the oldest of all. Else a network that hides each polka from the others would stop whoever sees them.
+   */
   #makeRoom(wanted: number): boolean {
-    const candidates = this.rounds().filter(([round, { polka }]) => polka === undefined && round !== this.round);
+    const others = this.rounds().filter(([round]) => round !== this.round);
+    const candidates = others.filter(([, { polka }]) => polka === undefined);
+    const [first] = others;
+    if (candidates.length === 0 && first !== undefined && wanted >= this.round) return this.#rounds.delete(first[0]);
     const [oldest] = candidates;
     const newest = candidates.at(-1);
     // A round far ahead gives way to a nearer one: a liar may vote in many.
