@@ -3,7 +3,10 @@ import { expect } from "chai";
 import { type EngineName, SeededRandom } from "#base";
 import type { SecurityGateway } from "#gateway";
 import { expectNothingLost, Load, parted, rejoined } from "./load.ts";
+import { expectQuietLogs } from "./node-logs.ts";
 import { ProcessCluster, QUESTION } from "./process-cluster.ts";
+import { costOf } from "./process-cost.ts";
+import { Watch } from "./watch.ts";
 
 /** What a campaign of kills is run with. `QUORUMGATE_SOAK_SECONDS` makes it last, whatever the number of kills. */
 interface Campaign {
@@ -32,16 +35,19 @@ for (const campaign of CAMPAIGNS) {
     let cluster: ProcessCluster;
     let clients: SecurityGateway[];
     let load: Load;
+    let watch: Watch;
 
     before(async () => {
       cluster = new ProcessCluster(campaign);
       await cluster.begin();
       clients = await Promise.all([1, 2, 3, 4].map((node) => cluster.connect([node, (node % campaign.nodes) + 1], 3_000)));
       load = new Load(clients);
+      watch = new Watch(cluster);
       await sleep(500);
     });
 
     after(async () => {
+      await watch.stop();
       await Promise.all(clients.map((client) => client.stop()));
       await cluster.end();
     });
@@ -89,14 +95,31 @@ for (const campaign of CAMPAIGNS) {
       }
     };
 
+    /** Some are cut off, one stands still, one is slow and one more is killed and started, all at once: more than a cluster can do without. */
+    const storm = async (): Promise<number> => {
+      const forMs = random.between(1_000, 4_000);
+      const [killed = 1, slow = 2] = random.shuffle(all);
+      await cutOff();
+      const killing = async (): Promise<void> => {
+        await sleep(random.between(0, 500));
+        await cluster.signal(killed, "SIGKILL");
+        await cluster.start(killed);
+      };
+      await Promise.all([pauseOne(forMs), cluster.slow(slow, sleep(forMs)), killing()]);
+      await cluster.heal();
+      return 1;
+    };
+
     it("lose nothing that was acknowledged", async () => {
       const end = Date.now() + SOAK_SECONDS * 1_000;
       let kills = 0;
       while (kills < campaign.kills || Date.now() < end) {
-        kills += await killSome();
+        kills += random.chance(0.2) ? await storm() : await killSome();
         if (SOAK_SECONDS > 0 && random.chance(0.5)) await harmOtherwise();
+        const againMs = await load.goesOn("after harm that ended");
         await sleep(random.between(200, 1_200));
-        if (SOAK_SECONDS > 0) process.stderr.write(`${kills} kills, ${load.acknowledged.length} decisions acknowledged\n`);
+        if (SOAK_SECONDS > 0)
+          report(cluster, `${kills} kills, ${load.acknowledged.length} decisions acknowledged, again after ${Math.round(againMs)} ms`);
       }
       for (const node of all) await rejoined(cluster, node);
       await load.stop();
@@ -130,6 +153,7 @@ for (const campaign of CAMPAIGNS) {
       const decided = load.goesOn("beside a slow node");
       await cluster.slow(slow, decided);
       await decided;
+      watch.toleratesHaltOf(full);
       await cluster.signal(full, "SIGKILL");
       // Where the start itself has no room it says so, and the node stays away.
       const refusal = await cluster.start(full, FULL_DISK_KIB).then(
@@ -145,6 +169,11 @@ for (const campaign of CAMPAIGNS) {
       await load.stop();
       await expectNothingLost(cluster, load);
     });
+
+    it("have one history whoever was asked and whenever, and complain of nothing without a cause", async () => {
+      await watch.expectOneHistory();
+      expectQuietLogs(cluster);
+    });
   });
 }
 
@@ -157,4 +186,13 @@ async function halted(cluster: ProcessCluster, node: number): Promise<void> {
     await sleep(200);
   }
   throw new Error(`node-${node} never noticed that its disk is full`);
+}
+
+/** Tells how a soak goes, and what it costs each node. */
+function report(cluster: ProcessCluster, text: string): void {
+  const costs = cluster.nodes.map((node) => {
+    const { residentMiB = 0, descriptors = 0 } = costOf(cluster.pid(node)) ?? {};
+    return `${residentMiB} MiB/${descriptors}`;
+  });
+  process.stderr.write(`${text}   ${costs.join(" ")}\n`);
 }

@@ -32,13 +32,15 @@ export class Load {
    * Waits until decisions are acknowledged that were asked for after this call. How long that takes depends on the machine, and the benchmark
    * measures it (`bench --suite failover`).
    * @param circumstances what they go on in spite of
+   * @returns after how many milliseconds
    */
-  async goesOn(circumstances: string): Promise<void> {
+  async goesOn(circumstances: string): Promise<number> {
     const fromMs = performance.now();
     while (this.acknowledged.filter(({ askedMs }) => askedMs >= fromMs).length < GOING_ON) {
       if (performance.now() - fromMs > HANG_MS) throw new Error(`nothing is decided ${circumstances}`);
       await sleep(50);
     }
+    return performance.now() - fromMs;
   }
 
   async #work(gateway: SecurityGateway): Promise<void> {
@@ -120,7 +122,7 @@ function sample<T>(items: readonly T[], count: number): T[] {
 }
 
 /** The handover of every epoch, as one node serves them. */
-async function handovers(gateway: SecurityGateway): Promise<readonly Uint8Array[]> {
+export async function handovers(gateway: SecurityGateway): Promise<readonly Uint8Array[]> {
   const files: Uint8Array[] = [];
   const { epoch } = await gateway.status();
   for (let next = 1; next <= epoch; next++) {

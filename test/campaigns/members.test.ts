@@ -4,7 +4,9 @@ import { type CanonicalObject, type EngineName, parseCanonicalObject, parseNodeI
 import type { NodeStatus, SecurityGateway } from "#gateway";
 import { type ChangeDraft, changeToCanonical } from "#state";
 import { expectNothingLost, Load } from "./load.ts";
+import { expectQuietLogs } from "./node-logs.ts";
 import { ProcessCluster, QUESTION } from "./process-cluster.ts";
+import { Watch } from "./watch.ts";
 
 const PATIENCE_MS = 30_000;
 const ENGINES: readonly { readonly engine: EngineName; readonly basePort: number }[] = [
@@ -20,14 +22,17 @@ for (const { engine, basePort } of ENGINES) {
     let clients: SecurityGateway[];
     let load: Load;
     let newcomer: number;
+    let watch: Watch;
 
     before(async () => {
       await cluster.begin();
       clients = await Promise.all([1, 2, 3].map((node) => cluster.connect([node, (node % 3) + 1], 3_000)));
       load = new Load(clients);
+      watch = new Watch(cluster);
     });
 
     after(async () => {
+      await watch.stop();
       await load.stop();
       await Promise.all(clients.map((client) => client.stop()));
       await cluster.end();
@@ -52,6 +57,18 @@ for (const { engine, basePort } of ENGINES) {
           await sleep(100);
         }
       }
+    };
+    /** Load again, for as long as the work takes: what is acknowledged counts with the rest. */
+    const underLoad = async (work: () => Promise<void>): Promise<void> => {
+      const gateways = await Promise.all([1, 2].map((node) => cluster.connect([node, 3], 3_000)));
+      const more = new Load(gateways);
+      try {
+        await work();
+      } finally {
+        await more.stop();
+        await Promise.all(gateways.map((gateway) => gateway.stop()));
+      }
+      load.acknowledged.push(...more.acknowledged);
     };
     const inEpoch = (epoch: number) => (status: NodeStatus) => status.epoch === epoch && status.mode === "participating";
 
@@ -108,24 +125,46 @@ for (const { engine, basePort } of ENGINES) {
 
     it("renews the keys of members that run, one of which is killed at once and comes back with the new ones", async () => {
       cluster.forget(4);
-      const gateways = await Promise.all([1, 2].map((node) => cluster.connect([node, 3], 3_000)));
-      const more = new Load(gateways);
-      const renew = await Promise.all([1, 2, 3].map(async (node) => parseCanonicalObject(await cluster.renew(node))));
-      await change({ kind: "membership.change", ...frame(2), add: [], remove: [], reweight: [], renew });
-      await cluster.signal(3, "SIGKILL");
-      await cluster.start(3);
-      await becomes(cluster.nodes, "a member of epoch 3", inEpoch(3));
-      await becomes([1], "rid of old keys", () => [1, 2, 3].every((node) => !cluster.isRenewing(node)));
-      await cluster.signal(1, "SIGKILL");
-      await cluster.start(1);
-      await becomes([1], "back with the new keys", inEpoch(3));
-      await more.stop();
-      await Promise.all(gateways.map((gateway) => gateway.stop()));
-      load.acknowledged.push(...more.acknowledged);
+      await underLoad(async () => {
+        const renew = await Promise.all([1, 2, 3].map(async (node) => parseCanonicalObject(await cluster.renew(node))));
+        await change({ kind: "membership.change", ...frame(2), add: [], remove: [], reweight: [], renew });
+        await cluster.signal(3, "SIGKILL");
+        await cluster.start(3);
+        await becomes(cluster.nodes, "a member of epoch 3", inEpoch(3));
+        await becomes([1], "rid of old keys", () => [1, 2, 3].every((node) => !cluster.isRenewing(node)));
+        await cluster.signal(1, "SIGKILL");
+        await cluster.start(1);
+        await becomes([1], "back with the new keys", inEpoch(3));
+      });
+    });
+
+    it("takes one in for another although the new one is killed as a learner, and who leads while the change is ordered", async () => {
+      await underLoad(async () => {
+        const { node, nodeFile } = await cluster.addNode();
+        await change({ kind: "learner.add", ...frame(3), nodeFile: parseCanonicalObject(nodeFile) });
+        await cluster.start(node);
+        await cluster.signal(node, "SIGKILL");
+        await cluster.start(node);
+        const { height, leader } = (await cluster.status(1)) as NodeStatus;
+        await becomes([node], "caught up", (status) => status.mode === "following" && status.height >= height);
+        const leads = Number(leader?.split("-")[1] ?? 1);
+        const add = [{ id: parseNodeId(`node-${node}`), weight: 1 }];
+        const ordered = change({ kind: "membership.change", ...frame(3), add, remove: [parseNodeId(`node-${newcomer}`)], reweight: [] });
+        await cluster.signal(leads, "SIGKILL");
+        await cluster.start(leads);
+        await ordered;
+        cluster.forget(newcomer);
+        await becomes(cluster.nodes, "a member of epoch 4", inEpoch(4));
+      });
     });
 
     it("lost no decision that was acknowledged, and any member proves each of them to an auditor of the first epoch", async () => {
       await expectNothingLost(cluster, load);
+    });
+
+    it("has one history over all its epochs, and complains of nothing without a cause", async () => {
+      await watch.expectOneHistory();
+      expectQuietLogs(cluster);
     });
   });
 }

@@ -1,5 +1,17 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -119,13 +131,23 @@ export class ProcessCluster {
   /** Where a node stands; undefined when it does not answer. */
   async status(node: number): Promise<NodeStatus | undefined> {
     const gateway = await this.connect([node]);
-    return gateway.status().then(
-      async (status) => {
-        await gateway.stop();
-        return status;
-      },
-      () => undefined,
-    );
+    try {
+      return await gateway.status();
+    } catch {
+      return undefined;
+    } finally {
+      await gateway.stop();
+    }
+  }
+
+  /** Where everything stands that the node's processes said: lines of its log, and what Node or the system add. */
+  logFile(node: number): string {
+    return `${this.nodeFolder(node)}.log`;
+  }
+
+  /** The node's process; undefined where none runs. */
+  pid(node: number): number | undefined {
+    return this.#processes.get(node)?.pid;
   }
 
   /** @param fileKiB the largest file that the node may write, in KiB: beyond it every write fails, as on a full disk */
@@ -133,7 +155,10 @@ export class ProcessCluster {
     const main = join(REPOSITORY, "dist/src/daemon/main.js");
     const command = [process.execPath, main, "--config", join(this.nodeFolder(node), "config.json")];
     const [file = "", ...rest] = fileKiB === undefined ? command : ["bash", "-c", `ulimit -f ${fileKiB}; exec "$@"`, "limited", ...command];
-    const child = spawn(file, rest, { stdio: ["ignore", "ignore", fileKiB === undefined ? "inherit" : "ignore", "ipc"] });
+    // What a node says of its full disk is no finding.
+    const log = fileKiB === undefined ? openSync(this.logFile(node), "a") : undefined;
+    const child = spawn(file, rest, { stdio: ["ignore", "ignore", log ?? "ignore", "ipc"] });
+    if (log !== undefined) closeSync(log);
     this.#processes.set(node, child);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`node-${node} did not start`)), START_TIMEOUT_MS);
@@ -259,7 +284,7 @@ export class ProcessCluster {
       data: "data",
       anchor: "guard/anchor",
       listen: { peer: `127.0.0.1:${this.#basePort + 100 + node}`, http: `127.0.0.1:${this.#basePort + node}` },
-      logLevel: "error",
+      logLevel: "warn",
       controlSocket: "control.sock",
     };
   }
