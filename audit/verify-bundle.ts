@@ -28,6 +28,11 @@ const FAULTS_KEPT = 32;
 const HASH_BYTES = 32;
 /** Epochs looked for in vain before an export is taken to hold no further ones. */
 const EPOCH_GAP_MAX = 8;
+/**
+ * Tiles in a row, of a million entries, of which an export has nothing, after which it is taken to hold nothing further: a checkpoint that nobody
+ * signed may claim any size, and the work has to follow from the files that are there.
+ */
+const ABSENT_TILES_MAX = 4_096;
 
 /**
  * Checks an export of one shard offline: its checkpoint, every entry, the chain, the whole tree and the tiles. Names the first bad index.
@@ -116,9 +121,12 @@ class BundleAudit {
   run(rememberSizes: readonly number[]): void {
     const { size } = this.#checkpoint;
     const remembered = new Set(rememberSizes);
-    for (let first = 0; first < size; first += TILE_WIDTH) {
-      this.#walkTile(first, Math.min(TILE_WIDTH, size - first), remembered);
-      this.#onProgress?.(Math.min(first + TILE_WIDTH, size), size);
+    let absent = 0;
+    for (let first = 0; first < size && absent < ABSENT_TILES_MAX; first += TILE_WIDTH) {
+      const next = Math.min(first + TILE_WIDTH, size);
+      absent = this.#walkTile(first, next - first, remembered) ? 0 : absent + 1;
+      if (absent === ABSENT_TILES_MAX) this.#addGap(next, size);
+      this.#onProgress?.(next, size);
     }
     for (const { level, index, bytes } of this.#tree.partialTiles()) this.#compareTile(level, index, bytes);
   }
@@ -140,12 +148,13 @@ class BundleAudit {
     return this.#complete && toHash(this.#tree.root()) === this.#checkpoint.root;
   }
 
-  #walkTile(first: number, width: number, remembered: ReadonlySet<number>): void {
+  /** False when the export has neither the tile nor its entries. */
+  #walkTile(first: number, width: number, remembered: ReadonlySet<number>): boolean {
     const index = first / TILE_WIDTH;
     const row = this.#file({ level: 0, index, width }, width * HASH_BYTES);
     const bundle = this.#file({ level: "entries", index, width });
     const entries = (bundle === undefined ? undefined : decodeEntryBundle(bundle))?.slice(0, width) ?? [];
-    if (bundle === undefined || entries.length < width) this.#gaps.push({ from: first + entries.length, to: first + width });
+    this.#addGap(first + entries.length, first + width);
     for (let at = 0; at < width; at++) {
       const hash = row?.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES);
       const leaf = this.#leafOf(first + at, entries[at], hash);
@@ -156,6 +165,15 @@ class BundleAudit {
       });
       if (remembered.has(this.#tree.size)) this.#roots.set(this.#tree.size, toHash(this.#tree.root()));
     }
+    return row !== undefined || bundle !== undefined;
+  }
+
+  /** Entries that are missing, together with those right before them. */
+  #addGap(from: number, to: number): void {
+    if (from >= to) return;
+    const last = this.#gaps.at(-1);
+    if (last?.to === from) last.to = to;
+    else this.#gaps.push({ from, to });
   }
 
   /** The leaf hash of the entry; of a missing entry, the hash that its tile still has. */

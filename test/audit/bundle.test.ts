@@ -153,6 +153,22 @@ describe("an export", () => {
     expect(verify(files.set("checkpoint", encodeUtf8(text.split("\n").slice(0, -2).join("\n").concat("\n")))).exitCode).to.equal(12);
   });
 
+  it("is judged after as many looks as it has files, whatever size a checkpoint claims that nobody signed", () => {
+    const files = whole.export();
+    const text = Buffer.from(files.get("checkpoint") ?? []).toString();
+    let looks = 0;
+    const reader = {
+      get: (path: string): Uint8Array | undefined => (++looks > 100_000 ? expect.fail("it does not end") : files.get(path)),
+    };
+    for (const claimed of [Number.MAX_SAFE_INTEGER, 1_000_000_000]) {
+      files.set("checkpoint", encodeUtf8(text.replace(`\n${size}\n`, `\n${claimed}\n`)));
+      looks = 0;
+      const result = verifyBundle(reader, POLICY, options);
+      expect(result).to.include({ ok: false, exitCode: 11, firstBadIndex: 512 });
+      expect(result.findings.map(({ code }) => code)).to.include("VERIFY_QUORUM");
+    }
+  });
+
   it("is checked against the checkpoints that the auditor kept: growth holds, rollback and forks do not", () => {
     const older = new Ledger().grow(300, 11);
     const kept = noteOf(older.log.point);
