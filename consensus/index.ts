@@ -21,7 +21,7 @@ export {
   viewChangeSignedBody,
   viewChangeStatement,
 } from "./pbft/certificates.ts";
-export type { NewView, PbftMessage, PreparedCertificate, Propose, ViewChange, Vote } from "./pbft/messages.ts";
+export type { HeardNewView, NewView, PbftMessage, PreparedCertificate, Propose, ViewChange, Vote } from "./pbft/messages.ts";
 export { createPbftCore, type PbftOptions } from "./pbft/pbft-core.ts";
 export { PBFT_TIMING, type PbftRules, type PbftTiming, pbftRules, preparedChain } from "./pbft/rules.ts";
 export { readProposal } from "./proposing.ts";

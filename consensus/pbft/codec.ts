@@ -20,7 +20,7 @@ const VIEW_CHANGE_BYTES_MAX = LIMITS.windowMax * (LIMITS.membersMax * 256 + 4_09
 
 /** PBFT's messages on the wire. */
 export const pbftCodec: MessageCodec<PbftMessage> = {
-  types: ["propose", "prepare", "commit", "view-change", "new-view"],
+  types: ["propose", "prepare", "commit", "view-change", "new-view", "heard-new-view"],
   write: writeMessage,
   read: readMessage,
 };
@@ -76,6 +76,9 @@ function writeMessage(writer: ByteWriter, message: PbftMessage): ByteWriter {
       writer.u64(message.epoch).u64(message.height).u64(message.view).raw(message.signature).u32(message.viewChanges.length);
       for (const viewChange of message.viewChanges) writeViewChange(writer, viewChange);
       return writer;
+    case "heard-new-view":
+      writer.u64(message.epoch).u64(message.height).u64(message.view).raw(message.signature);
+      return writeVotes(writer, message.viewChanges);
   }
 }
 
@@ -93,6 +96,8 @@ function readMessage(reader: ByteReader, type: PbftMessage["type"]): PbftMessage
       const signature = reader.raw(SIGNATURE_BYTES);
       return { type, ...slot, signature, viewChanges: readList(reader, LIMITS.membersMax, readViewChange) };
     }
+    case "heard-new-view":
+      return { type, ...readSlot(reader), signature: reader.raw(SIGNATURE_BYTES), viewChanges: readVotes(reader) };
   }
 }
 

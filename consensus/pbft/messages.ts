@@ -1,4 +1,4 @@
-import type { Hash, NodeId } from "#base";
+import type { Hash, NewViewStatement, NodeId } from "#base";
 import type { Batch, CertificateVote, CommitCertificate } from "../block.ts";
 
 /** Pre-prepare: the leader's signed proposal; it counts as the leader's prepare. */
@@ -66,5 +66,14 @@ export interface NewView {
   readonly signature: Uint8Array;
 }
 
+/**
+ * What the leader signed of the new-view by which the sender entered its view: nobody acts on it, but whoever heard another one has both
+ * (docs/protocols/evidence.md, F5).
+ */
+export interface HeardNewView extends NewViewStatement {
+  readonly type: "heard-new-view";
+  readonly epoch: number;
+}
+
 /** Every message of PBFT. */
-export type PbftMessage = Propose | Vote | ViewChange | NewView;
+export type PbftMessage = Propose | Vote | ViewChange | NewView | HeardNewView;

@@ -86,7 +86,8 @@ class PbftCore extends VotingCore<PbftState> {
 
   #onProtocolMessage(from: NodeId, message: PbftMessage): void {
     const state = this.state;
-    if (message.epoch !== state.settings.membership.epoch) return undefined;
+    // The last is for who looks for evidence.
+    if (message.epoch !== state.settings.membership.epoch || message.type === "heard-new-view") return undefined;
     const isOfView = message.type === "view-change" || message.type === "new-view";
     if (isOfView ? message.height > state.height : message.height > state.tip.height + state.settings.window) {
       return this.#onLaterHeight(from, message);

@@ -1,7 +1,7 @@
 import { type Hash, leaderOf, type NodeId, toHash } from "#base";
 import type { FetchProposal, ProposalBody } from "../messages.ts";
 import { readProposal } from "../proposing.ts";
-import { newViewClaims, newViewSignedBody, viewChangeClaims, viewChangeSignedBody } from "./certificates.ts";
+import { newViewClaims, newViewSignedBody, newViewStatement, viewChangeClaims, viewChangeSignedBody } from "./certificates.ts";
 import { encodePbftMessage } from "./codec.ts";
 import type { NewView, ViewChange } from "./messages.ts";
 import type { NormalCase } from "./normal-case.ts";
@@ -208,6 +208,7 @@ export class ViewChanger {
     const state = this.#state;
     const { rules } = state.settings;
     const { view, height } = message;
+    this.#show(message);
     const viewChanges = rules.demandsByNewView ? message.viewChanges : state.viewChanges.for(view);
     state.append(NEW_VIEW_KEY, encodePbftMessage(message));
     if (view > state.establishedView) {
@@ -218,6 +219,14 @@ export class ViewChanger {
     this.proposeDemanded();
     this.#normal.offer();
     this.#onEntered();
+  }
+
+  /** Tells everybody what the leader signed: it may have told others something else. */
+  #show(message: NewView): void {
+    const { epoch, view, signature } = message;
+    const { membership, self } = this.#state.settings;
+    if (leaderOf(membership, view) === self) return;
+    this.#state.broadcast({ type: "heard-new-view", epoch, ...newViewStatement(message), signature });
   }
 
   /** Somebody asks for a view that is established here: its new-view may have been lost on the way. */

@@ -98,6 +98,7 @@ const message: fc.Arbitrary<ConsensusMessage> = fc.oneof(
     fc.tuple(viewChange, certificate).map(([change, tip]) => ({ ...change, tip })),
   ),
   fc.record({ ...named("new-view"), ...slot, signature, viewChanges: fc.array(viewChange, { maxLength: 4 }) }),
+  fc.record({ ...named("heard-new-view"), ...slot, signature, viewChanges: votes }),
   fc.record({ ...named("round-proposal"), ...slot, validRound: round, ...body, signature }),
   fc.record({ ...named("passed-proposal"), ...slot, validRound: round, ...body, signature }),
   fc.record({ ...named("prevote"), ...slot, digest: hash, validRound: round, signature }),

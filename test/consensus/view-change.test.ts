@@ -66,6 +66,20 @@ describe("the view change of PBFT", () => {
     expect(room.node(second).core.snapshot().phase).to.equal("idle");
   });
 
+  it("has everybody but the leader show what the leader signed, once", () => {
+    const room = new Room([1, 1, 1, 1]);
+    room.timeOut([second, third, fourth]);
+    for (const id of [first, second, third, fourth]) room.feed(id, { type: "timer", name: "retransmit" });
+    room.settle();
+    const shown = (id: NodeId): unknown[] =>
+      room
+        .effects("broadcast", id)
+        .flatMap(({ message }) => (message.type === "heard-new-view" ? [[message.view, message.signature]] : []));
+    const [signed] = room.effects("broadcast", second).flatMap(({ message }) => (message.type === "new-view" ? [message.signature] : []));
+    expect([first, third, fourth].map(shown)).to.deep.equal(Array.from({ length: 3 }, () => [[1, signed]]));
+    expect(shown(second)).to.deep.equal([]);
+  });
+
   it("votes in no lower view than the one that was promised", () => {
     const room = new Room([1, 1, 1, 1]);
     room.timeOut([second, third, fourth]);

@@ -7,6 +7,7 @@ import {
   type Hash,
   type NodeId,
   parseHash,
+  parseNodeId,
   type SignatureVerifier,
   signedBytes,
   VOTE_TYPE,
@@ -15,8 +16,10 @@ import {
   type ConsensusMessage,
   decodeMessage,
   encodeMessage,
+  type HeardNewView,
   type NewView,
   newViewSignedBody,
+  newViewStatement,
   type PreparedCertificate,
   type ViewChange,
   type Vote,
@@ -56,6 +59,12 @@ function viewChange(sender: NodeId, change: Partial<ViewChange> = {}): ViewChang
 function newView(leader: NodeId, viewChanges: readonly ViewChange[], change: Partial<NewView> = {}): NewView {
   const said = { type: "new-view" as const, epoch: 0, height: 10, view: 3, viewChanges, ...change };
   return { ...said, signature: sign(leader, signedBytes("new-view", newViewSignedBody(CLUSTER, said))) };
+}
+
+/** What who entered its view shows of a new-view. */
+function shown(message: NewView): HeardNewView {
+  const { epoch, signature } = message;
+  return { type: "heard-new-view", epoch, ...newViewStatement(message), signature };
 }
 
 describe("what a replica hears of views", () => {
@@ -156,6 +165,30 @@ describe("what a replica hears of views", () => {
     for (let i = 0; i < 3; i++) heard.note(LEADER, newView(LEADER, [viewChange(FRIEND), viewChange(LIAR)]));
     expect(kinds()).to.deep.equal([["double-new-view", LEADER]]);
     expect(found.every(isGenuine)).to.equal(true);
+  });
+
+  it("convicts a leader of the new-view that it told another, whoever of the two shows it first", () => {
+    const [told, toldOthers] = [FRIEND, OTHER].map((node) => newView(LIAR, [viewChange(node)])) as [NewView, NewView];
+    heard.note(FRIEND, shown(toldOthers));
+    expect(found, "what others show is not kept").to.deep.equal([]);
+    heard.note(LIAR, told);
+    heard.note(FRIEND, shown(told));
+    expect([found, verified]).to.deep.equal([[], 0]);
+    for (const peer of [FRIEND, OTHER]) heard.note(peer, shown(toldOthers));
+    expect(kinds()).to.deep.equal([["double-new-view", LIAR]]);
+    expect(found.every(isGenuine)).to.equal(true);
+  });
+
+  it("convicts no leader by a new-view that it never signed, or by those of two heights, and looks at few of them", () => {
+    const told = newView(LEADER, [viewChange(FRIEND)], { view: 4 });
+    heard.note(LEADER, told);
+    heard.note(LIAR, shown(newView(LEADER, [], { view: 4, height: 11 })));
+    heard.note(parseNodeId("stranger"), shown(newView(LEADER, [], { view: 4 })));
+    expect(verified).to.equal(0);
+    for (let i = 0; i < 50; i++) heard.note(LIAR, shown({ ...told, viewChanges: [], signature: new Uint8Array(64).fill(i) }));
+    expect([found, verified]).to.deep.equal([[], 8]);
+    heard.note(OTHER, shown(newView(LEADER, [], { view: 4 })));
+    expect(kinds(), "others are heard all the same").to.deep.equal([["double-new-view", LEADER]]);
   });
 
   it("convicts nobody by a forgery, a stranger's word, or another epoch's, and is not hidden by a forgery that came first", () => {

@@ -32,6 +32,17 @@ describe("a cluster with one Byzantine node of four", function () {
     expect(Math.max(...evidence)).to.be.greaterThan(0);
   });
 
+  it("has a leader on record that told half of the others one new-view and half another", () => {
+    const away = { kind: "crash", atMs: 1_500, node: 0, downMs: 2_500 };
+    for (const seed of [4, 6, 19]) {
+      const faults = [{ kind: "two-faced-views", node: 1 }, away];
+      const { violations, marks } = runSchedule({ seed, nodes: 4, weights: [1, 1, 1, 1], faults, hasher: nodeHasher, keys });
+      expect(violations).to.deep.equal([]);
+      expect(marks["two-new-views"], `seed ${seed}`).to.be.greaterThan(0);
+      expect(marks["evidence-recorded"]).to.be.greaterThan(0);
+    }
+  });
+
   it("has who accuses the honest on record, and nobody else", () => {
     const marks = [1, 2, 3, 4].map((seed) => withActor("accuse", seed).marks);
     expect(Math.max(...marks.map((seen) => seen["evidence-refused"] ?? 0))).to.be.greaterThan(0);

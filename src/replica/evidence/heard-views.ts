@@ -7,6 +7,7 @@ import {
   findMember,
   type Hash,
   type Hasher,
+  leaderOf,
   type Membership,
   type NewViewStatement,
   type NodeId,
@@ -16,7 +17,15 @@ import {
   VOTE_TYPE,
   type VoteStatement,
 } from "#base";
-import { type ConsensusMessage, type NewView, newViewStatement, type ViewChange, type Vote, viewChangeStatement } from "#consensus";
+import {
+  type ConsensusMessage,
+  type HeardNewView,
+  type NewView,
+  newViewStatement,
+  type ViewChange,
+  type Vote,
+  viewChangeStatement,
+} from "#consensus";
 
 /** What comparing stands on. */
 export interface HeardViewsOptions {
@@ -73,7 +82,8 @@ export class HeardViews {
   note(from: NodeId, message: ConsensusMessage): void {
     if (message.type === "commit") return this.#onCommit(from, message);
     if (message.type === "view-change") return this.#onViewChange(from, message);
-    return message.type === "new-view" ? this.#onNewView(from, message) : undefined;
+    if (message.type === "new-view") return this.#onNewView(from, message);
+    return message.type === "heard-new-view" ? this.#onShown(from, message) : undefined;
   }
 
   /** A decision: every peer may ask for comparisons again. */
@@ -103,9 +113,7 @@ export class HeardViews {
     const { epoch } = message;
     const said = this.#saidBy(from, epoch);
     if (said === undefined || said.newViews.some((known) => isHeard(known, message))) return;
-    const { viewChanges, ...place } = newViewStatement(message);
-    const copied = viewChanges.map(({ node, signature }) => ({ node, signature: own(signature) }));
-    const second = { ...place, viewChanges: copied, signature: own(message.signature) };
+    const second = copyOf({ ...newViewStatement(message), signature: message.signature });
     for (const first of said.newViews) this.#compare({ node: from, epoch, by: from }, { kind: "double-new-view", first, second });
     keep(said.newViews, second, NEW_VIEWS_MAX);
     for (const viewChange of message.viewChanges) {
@@ -113,6 +121,18 @@ export class HeardViews {
       const theirs = viewChange.epoch === epoch ? this.#said.get(node) : undefined;
       if (theirs?.epoch === epoch) this.#compareViewChange(theirs, { node, epoch, by: from }, this.#statementOf(viewChange));
     }
+  }
+
+  /** What a peer says that a leader said to it; compared with what the leader said to this node, and not kept. */
+  #onShown(from: NodeId, message: HeardNewView): void {
+    const { epoch, view } = message;
+    const members = this.#options.membershipOf(epoch);
+    if (members === undefined || findMember(members, from) === undefined) return;
+    const node = leaderOf(members, view);
+    const said = this.#said.get(node);
+    if (said?.epoch !== epoch) return;
+    const second = copyOf(message);
+    for (const first of said.newViews) this.#compare({ node, epoch, by: from }, { kind: "double-new-view", first, second });
   }
 
   /** With what its sender said to this node: another view change for the same view, or a commit whose certificate it lacks. */
@@ -185,6 +205,12 @@ function isHeard(known: Statement, message: Pick<Statement, "height" | "view" | 
 /** A copy: what is kept of a message must not keep its whole frame in memory. */
 function own(signature: Uint8Array): Uint8Array {
   return new Uint8Array(signature);
+}
+
+/** The statement alone, without the frame that it came in. */
+function copyOf({ height, view, viewChanges, signature }: NewViewStatement): NewViewStatement {
+  const copied = viewChanges.map((change) => ({ node: change.node, signature: own(change.signature) }));
+  return { height, view, viewChanges: copied, signature: own(signature) };
 }
 
 /** Adds the newest; the oldest makes room. */
