@@ -16,7 +16,7 @@ export const MESSAGE_FAMILIES: readonly MessageFamily[] = [
     id: "leader",
     about: "changes of leader",
     colour: "#d9730d",
-    names: ["view-change", "new-view", "vote-request", "vote-reply", "timeout-now", "polka", "round-certificate"],
+    names: ["view-change", "new-view", "heard-new-view", "vote-request", "vote-reply", "timeout-now", "polka", "round-certificate"],
   },
   {
     id: "help",
