@@ -39,6 +39,14 @@ export interface ReceivedProposal {
   verdict: "checking" | "valid" | "invalid";
 }
 
+/** A proposal that others were asked for. */
+interface Wanted {
+  /** The round in which it was missing. */
+  readonly round: number;
+  /** Who was asked and has not answered yet. */
+  readonly asked: Set<NodeId>;
+}
+
 /** What is known of one round. */
 export class Round {
   readonly prevotes: Ballot;
@@ -65,8 +73,8 @@ export class TendermintState extends VotingState<TendermintSettings> {
   valid: Polka | undefined;
   /** Values that were validated, by digest. */
   readonly bodies: Map<Hash, Proposal> = new Map();
-  /** Values whose proposal others were asked for, with the round in which it was missing (T20). */
-  readonly wanted: Map<Hash, number> = new Map();
+  /** Values whose proposal others were asked for (T20). */
+  readonly wanted: Map<Hash, Wanted> = new Map();
   /** Why this node is in its round; undefined in round 0. */
   entry: RoundCertificate | undefined;
   sent: { proposal?: RoundProposal; prevote?: Prevote; precommit?: Precommit } = {};
@@ -126,6 +134,11 @@ export class TendermintState extends VotingState<TendermintSettings> {
     const { signature, validRound } = said;
     const { epoch, height } = this;
     return { type: "passed-proposal", epoch, height, view: newest[0], validRound, headerBytes, certifiedProof, batch, signature };
+  }
+
+  /** True for a value that a polka or a quorum of precommits names. */
+  isNamed(digest: Hash): boolean {
+    return this.rounds().some(([, { polka, precommits }]) => polka?.digest === digest || precommits.quorum(digest) !== undefined);
   }
 
   /** Rounds of which something is known, in ascending order. */

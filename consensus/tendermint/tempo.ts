@@ -65,7 +65,7 @@ export class Tempo {
   /** Somebody honest has the proposal and is asked for it: that takes a little longer (T20). */
   get #isFetched(): boolean {
     const { wanted, round } = this.#state;
-    return [...wanted.values()].includes(round);
+    return [...wanted.values()].some((value) => value.round === round);
   }
 
   get #step(): string {

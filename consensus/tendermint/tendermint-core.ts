@@ -96,7 +96,8 @@ class TendermintCore extends VotingCore<TendermintState> {
       if (isOfLaterRound(message)) return state.emit({ type: "send-block", to: from, height: message.height });
       return this.#voting.onOtherHeight(from, message);
     }
-    if (message.type === "round-proposal" || message.type === "passed-proposal") return this.#voting.onProposal(from, message);
+    if (message.type === "round-proposal") return this.#voting.proposals.onProposal(from, message);
+    if (message.type === "passed-proposal") return this.#voting.proposals.onPassed(from, message);
     if (message.type === "polka") return this.#voting.onPolka(message);
     if (message.type === "round-certificate") return this.#voting.onRoundCertificate(from, message);
     return this.#voting.onVote(from, message);
@@ -115,7 +116,7 @@ class TendermintCore extends VotingCore<TendermintState> {
 
   #onBody(message: ProposalBody): void {
     const proposal = message.height === this.state.height ? readProposal(this.state.settings.hasher, message) : undefined;
-    if (proposal?.header.parent === this.state.tip.digest) this.#voting.onBody(proposal);
+    if (proposal?.header.parent === this.state.tip.digest) this.#voting.proposals.onBody(proposal);
   }
 
   #onDecided(): void {

@@ -1,16 +1,17 @@
-import { type Hash, LIMITS, type NodeId, VOTE_TYPE, type VoteType, ZERO_HASH } from "#base";
+import { type NodeId, VOTE_TYPE, type VoteType, ZERO_HASH } from "#base";
 import type { Ballot, BallotVote } from "../ballot.ts";
 import type { CommitCertificate, Proposal, ProposalDraft } from "../block.ts";
-import { proposalFromDraft, readProposal } from "../proposing.ts";
+import { proposalFromDraft } from "../proposing.ts";
 import { accuse, suspectAmnesia } from "./blame.ts";
 import { encodeRecord } from "./codec.ts";
 import { Disclosure, decisionOf, missesDecision } from "./disclosure.ts";
-import type { PassedProposal, Polka, Precommit, Prevote, RoundCertificate, RoundProposal, TendermintMessage } from "./messages.ts";
+import type { Polka, Precommit, Prevote, RoundCertificate, TendermintMessage } from "./messages.ts";
 import { certificateOf, polkaOf } from "./proofs.ts";
-import { bodyKey, LOCK_KEY, ROUND_KEY } from "./records.ts";
+import { Proposals } from "./proposals.ts";
+import { LOCK_KEY, ROUND_KEY } from "./records.ts";
 import { RoundSkip } from "./round-skip.ts";
 import { Speaker } from "./speaker.ts";
-import { isNil, type ReceivedProposal, type Round, type TendermintState } from "./state.ts";
+import { isNil, type Round, type TendermintState } from "./state.ts";
 import { Waiting } from "./waiting.ts";
 
 /** What voting tells the core. */
@@ -26,6 +27,7 @@ export class Voting {
   readonly #state: TendermintState;
   readonly #hooks: VotingHooks;
   readonly #speaker: Speaker;
+  readonly #proposals: Proposals;
   readonly #skip: RoundSkip;
   readonly #disclosure: Disclosure;
   readonly #waiting: Waiting;
@@ -40,13 +42,14 @@ export class Voting {
       verifyVotes: (...about) => this.#verifyVotes(...about),
       onWait: (step) => hooks.onWait(step),
       giveUpProposal: () => this.passOver(),
-      fetchProposal: (digest, votes) => this.#fetch(digest, votes),
+      fetchProposal: (digest, votes) => this.#proposals.fetch(digest, votes),
       giveUpPrevotes: () => this.giveUpPrevotes(),
       enterNext: () => this.enterNext(),
     });
     this.#disclosure = new Disclosure(state, (...decided) => this.#hooks.onDecided(...decided));
+    this.#proposals = new Proposals(state, { evaluate: () => this.evaluate() });
     this.#speaker = new Speaker(state, {
-      onOwnProposal: (received, message) => this.#accept(received, message),
+      onOwnProposal: (received, message) => this.#proposals.accept(received, message),
       onVote: () => this.evaluate(),
     });
   }
@@ -99,70 +102,16 @@ export class Voting {
     this.evaluate();
   }
 
+  get proposals(): Proposals {
+    return this.#proposals;
+  }
+
   /** A draft of the driver becomes this proposer's value. */
   onDraft(draft: ProposalDraft): void {
     const state = this.#state;
     const { settings, height, round, tip } = state;
     if (draft.height !== height || draft.view !== round || state.valid !== undefined || !this.#maySpeak()) return;
     this.#speaker.propose(proposalFromDraft(settings, draft, { height, view: round, parent: tip }), -1);
-  }
-
-  /** A proposal from its proposer, or from somebody who was asked for it (T20). */
-  onProposal(from: NodeId, message: RoundProposal | PassedProposal): void {
-    const state = this.#state;
-    const { view, validRound, signature } = message;
-    const round = state.at(view);
-    const proposer = state.proposerAt(view);
-    const isPassed = message.type === "passed-proposal";
-    if (round === undefined || proposer === state.settings.self || isPassed === (from === proposer) || validRound >= view) return;
-    const proposal = readProposal(state.settings.hasher, message);
-    if (proposal === undefined || (isPassed && !state.wanted.has(proposal.digest) && !this.#isNamed(proposal.digest))) return;
-    const known = round.proposal;
-    if (known !== undefined) {
-      if (known.proposal.digest === proposal.digest && known.validRound === validRound) return;
-      const first = { digest: known.proposal.digest, signature: known.signature, validRound: known.validRound };
-      return accuse(state, { node: proposer, round: view, type: VOTE_TYPE.tendermintPropose }, [
-        first,
-        { digest: proposal.digest, signature, validRound },
-      ]);
-    }
-    if (!this.#isAcceptable(proposal, view, validRound)) return;
-    const received: ReceivedProposal = { proposal, validRound, signature, verdict: "checking" };
-    const claim = state.claimOf({ node: proposer, digest: proposal.digest, signature, validRound }, view, VOTE_TYPE.tendermintPropose);
-    if (claim === undefined) return;
-    // Others cannot bar the place with bytes that the proposer never signed.
-    if (!isPassed) round.proposal = received;
-    state.begun = true;
-    const begun = state.verify([claim], (genuine) => {
-      if (!genuine) return drop(round, received);
-      if (!isPassed) state.noteProposal(proposer, view);
-      round.proposal ??= received;
-      if (round.proposal === received) this.#validate(round, received, { ...message, type: "round-proposal" });
-    });
-    if (!begun) drop(round, received);
-  }
-
-  #validate(round: Round, received: ReceivedProposal, message: RoundProposal): void {
-    const state = this.#state;
-    const { proposal, validRound } = received;
-    if (state.bodies.has(proposal.digest)) return this.#accept(received, message);
-    // What a quorum found timely may be late by now.
-    const isFirst = validRound < 0 && !this.#isNamed(proposal.digest);
-    state.validate(proposal, isFirst ? "first-proposal" : "re-proposal", (valid) => {
-      if (valid) return this.#accept(received, message);
-      received.verdict = "invalid";
-      this.evaluate();
-      return drop(round, received);
-    });
-  }
-
-  /** T20: the proposer kept its proposal from this node. */
-  #fetch(digest: Hash, votes: readonly BallotVote[]): void {
-    const state = this.#state;
-    const { height, round, wanted } = state;
-    if (wanted.get(digest) === round) return;
-    wanted.set(digest, round);
-    for (const { node } of votes) state.emit({ type: "send", to: node, message: { type: "fetch-proposal", height, digest } });
   }
 
   onVote(from: NodeId, message: Prevote | Precommit): void {
@@ -219,17 +168,6 @@ export class Voting {
   /** Prevotes do not agree in time (T10). */
   giveUpPrevotes(): void {
     if (this.#state.step === "prevote" && this.#state.mayVote()) this.#speaker.precommit(ZERO_HASH);
-  }
-
-  /** A body came for a value that a polka or a quorum of precommits names. */
-  onBody(proposal: Proposal): void {
-    const state = this.#state;
-    if (state.bodies.has(proposal.digest) || !this.#isNamed(proposal.digest)) return;
-    state.validate(proposal, "re-proposal", (valid) => {
-      if (!valid) return;
-      state.bodies.set(proposal.digest, proposal);
-      this.evaluate();
-    });
   }
 
   /** T8: precommits of a quorum for one value, in any round, decide. */
@@ -337,30 +275,6 @@ export class Voting {
     );
   }
 
-  /** The header follows the tip, and is the first proposer's of its round; what may be repeated is said by a polka. */
-  #isAcceptable({ header }: Proposal, round: number, validRound: number): boolean {
-    const { settings, height, tip } = this.#state;
-    const inPlace =
-      header.cluster === settings.cluster && header.epoch === settings.membership.epoch && header.protocol === settings.protocol;
-    const follows = header.height === height && header.parent === tip.digest && header.timeUs > tip.timeUs;
-    const ahead = height - header.certified.height;
-    if (!inPlace || !follows || ahead < 1 || ahead > LIMITS.uncertifiedHeightsMax) return false;
-    const origin = header.originView;
-    return header.proposer === this.#state.proposerAt(origin) && (validRound < 0 ? origin === round : origin <= validRound);
-  }
-
-  #accept(received: ReceivedProposal, message: RoundProposal): void {
-    const state = this.#state;
-    const { digest } = received.proposal;
-    received.verdict = "valid";
-    if (message.view === 0 && state.step === "propose") state.punctuality.onProposed(state.proposerAt(0), state.height);
-    if (!state.bodies.has(digest)) {
-      state.bodies.set(digest, received.proposal);
-      state.append(bodyKey(state.height, digest), encodeRecord(message));
-    }
-    this.evaluate();
-  }
-
   #verifyVotes(ballot: Ballot, type: VoteType, round: number, votes: readonly BallotVote[]): void {
     const state = this.#state;
     for (const vote of votes) {
@@ -376,10 +290,6 @@ export class Voting {
     }
   }
 
-  #isNamed(digest: Hash): boolean {
-    return this.#state.rounds().some(([, round]) => round.polka?.digest === digest || round.precommits.quorum(digest) !== undefined);
-  }
-
   /** Asks once in a round. */
   #ask(what: string, send: () => void): void {
     const { height, round } = this.#state;
@@ -388,9 +298,4 @@ export class Voting {
     this.#asked = key;
     send();
   }
-}
-
-/** No verdict, or somebody else's bytes: the same proposal may come again and is checked again. */
-function drop(round: Round, received: ReceivedProposal): void {
-  if (round.proposal === received) round.proposal = undefined;
 }

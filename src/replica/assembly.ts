@@ -289,8 +289,8 @@ function driverPorts(
   };
 }
 
-/** What a peer asks for by a few bytes, and is large: a body, or the new-view of a view that it asks for. */
-const LARGE_ANSWERS: ReadonlySet<ConsensusMessage["type"]> = new Set(["proposal-body", "new-view"]);
+/** What a peer asks for by a few bytes, and is large: a body, a proposal, or the new-view of a view that it asks for. */
+const LARGE_ANSWERS: ReadonlySet<ConsensusMessage["type"]> = new Set(["proposal-body", "passed-proposal", "new-view"]);
 
 function sendAnswer({ peers, serving }: Pick<Parts, "peers" | "serving">, to: NodeId, message: ConsensusMessage): void {
   if (!serving.allows(to)) return;

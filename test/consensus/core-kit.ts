@@ -27,6 +27,7 @@ import {
   guardScopeOf,
   type Input,
   type PbftRules,
+  type Proposal,
   type SignIntent,
   type Tip,
   VoteGuard,
@@ -73,6 +74,11 @@ function signWith(publicKey: string, message: Uint8Array): Uint8Array {
   const signature = new Uint8Array(64);
   signature.set(hasher.sha256(Buffer.concat([Buffer.from(publicKey), message])));
   return signature;
+}
+
+/** What a driver finds of a proposal: its batch is the one that the header names. */
+export function isWhole({ header, batch }: Proposal): boolean {
+  return batch.length === 1 && batch.every((bytes) => toHash(hasher.sha256(bytes)) === header.commandsRoot);
 }
 
 /** Something that a core did, in order. */
@@ -222,7 +228,7 @@ export class Room {
     if (effect.type === "append") node.records.set(effect.record.key, effect.record.bytes);
     if (effect.type === "forget") for (const key of effect.keys) node.records.delete(key);
     if (effect.type === "decide") this.#decide(node, effect);
-    if (effect.type === "validate") this.feed(node.id, { type: "validated", id: effect.id, valid: true });
+    if (effect.type === "validate") this.feed(node.id, { type: "validated", id: effect.id, valid: isWhole(effect.proposal) });
     if (effect.type !== "sign") return;
     this.#sign(node, effect);
   }

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { type NodeId, ZERO_HASH } from "#base";
 import { type ConsensusMessage, proposerOf } from "#consensus";
-import { membershipOf, nodeId, Room } from "./core-kit.ts";
+import { isWhole, membershipOf, nodeId, Room } from "./core-kit.ts";
 
 const EQUAL = [1, 1, 1, 1];
 const membership = membershipOf(EQUAL);
@@ -170,6 +170,51 @@ describe("A proposal that its proposer keeps from some", () => {
     asked.feed(next, { type: "message", from: b, message: said });
     asked.settle();
     expect(deciders(asked)).to.deep.equal([a, b, next]);
+  });
+});
+
+describe("A proposal that a second liar passes on with another batch", () => {
+  it("is no reason to vote against its proposer, and bars the way to nobody who has it as it was said", () => {
+    const seven = membershipOf([1, 1, 1, 1, 1, 1, 1]);
+    const proposer = proposerOf(seven, 1, 0);
+    const [helper, left, ...others] = seven.members.map(({ id }) => id).filter((id) => id !== proposer) as [NodeId, NodeId, ...NodeId[]];
+    const speakers = [helper, ...others.slice(0, 2)];
+    const at = new Room([1, 1, 1, 1, 1, 1, 1], {}, "tendermint");
+    const asked: NodeId[] = [];
+    const answers: (() => void)[] = [];
+    at.onTheWay = (from, to, message) => {
+      if (from === proposer) return message.type === "round-proposal" && to !== left ? message : undefined;
+      // Enough prevotes to ask by, and no polka.
+      if (to === left && message.type === "prevote" && !speakers.includes(from)) return undefined;
+      if ((to === left && message.type === "polka") || message.type === "precommit") return undefined;
+      if (message.type === "fetch-proposal" && message.digest !== ZERO_HASH) asked.push(to);
+      if (message.type !== "passed-proposal" || to !== left) return message;
+      const said = from === helper ? { ...message, batch: [new Uint8Array(9)] } : message;
+      const answer = (): void => at.feed(left, { type: "message", from, message: said });
+      if (from === helper) answers.unshift(answer, answer);
+      else answers.push(answer);
+      return undefined;
+    };
+    at.propose(proposer, { height: 1, view: 0, text: "a" });
+    at.settle();
+    expect(asked).to.have.members(speakers);
+    for (const answer of answers) answer();
+    at.settle();
+    const prevotes = at.effects("broadcast", left).flatMap(({ message }) => (message.type === "prevote" ? [message.digest] : []));
+    expect(prevotes).to.deep.equal([at.effects("validate", helper)[0]?.proposal.digest]);
+    // Whoever answers twice is heard once.
+    expect(at.effects("validate", left).filter(({ proposal }) => !isWhole(proposal))).to.have.length(1);
+  });
+
+  it("may come from its proposer too, when that one was asked", () => {
+    const at = new Room(EQUAL, {}, "tendermint");
+    at.onTheWay = (from, to, message) => {
+      if (message.type === "round-proposal" && to === next) return undefined;
+      return message.type === "passed-proposal" && from !== liar ? undefined : message;
+    };
+    at.propose(liar, { height: 1, view: 0, text: "a" });
+    at.settle();
+    expect(deciders(at)).to.include(next);
   });
 });
 
