@@ -1,4 +1,5 @@
-// `npm run test:soak -- [--seconds N] [--seed N] [--engine NAME]`: processes under load are killed, paused, parted, slowed and run out of disk for as long as told.
+// `npm run test:soak -- [--seconds N] [--seed N] [--engine NAME] [--campaign kills|resources]`: processes under load are killed, paused, parted,
+// slowed and run out of disk for as long as told; or one of them is spared, and what it holds of the machine is watched.
 import { parseArgs } from "node:util";
 import { runNode } from "./steps.mjs";
 
@@ -7,6 +8,7 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "600" },
     seed: { type: "string", default: "1" },
     engine: { type: "string", default: "pbft" },
+    campaign: { type: "string", default: "kills" },
   },
 });
 
@@ -15,5 +17,5 @@ const env = {
   QUORUMGATE_SOAK_SEED: values.seed,
   QUORUMGATE_SOAK_ENGINE: values.engine,
 };
-const { code } = await runNode(["scripts/test.mjs", "test/campaigns/kills.test.ts"], { env });
+const { code } = await runNode(["scripts/test.mjs", `test/campaigns/${values.campaign}.test.ts`], { env });
 process.exitCode = code;

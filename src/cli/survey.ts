@@ -1,11 +1,12 @@
+import { LIMITS } from "#base";
 import type { Ed25519 } from "#crypto";
 import type { NodeStatus } from "#gateway";
 import type { ServiceKey } from "#identity";
 import { type Connection, connectAs } from "./connection.ts";
 import { describeFailure } from "./failure.ts";
 
-/** A node that does not say in this time how it is counts as silent: it may be stopped in place. */
-const ANSWER_MS = 2_000;
+/** A node that does not say in this time how it is counts as silent: it may be stopped in place. By then the others have given up its links. */
+const ANSWER_MS = (LIMITS.peerSilentHeartbeatsMax + 1) * LIMITS.peerHeartbeatMs;
 
 /** What one node said of itself, or why it said nothing. */
 export interface NodeAnswer {
@@ -13,6 +14,8 @@ export interface NodeAnswer {
   readonly url: string;
   readonly status?: NodeStatus;
   readonly silence?: string;
+  /** True where nobody refused the question either: the node may hold its links without saying anything. */
+  readonly isOverdue?: boolean;
 }
 
 /** The cluster as its nodes see it. */
@@ -30,8 +33,18 @@ export async function surveyCluster(connection: Connection): Promise<Survey> {
   );
   const known = new Set(connection.urls);
   const others = connection.dev === undefined ? membersBeyond(asked, known) : [];
-  const nodes = [...asked, ...(await askAll(connection, others))];
+  const nodes = await asOfNow(connection, [...asked, ...(await askAll(connection, others))]);
   return { nodes, best: bestOf(nodes.flatMap(({ status }) => (status === undefined ? [] : [status]))) };
+}
+
+/** Asks who answered again where another node did not: what they said while that one was waited for still counted on it. */
+async function asOfNow(connection: Connection, answers: readonly NodeAnswer[]): Promise<readonly NodeAnswer[]> {
+  if (!answers.some(({ isOverdue }) => isOverdue)) return answers;
+  const again = await askAll(
+    connection,
+    answers.filter(({ status }) => status !== undefined),
+  );
+  return answers.map((answer) => again.find(({ url }) => url === answer.url) ?? answer);
 }
 
 function askAll(
@@ -53,7 +66,9 @@ async function ask(
   });
   try {
     const status = await Promise.race([gateway.status(), patience]);
-    return status === undefined ? { id, url, silence: `no answer within ${ANSWER_MS / 1_000} s` } : { id: status.node, url, status };
+    return status === undefined
+      ? { id, url, silence: `no answer within ${ANSWER_MS / 1_000} s`, isOverdue: true }
+      : { id: status.node, url, status };
   } catch (error) {
     return { id, url, silence: describeSilence(error) };
   } finally {

@@ -69,8 +69,10 @@ for (const { engine, port, survives, critical, notice } of ENGINES) {
       expect(await decides()).to.equal(true);
     });
 
-    it("answers while a node is paused", async () => {
+    it("answers while a node is paused, and says at once whom it waits for", async () => {
       await dev("pause", "2");
+      expect((await status()).waitingFor).to.deep.equal(["node-2"]);
+      expect((await run("dev", "start", "2")).stderr).to.match(/node-2 is paused; `quorumgate dev resume 2`/);
       expect(await decides()).to.equal(true);
       await dev("resume", "2");
     });

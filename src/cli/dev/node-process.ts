@@ -52,7 +52,10 @@ export class NodeProcess {
    * @throws {QuorumgateError} DEV_COMMAND_FAILED or what the node says
    */
   async start({ ableToLie = false }: { readonly ableToLie?: boolean } = {}): Promise<void> {
-    if (this.#child !== undefined) throw new QuorumgateError("DEV_COMMAND_FAILED", `${this.node.id} is running already`);
+    if (this.#child !== undefined) {
+      const how = this.#state === "paused" ? `paused; \`quorumgate dev resume ${this.node.number}\` lets it go on` : "running already";
+      throw new QuorumgateError("DEV_COMMAND_FAILED", `${this.node.id} is ${how}`);
+    }
     const log = openSync(this.logFile, "a", 0o600);
     // The same Node and flags as this process, so that it runs from source and from the build.
     const entry = entryOf(ableToLie ? "./liar" : "../../daemon/main");
