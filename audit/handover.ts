@@ -91,21 +91,23 @@ export function handoverClaims(
 }
 
 /**
- * The policy that a checkpoint is judged by: the pinned one, or that of a later epoch to which handovers lead without a gap. A checkpoint up to
+ * Gives the policy that a checkpoint's note is judged by: the pinned one, or that of a later epoch to which handovers lead without a gap. A checkpoint up to
  * the size of an epoch's last one is its members' to sign, beyond it the next members': a retired key signs nothing new.
  *
  * A step that is missing is not enough evidence; two successors of one epoch, or two ends of it, are a fork.
  * @param handovers files `epochs/<e>`, in any order; those of epochs up to the pinned one are not needed and not looked at
  */
-export function policyFor(note: string, pinned: Policy, handovers: readonly Uint8Array[], context: Context): Policy {
+export function policiesBy(pinned: Policy, handovers: readonly Uint8Array[], context: Context): (note: string) => Policy {
   const steps = followHandovers(pinned, handovers, context);
-  const checkpoint = checkpointOf(note);
-  let policy = pinned;
-  for (const step of steps) {
-    if (checkpoint === undefined || !isBeyond(checkpoint, step.end)) break;
-    policy = step.policy;
-  }
-  return policy;
+  return (note) => {
+    const checkpoint = checkpointOf(note);
+    let policy = pinned;
+    for (const step of steps) {
+      if (checkpoint === undefined || !isBeyond(checkpoint, step.end)) break;
+      policy = step.policy;
+    }
+    return policy;
+  };
 }
 
 function followHandovers(pinned: Policy, files: readonly Uint8Array[], context: Context): readonly Step[] {

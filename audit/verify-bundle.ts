@@ -1,13 +1,14 @@
 import { decodeUtf8, equalBytes, hashLeaf, toHash } from "#base";
 import type { Checkpoint } from "./checkpoint-text.ts";
 import { Findings, type VerificationResult } from "./findings.ts";
-import { policyFor } from "./handover.ts";
+import { policiesBy } from "./handover.ts";
+import { checkOwnNote, knownCheckpoints } from "./known-checkpoints.ts";
 import { type Policy, parsePolicy } from "./policy.ts";
 import { shardAt } from "./shard.ts";
 import { decodeEntryBundle, rowLength, TILE_WIDTH, tilePath } from "./tile.ts";
 import { GrowingTree } from "./tree.ts";
 import { type ChainFault, ChainWalk } from "./verify-chain.ts";
-import { type CheckedNote, checkNote, type Primitives, primitivesOf, type VerifyOptions } from "./verify-note.ts";
+import { type Primitives, primitivesOf, type VerifyOptions } from "./verify-note.ts";
 import { notePolicy } from "./verify-receipt.ts";
 
 /** Files of an export by path; a Map is one. */
@@ -17,8 +18,6 @@ export interface BundleReader {
 
 /** What the verification of an export may be given besides. */
 export interface BundleOptions extends VerifyOptions {
-  /** Signed checkpoints that the auditor kept: what shows a log that was cut or rewritten since. */
-  readonly knownCheckpoints?: readonly string[];
   /** Told after every 256 entries. */
   readonly onProgress?: (entries: number, size: number) => void;
 }
@@ -45,9 +44,11 @@ export function verifyBundle(files: BundleReader, policy: string, options: Bundl
   const parsedPolicy = findings.attempt(() => parsePolicy(policy, primitives.hasher));
   if (parsedPolicy === undefined) return findings.result();
   notePolicy(parsedPolicy, findings);
-  const context = { pinned: parsedPolicy, epochs: options.epochs ?? epochsOf(files, parsedPolicy), primitives, findings };
   const note = readText(files, "checkpoint", findings);
-  const checked = note === undefined ? undefined : checkNoteOfItsEpoch(note, context);
+  if (note === undefined) return findings.result();
+  const policyOfNote = policiesBy(parsedPolicy, options.epochs ?? epochsOf(files, parsedPolicy), { primitives, findings });
+  const context = { policyOfNote, primitives, findings };
+  const checked = checkOwnNote(note, context);
   if (checked === undefined) return findings.result();
   if (findings.clean) findings.checked("a quorum signed the checkpoint, by distinct log keys and by distinct witness keys");
   const { checkpoint, signers } = checked;
@@ -261,18 +262,6 @@ function readText(files: BundleReader, path: string, findings: Findings): string
   return bytes === undefined ? undefined : findings.attempt(() => decodeUtf8(bytes));
 }
 
-interface EpochContext {
-  readonly pinned: Policy;
-  readonly epochs: readonly Uint8Array[];
-  readonly primitives: Primitives;
-  readonly findings: Findings;
-}
-
-function checkNoteOfItsEpoch(note: string, { pinned, epochs, primitives, findings }: EpochContext): CheckedNote | undefined {
-  const policy = policyFor(note, pinned, epochs, { primitives, findings });
-  return checkNote(note, { policy, primitives, findings, strict: false });
-}
-
 /** The handovers inside the export. They prove themselves; one that is missing before a later one is found by looking a little further. */
 function epochsOf(files: BundleReader, { epoch }: Policy): readonly Uint8Array[] {
   const found: Uint8Array[] = [];
@@ -282,11 +271,6 @@ function epochsOf(files: BundleReader, { epoch }: Policy): readonly Uint8Array[]
     else found.push(file);
   }
   return found;
-}
-
-/** The auditor's own checkpoints count only if a quorum signed them; they are the auditor's, so a bad one is a finding too. */
-function knownCheckpoints(notes: readonly string[], context: EpochContext): Checkpoint[] {
-  return notes.flatMap((note) => checkNoteOfItsEpoch(note, context)?.checkpoint ?? []);
 }
 
 function compareWithKnown(known: readonly Checkpoint[], audit: BundleAudit, findings: Findings): void {

@@ -11,6 +11,8 @@ import { shardOfOrigin } from "./shard.ts";
 export interface VerifyOptions {
   /** Files `epochs/<e>`, which lead from the policy's epoch to later ones. */
   readonly epochs?: readonly Uint8Array[];
+  /** Signed checkpoints that the auditor kept, or that another one was shown: what shows a log that was cut, rewritten or told in two ways. */
+  readonly knownCheckpoints?: readonly string[];
   /** A faster SHA-256. */
   readonly hasher?: Hasher;
   /** A faster implementation of libsodium's predicate. */

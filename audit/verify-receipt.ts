@@ -1,7 +1,8 @@
 import { fromHex, hashLeaf, verifyInclusion } from "#base";
 import { type AuditEntry, parseEntry } from "./entry.ts";
 import { Findings, type VerificationResult } from "./findings.ts";
-import { policyFor } from "./handover.ts";
+import { policiesBy } from "./handover.ts";
+import { checkOwnNote, compareAlone, knownCheckpoints } from "./known-checkpoints.ts";
 import { type Policy, parsePolicy } from "./policy.ts";
 import { parseReceipt, type Receipt } from "./receipt.ts";
 import { shardAt } from "./shard.ts";
@@ -21,12 +22,14 @@ export function verifyReceipt(receipt: string, policy: string, options: VerifyOp
   const parsed = findings.attempt(() => parseReceipt(receipt));
   if (parsedPolicy === undefined || parsed === undefined) return findings.result();
   notePolicy(parsedPolicy, findings);
-  const policyThen = policyFor(parsed.checkpoint, parsedPolicy, options.epochs ?? [], { primitives, findings });
-  const note = checkNote(parsed.checkpoint, { policy: policyThen, primitives, findings, strict: true });
+  const policyOfNote = policiesBy(parsedPolicy, options.epochs ?? [], { primitives, findings });
+  const note = checkNote(parsed.checkpoint, { policy: policyOfNote(parsed.checkpoint), primitives, findings, strict: true });
   const entry = findings.attempt(() => parseEntry(parsed.entry));
   if (note !== undefined) checkPlace(parsed, note, primitives, findings);
   if (entry !== undefined) checkEntry(entry, parsed, note, findings);
   if (findings.clean) sayChecked(findings);
+  const known = knownCheckpoints(options.knownCheckpoints ?? [], { policyOfNote, primitives, findings });
+  if (note !== undefined) compareAlone(note.checkpoint, known, findings);
   findings.notChecked("that the cluster showed everybody the same log: compare checkpoints with other parties, or keep them");
   findings.notChecked("the entries before this one: export the log and verify the folder");
   findings.notChecked("that no signing key was stolen: only a witness or an anchor outside the cluster shows that");
@@ -36,16 +39,19 @@ export function verifyReceipt(receipt: string, policy: string, options: VerifyOp
   });
 }
 
-/** Checks a checkpoint's note alone, ignoring lines of unknown keys; optionally against checkpoints that the auditor kept. */
+/** Checks a checkpoint's note alone, ignoring lines of unknown keys; optionally against checkpoints that the auditor kept or another one was shown. */
 export function verifyCheckpoint(note: string, policy: string, options: VerifyOptions = {}): VerificationResult {
   const primitives = primitivesOf(options);
   const findings = new Findings();
   const parsedPolicy = findings.attempt(() => parsePolicy(policy, primitives.hasher));
   if (parsedPolicy === undefined) return findings.result();
   notePolicy(parsedPolicy, findings);
-  const policyThen = policyFor(note, parsedPolicy, options.epochs ?? [], { primitives, findings });
-  const checked = checkNote(note, { policy: policyThen, primitives, findings, strict: false });
+  const policyOfNote = policiesBy(parsedPolicy, options.epochs ?? [], { primitives, findings });
+  const context = { policyOfNote, primitives, findings };
+  const checked = checkOwnNote(note, context);
   if (findings.clean) findings.checked("a quorum signed the checkpoint, by distinct log keys and by distinct witness keys");
+  const known = knownCheckpoints(options.knownCheckpoints ?? [], context);
+  if (checked !== undefined) compareAlone(checked.checkpoint, known, findings);
   findings.notChecked("the entries under the checkpoint's root");
   return findings.result(checked === undefined ? {} : { checkpoint: checked.checkpoint, signers: checked.signers });
 }

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { commandLinesOfDocuments } from "../house/references.ts";
@@ -109,6 +109,12 @@ describe("the command line", function () {
       const { code, stdout } = await quorumgate(["verify", evidence, "--policy", policy]);
       expect(code).to.equal(17);
       expect(stdout).to.match(/^NOT VALID \(exit 17\)/);
+      writeFileSync(policy, Uint8Array.of(0xff, 0xfe));
+      expect((await quorumgate(["verify", evidence, "--policy", policy])).code).to.equal(17);
+      truncateSync(evidence, 40_000_000);
+      const large = await quorumgate(["verify", evidence, "--policy", policy]);
+      expect(large).to.include({ code: 17, stdout: "" });
+      expect(large.stderr).to.match(/FORMAT_TOO_LARGE: .*evidence/);
     } finally {
       remove();
     }

@@ -1,11 +1,20 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, normalize } from "node:path";
 import type { Command } from "commander";
-import { type BundleReader, formatVerification, type VerificationResult, verifyBundle, verifyCheckpoint, verifyReceipt } from "#audit";
+import {
+  type BundleReader,
+  formatVerification,
+  VERIFY_EXITS,
+  type VerificationResult,
+  type VerifyOptions,
+  verifyBundle,
+  verifyCheckpoint,
+  verifyReceipt,
+} from "#audit";
 import { decodeUtf8, type JsonValue, QuorumgateError } from "#base";
 import { addCommand, gather, perform } from "../command.ts";
 import { DEV_FOLDER, devPaths, readDevFolder } from "../dev/folder.ts";
-import { UsageError } from "../failure.ts";
+import { reportFailure, UsageError } from "../failure.ts";
 import type { Output } from "../output.ts";
 
 interface VerifyCommandOptions {
@@ -32,11 +41,15 @@ export function addVerifyCommand(program: Command): void {
   };
   addCommand(program, "verify <file|dir>", text)
     .option("--policy <file>", "the cluster's policy file, from another source than the evidence")
-    .option("--known <checkpoint>", "a checkpoint that you kept: shows a log that was cut or rewritten; may be given several times", gather)
+    .option(
+      "--known <checkpoint>",
+      "a checkpoint that you kept, or that another auditor was shown: shows a log that was cut, rewritten or told in two ways; may be given several times",
+      gather,
+    )
     .option("--epochs <dir>", "handovers, when the policy is of an earlier epoch; an export has its own")
     .option("--data <dir>", "the development cluster of `verify last`", DEV_FOLDER)
     .addHelpText("after", EXIT_CODES)
-    .action((path: string, options: VerifyCommandOptions) => perform(options, async (output) => verify(path, { options, output })));
+    .action((path: string, options: VerifyCommandOptions) => perform(options, async (output) => judge(path, { options, output })));
 }
 
 const EXIT_CODES = `
@@ -47,22 +60,37 @@ Exit codes:
   14 not enough evidence           15 fork
   17 malformed`;
 
+/** What is too large to be read is refused as evidence, not as a failure of the verifier. */
+function judge(path: string, context: { readonly options: VerifyCommandOptions; readonly output: Output }): number {
+  try {
+    return verify(path, context);
+  } catch (error) {
+    if (!(error instanceof QuorumgateError) || error.code !== "FORMAT_TOO_LARGE") throw error;
+    reportFailure(error, context.output);
+    return VERIFY_EXITS.VERIFY_MALFORMED;
+  }
+}
+
 function verify(path: string, { options, output }: { readonly options: VerifyCommandOptions; readonly output: Output }): number {
   const evidence = path === "last" ? lastReceipt(options, output) : { path, policy: policyPath(options) };
-  const policy = readText(evidence.policy);
+  const policy = strictText(readBytes(evidence.policy));
   if (!existsSync(evidence.path)) throw new UsageError(`there is no file or folder ${evidence.path}`);
   const result = statSync(evidence.path).isDirectory()
     ? verifyFolder(evidence.path, policy, { options, output })
-    : verifyFile(readBytes(evidence.path), policy, epochsIn(options));
+    : verifyFile(readBytes(evidence.path), policy, { epochs: epochsIn(options), knownCheckpoints: knownIn(options) });
   output.result(asJson(result), () => formatVerification(result));
   return result.exitCode;
 }
 
-function verifyFile(bytes: Uint8Array, policy: string, epochs: readonly Uint8Array[]): VerificationResult {
+function verifyFile(bytes: Uint8Array, policy: string, options: VerifyOptions): VerificationResult {
   const text = strictText(bytes);
   // A damaged receipt is still judged as a receipt, whichever of its marks is left.
   const isReceipt = text === "" || text.startsWith(RECEIPT_HEADER) || text.includes("\nextra ");
-  return isReceipt ? verifyReceipt(text, policy, { epochs }) : verifyCheckpoint(text, policy, { epochs });
+  return isReceipt ? verifyReceipt(text, policy, options) : verifyCheckpoint(text, policy, options);
+}
+
+function knownIn({ known = [] }: VerifyCommandOptions): readonly string[] {
+  return known.map((path) => strictText(readBytes(path)));
 }
 
 /** Files named by an epoch's number. */
@@ -96,7 +124,7 @@ function verifyFolder(
   let shown = performance.now();
   return verifyBundle(files, policy, {
     ...(options.epochs === undefined ? {} : { epochs: epochsIn(options) }),
-    knownCheckpoints: (options.known ?? []).map(readText),
+    knownCheckpoints: knownIn(options),
     onProgress: (entries, size) => {
       if (performance.now() - shown < 1_000) return;
       shown = performance.now();
@@ -121,10 +149,6 @@ function lastReceipt(options: VerifyCommandOptions, output: Output): { readonly 
 function policyPath({ policy }: VerifyCommandOptions): string {
   if (policy === undefined) throw new UsageError("--policy FILE is needed: evidence cannot say itself whom to trust");
   return policy;
-}
-
-function readText(path: string): string {
-  return decodeUtf8(readBytes(path));
 }
 
 function readBytes(path: string): Uint8Array {
