@@ -95,13 +95,13 @@ const REPAIR_MS = 500;
 export class SimulatedCluster {
   readonly scheduler: Scheduler;
   readonly network: SimulatedNetwork;
-  readonly nodes: readonly SimulatedNode[];
   readonly genesisBytes: Uint8Array;
   readonly members: readonly Member[];
   readonly #options: ClusterOptions;
   readonly #observer: ClusterObserver;
   readonly #diskRandom: SeededRandom;
-  readonly #byId: ReadonlyMap<NodeId, SimulatedNode>;
+  readonly #nodes: SimulatedNode[];
+  readonly #byId: Map<NodeId, SimulatedNode>;
 
   constructor(options: ClusterOptions, observer: ClusterObserver) {
     this.#options = options;
@@ -112,15 +112,18 @@ export class SimulatedCluster {
     const ids = nodeIds(options.nodes);
     this.members = ids.map((id, index) => memberOf(options.keys, id, options.weights?.[index] ?? 1));
     this.genesisBytes = genesisOf(options, this.members);
-    this.nodes = ids.map((id) => ({
-      id,
-      platter: platterOf(),
-      replica: undefined,
-      store: undefined,
-      time: undefined,
-      halted: undefined,
-    }));
+    this.#nodes = ids.map(newNode);
     this.#byId = new Map(this.nodes.map((node) => [node.id, node]));
+  }
+
+  /** Genesis's members in their order, then those that joined. */
+  get nodes(): readonly SimulatedNode[] {
+    return this.#nodes;
+  }
+
+  /** Those that genesis does not name. */
+  get newcomers(): readonly SimulatedNode[] {
+    return this.#nodes.slice(this.members.length);
   }
 
   /** Members of an epoch, by whichever running node knows of it. */
@@ -155,11 +158,21 @@ export class SimulatedCluster {
 
   /** Creates every node and starts it. */
   begin(): void {
-    for (const node of this.nodes) {
-      const time = new NodeTime(this.scheduler, { alive: () => true, onThrow: (cause) => this.#onThrow(node, cause) });
-      const store = new SimulatedStore({ platter: node.platter, time, random: this.#diskRandom });
-      initializeGuard({ store, anchor: new SimulatedAnchor(node.platter, time) }, () => this.start(node.id));
-    }
+    for (const node of this.nodes) this.#create(node);
+  }
+
+  /** Creates and starts a node that genesis does not name. It knows genesis and where the present members are; they have to be told of it. */
+  add(id: NodeId): void {
+    const node = newNode(id);
+    this.#nodes.push(node);
+    this.#byId.set(id, node);
+    this.#create(node);
+  }
+
+  #create(node: SimulatedNode): void {
+    const time = new NodeTime(this.scheduler, { alive: () => true, onThrow: (cause) => this.#onThrow(node, cause) });
+    const store = new SimulatedStore({ platter: node.platter, time, random: this.#diskRandom });
+    initializeGuard({ store, anchor: new SimulatedAnchor(node.platter, time) }, () => this.start(node.id));
   }
 
   /** Starts a node that is down, from what its disk holds. */
@@ -202,6 +215,7 @@ export class SimulatedCluster {
         // Few commands wait at a time here: any one of them is enough for a block on top of those under way.
         timing: { pipelineCommandsMin: 1, ...timing },
         ...(blocksKept === undefined ? {} : { blocksKept }),
+        ...(this.newcomers.includes(node) ? { contacts: this.newestMembership()?.members ?? this.members } : {}),
         ...(rules && { rules: typeof rules === "function" ? rules(time) : rules }),
         events: {
           onBlock: (block) => this.#observer.onBlock(id, block),
@@ -316,6 +330,10 @@ export class SimulatedCluster {
     node.halted = reason;
     this.#observer.onHalted(node.id, reason, cause);
   }
+}
+
+function newNode(id: NodeId): SimulatedNode {
+  return { id, platter: platterOf(), replica: undefined, store: undefined, time: undefined, halted: undefined };
 }
 
 /** The purpose in the signed bytes: `quorumgate/<purpose>/v1\0`. */

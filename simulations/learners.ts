@@ -20,11 +20,10 @@ interface Statements {
 }
 
 /**
- * An institution's word for a node, proved by every key that it names. The keys follow from the name and the turn: a node of another turn is
- * another node. Nothing runs behind it: a learner has no weight, so nobody waits for it.
+ * An institution's word for a node, proved by every key that it names. The keys follow from a name: a node of another name is another node, under one
+ * id too. Those of a node that runs are named by its id. A learner has no weight, so where none runs nobody waits for it.
  */
-export function nodeFileOf(about: Statements, { id, turn }: { readonly id: NodeId; readonly turn: number }): CanonicalObject {
-  const named = `${id} turn ${turn}`;
+export function nodeFileOf(about: Statements, { id, named }: { readonly id: NodeId; readonly named: string }): CanonicalObject {
   const member = { ...memberOf(about.keys, id, 1), keys: memberKeysOf(about.keys, named) };
   return stated(about, member, (role) => `${named}/${role}`);
 }

@@ -46,19 +46,22 @@ export function drawCore(about: {
   readonly spent: ReadonlySet<NodeId>;
   /** Members may leave meanwhile: they would be missing in a part that was drawn before. */
   readonly mayLeave: boolean;
+  /** Nodes that genesis does not name. Those that are no members yet may become some meanwhile, and are in it for that. */
+  readonly newcomers: readonly NodeId[];
 }): readonly NodeId[] {
   const { random, memberships, model, byzantine, spent, mayLeave } = about;
+  const joining = about.newcomers.filter((id) => findMember(memberships[0], id) === undefined);
   const isWhole = (nodes: readonly NodeId[]): boolean =>
     memberships.every((membership) => isQuorum(weightOf(membership, nodes), totalWeight(membership), model));
   const everybody = memberships[0].members.map(({ id }) => id).filter((id) => !byzantine.has(id));
-  if (!random.chance(CORE_CHANCE) || mayLeave) return everybody;
+  if (!random.chance(CORE_CHANCE) || mayLeave) return [...everybody, ...joining];
   const honest = random.shuffle(everybody);
   const core: NodeId[] = [];
   for (const id of [...honest.filter((node) => !spent.has(node)), ...honest.filter((node) => spent.has(node))]) {
     if (isWhole(core)) break;
     core.push(id);
   }
-  return core.sort();
+  return [...core, ...joining].sort();
 }
 
 /** A7 and A8 of some nodes: nothing waits, no evidence is unrecorded, all stand at one certified height, each takes part, and can prove to an auditor how its epoch came about. */

@@ -4,6 +4,8 @@ export const MARKS: Readonly<Record<string, string>> = {
   "epoch-ended-in-later-view": "the last height of an epoch was decided after its first leader was given up",
   "end-waits-for-new-majority": "a majority of the old members held the last height of an epoch, and it waited for one of the new",
   "member-left": "a member was removed, and the others drained without it",
+  "member-joined": "a node that genesis does not name became a member, and drained with the others",
+  "newcomer-took-state": "a node that joined took over a state, where the others had pruned the blocks",
   "view-change": "a node asked for another leader",
   "view-change-with-prepared-certificate": "a node asked for another leader and proved what may have been decided",
   "new-view": "a new leader proved that it may begin",

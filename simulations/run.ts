@@ -1,15 +1,15 @@
 import { clusterIdOf, faultModelOf, type Hash, type Membership, type NodeId, parseGenesis, SeededRandom } from "#base";
-import { ACTORS } from "./byzantine/actors.ts";
 import { Checker } from "./checkers/invariants.ts";
 import { type ClusterOptions, SimulatedCluster, type SimulatedNode } from "./cluster.ts";
 import type { RunPhase } from "./diagrams/events.ts";
 import { RunRecorder } from "./diagrams/recorder.ts";
 import { faultRow, faultsOf, SAFETY_MS, spentNodes, USUAL_KINDS } from "./faults/catalogue.ts";
 import type { Fault, Laboratory } from "./faults/fault.ts";
+import { newcomersOf } from "./faults/join-faults.ts";
 import { sceneOf } from "./faults/scenes.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { activationDelayOf } from "./genesis.ts";
-import type { SimulatedKey } from "./keys.ts";
+import { laboratoryOf } from "./laboratory.ts";
 import { describeNodes, drawCore, isDrained, type LivenessReport, livenessBounds, membershipsNow, stayers, waitedFor } from "./liveness.ts";
 import { Coverage } from "./marks.ts";
 import { Observer } from "./observer.ts";
@@ -23,8 +23,6 @@ import { Workload } from "./workload.ts";
 const OPERATIONS = { safety: 12, liveness: 1 };
 /** Events of a whole schedule, for each node: some twenty times what one takes. A protocol that needs more stops nowhere. */
 const EVENTS_MAX = 20_000;
-/** Enough frames to fill any buffer that is not bounded, few enough to simulate. */
-const SIMULATED_FLOOD = { framesMax: 600, perSecond: 0 };
 /** How often it is looked whether everything is drained. */
 const LOOK_MS = 100;
 /** A client sends the same bytes again this often. */
@@ -66,7 +64,6 @@ class Run {
   readonly #trace = new TraceHash();
   readonly #waitedFor = new Set<NodeId>();
   readonly #window: number;
-  readonly #eventsMax: number;
   /** Absent in all runs but those that are told. */
   readonly #recorder: RunRecorder | undefined;
   #signatures = 0;
@@ -76,7 +73,6 @@ class Run {
     const { seed, nodes, hasher, keys, planted, engine = "pbft" } = options;
     this.#options = options;
     this.#recorder = options.record && new RunRecorder({ engine, record: options.record, nowMs: () => this.#scheduler.elapsedMs() });
-    this.#eventsMax = EVENTS_MAX * nodes;
     const weights = options.weights ?? weightsOf({ seed, nodes, engine });
     this.#faults = options.faults ?? drawFaults(options, weights);
     this.#random = new SeededRandom(seed, "workload");
@@ -116,7 +112,20 @@ class Run {
 
   run(): RunResult {
     this.#watch();
-    const lab = this.#laboratory();
+    const lab = laboratoryOf({
+      seed: this.#options.seed,
+      hasher: this.#options.hasher,
+      keys: this.#options.keys,
+      cluster: this.#cluster,
+      clusterId: this.#clusterId,
+      membership: this.#membership,
+      scheduler: this.#scheduler,
+      workload: this.#workload,
+      frames: this.#frames,
+      spent: this.#spent,
+      coverage: this.#coverage,
+      hits: this.#hits,
+    });
     for (const fault of this.#faults) this.#schedule(lab, fault);
     this.#cluster.begin();
     for (let i = 0; i < OPERATIONS.safety; i++)
@@ -138,6 +147,10 @@ class Run {
     this.#checker.finish(operations, reads);
     if (this.#checker.isInOrder) this.#coverage.sometimes("history-in-order");
     for (let passed = 0; passed < this.#checker.receipts; passed++) this.#coverage.sometimes("receipt-verified");
+  }
+
+  get #eventsMax(): number {
+    return EVENTS_MAX * this.#cluster.nodes.length;
   }
 
   /** Runs what happens until a time, unless the schedule is over before. */
@@ -184,6 +197,7 @@ class Run {
       },
       onInstalled: (node, installed) => {
         this.#coverage.sometimes("state-installed");
+        if (this.#cluster.newcomers.some(({ id }) => id === node)) this.#coverage.sometimes("newcomer-took-state");
         this.#checker.onInstalled(node, installed);
         this.#trace.text(`${node} took over the state at ${installed.height}`);
         this.#recorder?.note({ type: "installed", node, height: installed.height });
@@ -223,7 +237,15 @@ class Run {
     network.watch = this.#recorder;
     this.#workload.watch = this.#recorder;
     const { seed, engine = "pbft" } = this.#options;
-    this.#recorder?.onBegin({ seed, engine, window: this.#window, members, faults: this.#faults, byzantine: this.#byzantine });
+    this.#recorder?.onBegin({
+      seed,
+      engine,
+      window: this.#window,
+      members,
+      newcomers: newcomersOf(this.#faults),
+      faults: this.#faults,
+      byzantine: this.#byzantine,
+    });
     network.onSend = (from, to, bytes) => this.#onSend(from, to, bytes);
     network.onDelivery = (_from, _to, bytes) => {
       this.#trace.mix(bytes.length * 31 + (bytes[0] ?? 0));
@@ -268,68 +290,6 @@ class Run {
     });
   }
 
-  #laboratory(): Laboratory {
-    const cluster = this.#cluster;
-    const { network, nodes } = cluster;
-    const later = (delayMs: number, run: () => void): void => void this.#scheduler.after(delayMs * 1_000, run);
-    const at = (index: number): SimulatedNode => (nodes[index] ?? nodes[0]) as SimulatedNode;
-    return {
-      seed: this.#options.seed,
-      cluster,
-      network,
-      clients: this.#workload,
-      frames: this.#frames,
-      at,
-      id: (index) => at(index).id,
-      later,
-      randomOf: (fault) => new SeededRandom(this.#options.seed, JSON.stringify(fault)),
-      down: (downMs, ids, kill) => {
-        for (const id of ids) {
-          kill(id);
-          later(downMs, () => cluster.start(id));
-        }
-      },
-      mendAfter: (forMs, mend) => later(forMs, mend),
-      spent: this.#spent,
-      mark: (name) => this.#coverage.sometimes(name),
-      hit: (kind) => void this.#hits.set(kind, (this.#hits.get(kind) ?? 0) + 1),
-      corrupt: (kind, fault) => this.#corrupt(kind, fault, at(fault.node ?? 0).id),
-    };
-  }
-
-  #corrupt(kind: string, fault: Fault, node: NodeId): void {
-    const row = ACTORS.find((candidate) => candidate.kind === kind);
-    if (row === undefined) return;
-    const { hasher, keys, seed } = this.#options;
-    const { network, nodes } = this.#cluster;
-    const mouth = row.actor({
-      node,
-      peers: nodes.map(({ id }) => id).filter((id) => id !== node),
-      membership: this.#membership,
-      trustDomain: parseGenesis(this.#cluster.genesisBytes).trustDomain,
-      cluster: this.#clusterId,
-      hasher,
-      keys: { keyOf: (name) => (name === `${node}/gateway` ? this.#reporting(node, keys.keyOf(name)) : keys.keyOf(name)) },
-      random: new SeededRandom(seed, JSON.stringify(fault)),
-      frames: this.#frames,
-      flood: SIMULATED_FLOOD,
-      nowUs: () => this.#scheduler.nowUs(),
-      later: (delayMs, run) => void this.#scheduler.after(delayMs * 1_000, run),
-      send: (to, frame) => network.inject(node, to, frame),
-      deviates: () => void this.#hits.set(kind, 1),
-    });
-    network.addMouth(node, mouth);
-  }
-
-  /** A key whose commands are known to be a node's reports. */
-  #reporting(node: NodeId, key: SimulatedKey): SimulatedKey {
-    const sign = (message: Uint8Array): Uint8Array => {
-      this.#workload.noteReport(node, message);
-      return key.sign(message);
-    };
-    return { publicKey: key.publicKey, sign };
-  }
-
   /** Everything honest is healed. In some schedules a random quorum of it has to drain first while the other honest nodes are away. */
   #drainAll(): void {
     const { network, nodes } = this.#cluster;
@@ -351,18 +311,26 @@ class Run {
       this.#phase("together", honest);
     }
     const allMs = this.#drain(honest, livenessBounds(this.#window).all);
-    if (allMs !== undefined && stayers(honest).length < honest.length) this.#coverage.sometimes("member-left");
+    if (allMs !== undefined) this.#markMembers(honest);
     this.#liveness = { core, coreMs: isAlone ? coreMs : allMs, allMs, waitedFor: [] };
     this.#trace.text(`drained after ${Math.round(this.#scheduler.elapsedMs() - startedMs)} ms`);
     if (allMs !== undefined) this.#phase("drained", honest);
+  }
+
+  #markMembers(drained: readonly SimulatedNode[]): void {
+    const stay = stayers(drained);
+    const { newcomers } = this.#cluster;
+    if (drained.some((node) => !newcomers.includes(node) && !stay.includes(node))) this.#coverage.sometimes("member-left");
+    if (newcomers.some((node) => stay.includes(node))) this.#coverage.sometimes("member-joined");
   }
 
   #drawCore(): readonly NodeId[] {
     const random = new SeededRandom(this.#options.seed, "core");
     const model = faultModelOf(this.#options.engine ?? "pbft");
     const memberships = membershipsNow(this.#cluster, this.#membership);
+    const newcomers = this.#cluster.newcomers.map(({ id }) => id);
     const mayLeave = this.#faults.some(({ kind }) => kind === "leave");
-    return drawCore({ random, memberships, model, byzantine: this.#byzantine, spent: this.#spent, mayLeave });
+    return drawCore({ random, memberships, model, byzantine: this.#byzantine, spent: this.#spent, mayLeave, newcomers });
   }
 
   /** Virtual time until these nodes have drained; a broken A7 when they do not within the bound. */

@@ -220,9 +220,9 @@ export class Workload {
     return this.govern((frame) => ({ ...frame, kind: "membership.change", add: [], remove: [], reweight: [], renew }));
   }
 
-  /** An institution's word for a node of that name, whose keys are made from its name and the turn. */
-  nodeFile(id: NodeId, turn: number): CanonicalObject {
-    return nodeFileOf({ keys: this.#keys, hasher: this.#hasher, timeUs: START_US }, { id, turn });
+  /** An institution's word for a node, whose keys are made from a name. */
+  nodeFile(id: NodeId, named: string): CanonicalObject {
+    return nodeFileOf({ keys: this.#keys, hasher: this.#hasher, timeUs: START_US }, { id, named });
   }
 
   /** Requests of one service under one signature over their tree. */

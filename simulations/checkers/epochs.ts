@@ -52,7 +52,9 @@ export class EpochModel {
   #fatalMembers(membership: Membership): string[] {
     const { engine } = this.#context;
     const { epoch, members } = membership;
-    if (epoch <= this.#weighed || toleratesNoFault({ nodes: members.length, engine })) return [];
+    // What genesis declares holds for good, also once such a cluster has grown.
+    const declared = toleratesNoFault({ nodes: this.#context.membership.members.length, engine });
+    if (epoch <= this.#weighed || declared) return [];
     this.#weighed = epoch;
     const factor = engine === "raft" ? 2 : 3;
     const total = totalWeight(membership);

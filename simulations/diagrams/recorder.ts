@@ -34,13 +34,16 @@ export class RunRecorder implements NetworkWatch, WorkloadWatch {
     readonly engine: EngineName;
     readonly window: number;
     readonly members: readonly Member[];
+    /** Nodes that may join. */
+    readonly newcomers: readonly NodeId[];
     readonly faults: readonly Fault[];
     readonly byzantine: ReadonlySet<NodeId>;
   }): void {
-    const { seed, engine, window, members, faults, byzantine } = about;
+    const { seed, engine, window, members, newcomers, faults, byzantine } = about;
     const liesOf = (id: NodeId, index: number): string[] =>
       byzantine.has(id) ? faults.filter(({ node, atMs }) => node === index && atMs === undefined).map(({ kind }) => kind) : [];
-    const nodes = members.map(({ id, weight }, index) => ({ id, weight, lies: liesOf(id, index) }));
+    const begin = members.map(({ id, weight }, index) => ({ id, weight, lies: liesOf(id, index) }));
+    const nodes = [...begin, ...newcomers.map((id) => ({ id, weight: 0, lies: [] }))];
     this.note({ type: "run", seed, engine, window, nodes, faults });
   }
 

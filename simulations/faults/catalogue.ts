@@ -4,6 +4,7 @@ import { CLIENT_FAULTS } from "./client-faults.ts";
 import { CLOCK_FAULTS } from "./clock-faults.ts";
 import type { Fault, FaultDefinition } from "./fault.ts";
 import { GOVERNANCE_FAULTS } from "./governance-faults.ts";
+import { JOIN_FAULTS } from "./join-faults.ts";
 import { NETWORK_FAULTS } from "./network-faults.ts";
 import { PROCESS_FAULTS } from "./process-faults.ts";
 import { STORAGE_FAULTS } from "./storage-faults.ts";
@@ -16,6 +17,7 @@ export const FAULT_CATALOGUE: readonly FaultDefinition[] = [
   ...CLOCK_FAULTS,
   ...CLIENT_FAULTS,
   ...GOVERNANCE_FAULTS,
+  ...JOIN_FAULTS,
   ...BYZANTINE_FAULTS,
 ];
 

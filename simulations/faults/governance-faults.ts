@@ -149,7 +149,7 @@ export const GOVERNANCE_FAULTS: readonly FaultDefinition[] = [
     inject: (lab, fault) => {
       const id = parseNodeId(`learner-${fault.node}-${Math.round(fault.atMs)}`);
       const admit = (turn: number): void =>
-        submit(lab, fault.node, (frame) => ({ ...frame, kind: "learner.add", nodeFile: lab.clients.nodeFile(id, turn) }));
+        submit(lab, fault.node, (frame) => ({ ...frame, kind: "learner.add", nodeFile: lab.clients.nodeFile(id, `${id} turn ${turn}`) }));
       admit(0);
       lab.later(STEP_MS, () => submit(lab, fault.node, (frame) => ({ ...frame, kind: "learner.remove", id })));
       lab.later(2 * STEP_MS, () => admit(1));

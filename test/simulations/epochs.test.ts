@@ -39,6 +39,15 @@ describe("the end of an epoch", function () {
       expect(marks["member-left"]).to.be.greaterThan(1);
     });
 
+    it(`brings in a node that was not there, by blocks or by a state, while it, the leader or a link fails at the barrier: ${engine}`, async () => {
+      const kinds = ["join", "join-crash", "join-parted", "crash", "lie-state"];
+      const { failures, marks, faultKinds } = await runCampaign({ engine, nodes: 4, seeds: { from: 0, to: 9 }, kinds });
+      expect(failures).to.deep.equal([]);
+      for (const kind of ["join", "join-crash", "join-parted"]) expect(faultKinds[kind], kind).to.be.greaterThan(0);
+      expect(marks["member-joined"]).to.be.greaterThan(4);
+      expect(marks["newcomer-took-state"]).to.be.greaterThan(0);
+    });
+
     it(`changes the keys that cosign, at that height and at no other, while nodes crash: ${engine}`, async () => {
       const kinds = ["renew-keys", "crash", "lost-disk"];
       const { failures, marks, faultKinds } = await runCampaign({ engine, nodes: 4, seeds: { from: 0, to: 9 }, kinds });
