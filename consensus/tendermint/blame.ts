@@ -70,7 +70,7 @@ function blame(
   offender: NodeId,
   [first, second]: readonly [Checked, Checked],
 ): void {
-  const blamed = state.at(second.round)?.blamed;
+  const blamed = state.known(second.round)?.blamed;
   const key = `${kind}/${offender}/${first.round}/${second.vote.body.type}`;
   if (blamed === undefined || blamed.has(key) || first.claim === undefined || second.claim === undefined) return;
   state.verify([first.claim, second.claim], (genuine) => {

@@ -37,7 +37,7 @@ export class Disclosure {
   ofDecision({ view, digest, height }: CommitCertificate): () => void {
     const state = this.#state;
     const { membership, rules, self } = state.settings;
-    const prevotes = state.at(view)?.prevotes;
+    const prevotes = state.known(view)?.prevotes;
     const next = rules.proposerOf(membership, height + 1, 0);
     if (next === self || membership.members.every(({ id }) => prevotes?.of(id)?.digest === digest)) return () => undefined;
     return () => this.showDecision(next);
@@ -76,7 +76,7 @@ export class Disclosure {
     const { certificate, from } = shown;
     const proposal = state.bodies.get(certificate.digest);
     if (proposal !== undefined) return this.#onDecided(proposal, certificate);
-    const received = state.at(certificate.view)?.proposal;
+    const received = state.known(certificate.view)?.proposal;
     const isOnItsWay = received?.verdict === "checking" && received.proposal.digest === certificate.digest;
     if (!isOnItsWay) this.#askForBlock(from);
   }

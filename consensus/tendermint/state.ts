@@ -17,12 +17,15 @@ import { Patience } from "../patience.ts";
 import { type VotingSettings, VotingState } from "../voting-state.ts";
 import type { PassedProposal, Polka, Precommit, Prevote, RoundCertificate, RoundProposal } from "./messages.ts";
 import { PACES, Punctuality } from "./punctuality.ts";
+import { bodyKey } from "./records.ts";
 import type { TendermintRules, TendermintTiming } from "./rules.ts";
 
 /** Messages of one sender kept for later heights. */
 const LATER_PER_SENDER_MAX = 16;
-/** Rounds of a height that are remembered; older ones make room, those with a polka last: whoever proposes its value shows it again (T12). */
-const ROUNDS_MAX = 32;
+/** Rounds of a height before the present one that are remembered, with a block of each at most. */
+const ROUNDS_EARLIER_MAX = 16;
+/** Rounds after it: whoever is farther ahead shows why (T14). */
+const ROUNDS_AHEAD_MAX = 16;
 
 /** What does not change while a core runs. */
 export interface TendermintSettings extends VotingSettings {
@@ -107,12 +110,20 @@ export class TendermintState extends VotingState<TendermintSettings> {
     return rules.proposerOf(membership, this.height, round);
   }
 
-  /** The record of a round; undefined for one that is not worth remembering. */
-  at(round: number): Round | undefined {
+  /** What is remembered of a round. */
+  known(round: number): Round | undefined {
+    return this.#rounds.get(round);
+  }
+
+  /**
+   * The record of a round; undefined for one that is not worth remembering.
+   * @param isProved whether it is of a polka that was verified: that finds room for any round
+   */
+  at(round: number, isProved: boolean = false): Round | undefined {
     const known = this.#rounds.get(round);
     if (known !== undefined) return known;
     if (round > this.round + LIMITS.viewAheadMax) return undefined;
-    if (this.#rounds.size >= ROUNDS_MAX && !this.#makeRoom(round)) return undefined;
+    if (!this.#makeRoom(round, isProved)) return undefined;
     const record = new Round(this.settings);
     this.#rounds.set(round, record);
     return record;
@@ -217,20 +228,35 @@ export class TendermintState extends VotingState<TendermintSettings> {
   }
 
   /**
-   * The oldest round without a polka, not the present one and not the one that needs room, is forgotten; where all have one, for a round that is not over
-   * the oldest of all. Else a network that hides each polka from the others would stop whoever sees them.
+   * Rounds ahead give way to nearer ones, earlier rounds to later ones; the rounds of polkas stay longest, since their values may be proposed again.
+   * Neither ahead nor earlier ones push out the others: a liar may vote in many rounds.
    */
-  #makeRoom(wanted: number): boolean {
-    const others = this.rounds().filter(([round]) => round !== this.round);
-    const candidates = others.filter(([, { polka }]) => polka === undefined);
-    const [first] = others;
-    if (candidates.length === 0 && first !== undefined && wanted >= this.round) return this.#rounds.delete(first[0]);
-    const [oldest] = candidates;
-    const newest = candidates.at(-1);
-    // A round far ahead gives way to a nearer one: a liar may vote in many.
-    const victim = wanted < this.round ? newest : oldest !== undefined && oldest[0] < this.round ? oldest : newest;
-    if (victim === undefined || (victim[0] > this.round && victim[0] < wanted)) return false;
-    return this.#rounds.delete(victim[0]);
+  #makeRoom(wanted: number, isProved: boolean): boolean {
+    const rounds = this.rounds();
+    if (wanted > this.round) {
+      const ahead = rounds.filter(([round]) => round > this.round);
+      const farthest = ahead.at(-1)?.[0] ?? 0;
+      if (ahead.length < ROUNDS_AHEAD_MAX) return true;
+      return (isProved || farthest > wanted) && this.#forget(farthest);
+    }
+    const earlier = rounds.filter(([round]) => round < this.round);
+    const oldest = [false, true].flatMap((has) => earlier.filter(([, { polka }]) => (polka !== undefined) === has).map(([round]) => round));
+    const [first = wanted] = oldest;
+    if (wanted < this.round) return earlier.length < ROUNDS_EARLIER_MAX || ((isProved || first < wanted) && this.#forget(first));
+    // Whoever goes to another round leaves those behind that it was in or near.
+    for (const round of oldest.slice(0, Math.max(0, earlier.length - ROUNDS_EARLIER_MAX))) this.#forget(round);
+    return true;
+  }
+
+  /** Lets a round go, and its value, unless that is needed otherwise. */
+  #forget(round: number): boolean {
+    const digest = this.#rounds.get(round)?.proposal?.proposal.digest;
+    this.#rounds.delete(round);
+    if (digest === undefined || digest === this.valid?.digest || digest === this.locked?.digest) return true;
+    if (this.rounds().some(([, { proposal }]) => proposal?.proposal.digest === digest)) return true;
+    this.bodies.delete(digest);
+    this.forgetRecords([bodyKey(this.height, digest)]);
+    return true;
   }
 }
 

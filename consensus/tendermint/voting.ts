@@ -1,4 +1,4 @@
-import { type NodeId, VOTE_TYPE, type VoteType, ZERO_HASH } from "#base";
+import { LIMITS, type NodeId, VOTE_TYPE, type VoteType, ZERO_HASH } from "#base";
 import type { Ballot, BallotVote } from "../ballot.ts";
 import type { CommitCertificate, Proposal, ProposalDraft } from "../block.ts";
 import { proposalFromDraft } from "../proposing.ts";
@@ -140,15 +140,15 @@ export class Voting {
   /** A polka of any round: it proves a value valid to those who missed its prevotes. */
   onPolka(message: Polka): void {
     const state = this.#state;
-    const round = state.at(message.view);
     const { digest, votes, view } = message;
-    if (round === undefined || round.polka !== undefined || isNil(digest)) return;
+    if (state.known(view)?.polka !== undefined || view > state.round + LIMITS.viewAheadMax || isNil(digest)) return;
     if (!votes.every(({ node }, index) => index === 0 || (votes[index - 1]?.node ?? "") < node)) return;
     if (!state.isQuorum(votes.map(({ node }) => node))) return;
     const claims = votes.flatMap((vote) => state.claimOf({ ...vote, digest }, view, VOTE_TYPE.tendermintPrevote) ?? []);
     if (claims.length !== votes.length) return;
     state.verify(claims, (genuine) => {
-      if (!genuine || round.polka !== undefined) return;
+      const round = genuine ? state.at(view, true) : undefined;
+      if (round === undefined || round.polka !== undefined) return;
       this.#onPolka(round, message);
       this.evaluate();
     });
@@ -250,7 +250,7 @@ export class Voting {
     const { proposal, validRound, verdict } = received;
     if (verdict === "invalid") return this.#speaker.prevote(ZERO_HASH, -1);
     const { digest } = proposal;
-    if (validRound >= 0 && state.settings.rules.needsPolka && state.at(validRound)?.polka?.digest !== digest) return;
+    if (validRound >= 0 && state.settings.rules.needsPolka && state.known(validRound)?.polka?.digest !== digest) return;
     const may = state.settings.rules.mayPrevote({ lockedRound: state.locked?.round ?? -1, validRound });
     return may ? this.#speaker.prevote(digest, validRound) : this.#speaker.prevote(ZERO_HASH, -1);
   }
