@@ -72,7 +72,7 @@ export interface ClusterObserver {
   /** A node stopped by itself; `stopped` tells what for. */
   onHalted(node: NodeId, reason: string, stopped: StopCause): void;
   onEvidence(node: NodeId, accusation: Accusation): void;
-  /** A node's disk was lost or replaced. */
+  /** A node's disk was lost, damaged or replaced. */
   onForgot(node: NodeId): void;
   onStarted(node: NodeId): void;
   onKilled(node: NodeId): void;
@@ -285,6 +285,13 @@ export class SimulatedCluster {
     const node = this.node(id);
     node.platter = platterOf(copy, node.platter.anchor);
     this.#observer.onForgot(id);
+  }
+
+  /** Damages what a node has on its disk, evidence perhaps. @returns false where there is nothing to damage */
+  damage(id: NodeId, how: (platter: Platter) => string | undefined): boolean {
+    const isDamaged = how(this.node(id).platter) !== undefined;
+    if (isDamaged) this.#observer.onForgot(id);
+    return isDamaged;
   }
 
   /** Kills a node and destroys its anchor; the data folder stays. */

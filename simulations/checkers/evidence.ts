@@ -13,7 +13,7 @@ export class EvidenceChecker {
     this.#held.set(name, held);
   }
 
-  /** A node lost what was on its disk, or had it replaced by an older copy. */
+  /** A node lost what was on its disk, all or some of it, or had it replaced by an older copy. */
   onForgot(node: NodeId): void {
     for (const { holders } of this.#held.values()) holders.delete(node);
   }

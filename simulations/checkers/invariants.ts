@@ -236,7 +236,7 @@ export class Checker {
     if (this.#options.honest(node)) this.#evidence.onFound(node, accusation);
   }
 
-  /** A node's disk was lost or replaced. */
+  /** A node's disk was lost, damaged or replaced. */
   onForgot(node: NodeId): void {
     this.#evidence.onForgot(node);
   }

@@ -33,10 +33,10 @@ type DiskFault = Fault & { readonly node: number; readonly downMs: number };
 /** A disk is damaged. Half of the time the process runs on and finds it by itself, else it is killed and finds it when it starts. */
 function damage(lab: Laboratory, fault: DiskFault, how: (platter: Platter, random: SeededRandom) => string | undefined): void {
   const random = lab.randomOf(fault);
-  const node = lab.at(fault.node);
-  if (how(node.platter, random) === undefined) return;
+  const { id } = lab.at(fault.node);
+  if (!lab.cluster.damage(id, (platter) => how(platter, random))) return;
   lab.hit(fault.kind);
-  if (random.chance(0.5)) lab.down(fault.downMs, [node.id], (id) => lab.cluster.crash(id));
+  if (random.chance(0.5)) lab.down(fault.downMs, [id], (node) => lab.cluster.crash(node));
 }
 
 /** Runs when the node's disk refuses it: an operator makes space, or takes another disk, and starts the node again. */
@@ -190,7 +190,7 @@ export const STORAGE_FAULTS: readonly FaultDefinition[] = [
     countsItself: true,
     about: "a bit of a stored value flips",
     where: "one value of one disk",
-    must: "it is never read as data: the node stops, its disk is replaced (D3)",
+    must: "it is never read as data: the node goes on without what others tell again; else it stops, and its disk is replaced (D3)",
     cost: "memory",
     parameters: ["atMs", "node", "downMs"],
     draw: ({ random, atMs, victim }) => (victim === undefined ? undefined : { atMs, node: victim, downMs: random.between(50, 1_000) }),
@@ -201,7 +201,7 @@ export const STORAGE_FAULTS: readonly FaultDefinition[] = [
     countsItself: true,
     about: "a value is written to the place of another",
     where: "one value of one disk",
-    must: "it is never read as data: the node stops, its disk is replaced (D3)",
+    must: "it is never read as data: the node goes on without what others tell again; else it stops, and its disk is replaced (D3)",
     cost: "memory",
     parameters: ["atMs", "node", "downMs"],
     draw: ({ random, atMs, victim }) => (victim === undefined ? undefined : { atMs, node: victim, downMs: random.between(50, 1_000) }),

@@ -35,6 +35,7 @@ import { Mempool } from "./proposing/mempool.ts";
 import { type ProposalSlot, Proposals } from "./proposing/proposals.ts";
 import { Reads } from "./reads.ts";
 import { replicaRules } from "./rules.ts";
+import { Salvage } from "./salvage.ts";
 import { DEFAULT_TIMING, type ReplicaOptions, type ReplicaTiming } from "./types.ts";
 import { Waiters } from "./waiters.ts";
 import { WriteAhead } from "./write-ahead.ts";
@@ -64,6 +65,7 @@ export interface Parts {
   readonly heardVotes: HeardVotes;
   readonly heardViews: HeardViews;
   readonly serving: ServingBudget;
+  readonly salvage: Salvage;
   readonly measures: Measures;
   readonly timing: ReplicaTiming;
   /** The data folder is the one that this node wrote last (vote guard, rule G3). */
@@ -95,13 +97,14 @@ export function assemble(options: ReplicaOptions, hooks: PartHooks, done: (error
   } catch (cause) {
     return done(cause instanceof Error ? cause : new Error(String(cause)));
   }
-  return Ledger.load(options, (ledgerError, ledger) => {
+  const salvage = new Salvage(options.store, options.telemetry);
+  return Ledger.load({ ...options, salvage }, (ledgerError, ledger) => {
     if (ledgerError !== undefined || ledger === undefined) return done(ledgerError ?? new Error("no ledger"));
     return loadRecords(options.store, ledger.membership.epoch, (recordsError, restored) => {
       if (recordsError !== undefined || restored === undefined) return done(recordsError ?? new Error("no records"));
       let parts: Parts;
       try {
-        parts = wire(options, hooks, { ledger, stored: restored, count });
+        parts = wire(options, hooks, { ledger, salvage, stored: restored, count });
       } catch (cause) {
         return done(cause instanceof Error ? cause : new Error(String(cause)));
       }
@@ -113,11 +116,12 @@ export function assemble(options: ReplicaOptions, hooks: PartHooks, done: (error
 /** What was read of a node's memory. */
 interface Memory {
   readonly ledger: Ledger;
+  readonly salvage: Salvage;
   readonly stored: RestoredLog;
   readonly count: GuardCount;
 }
 
-function wire(options: ReplicaOptions, hooks: PartHooks, { ledger, stored, count }: Memory): Parts {
+function wire(options: ReplicaOptions, hooks: PartHooks, { ledger, salvage, stored, count }: Memory): Parts {
   const { self, store, clock, timers, transport, telemetry } = options;
   const { engine } = ledger.genesis;
   const timing = { ...DEFAULT_TIMING, ...options.timing };
@@ -169,6 +173,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, { ledger, stored, count
     awaited: new AwaitedHeights(),
     ...makeHeard(options, hooks, { ledger, peers }),
     serving,
+    salvage,
     measures,
     timing,
     guardCurrent,

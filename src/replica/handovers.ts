@@ -36,7 +36,7 @@ export class Handovers {
   }
 
   onRequest(from: NodeId, epoch: number): void {
-    const file = this.#options.store.get(STORE_KEYS.handover(epoch)) ?? EMPTY;
+    const file = this.#parts.salvage.get(STORE_KEYS.handover(epoch)) ?? EMPTY;
     this.#parts.peers.send(from, { kind: "handover", epoch, file });
   }
 
@@ -59,7 +59,7 @@ export class Handovers {
     for (let epoch = this.#heldUpTo + 1; ; epoch++) {
       const record = ledger.state.epoch(epoch);
       if (record === undefined || record.firstHeight > certifier.certifiedHeight) return undefined;
-      if (this.#options.store.get(STORE_KEYS.handover(epoch)) === undefined) return epoch;
+      if (this.#parts.salvage.get(STORE_KEYS.handover(epoch)) === undefined) return epoch;
       this.#heldUpTo = epoch;
     }
   }

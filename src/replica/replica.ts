@@ -58,8 +58,9 @@ export class Replica {
   private constructor(options: ReplicaOptions, parts: Parts) {
     this.#options = options;
     this.#parts = parts;
-    const { ledger, certifier } = parts;
-    this.reader = new LogReader({ ledger, certifier, store: options.store, genesis: ledger.genesis, hasher: options.hasher });
+    const { ledger, certifier, salvage } = parts;
+    const { store, hasher } = options;
+    this.reader = new LogReader({ ledger, certifier, store, salvage, genesis: ledger.genesis, hasher });
     this.#participation = new Participation(options, parts, {
       onParticipating: (above) => this.#onParticipating(above),
       halt: (reason) => this.#halt(reason),

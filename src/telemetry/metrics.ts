@@ -58,6 +58,12 @@ export const METRICS: readonly MetricDefinition[] = [
   counter("quorumgate_sync_blocks_total", "blocks", "Blocks fetched from peers to catch up."),
   latency("quorumgate_storage_write_seconds", "One synced batch of the store."),
   counter("quorumgate_storage_written_bytes_total", "bytes", "Bytes of keys and values written to the store."),
+  counter(
+    "quorumgate_storage_set_aside_total",
+    "records",
+    "Damaged records that the node goes on without, by kind (evidence, handover, point, stable-state).",
+    ["kind"],
+  ),
   gauge("quorumgate_peers_connected", "peers", "Members that this node has a proved link to."),
   counter("quorumgate_transport_frames_total", "frames", "Frames exchanged with peers, by direction (in, out).", ["direction"]),
   counter("quorumgate_transport_bytes_total", "bytes", "Bytes of frames exchanged with peers, by direction (in, out).", ["direction"]),

@@ -8,6 +8,7 @@ import {
   parseSubjectId,
   type SignedCommand,
   silentTelemetry,
+  type Telemetry,
   type Transport,
 } from "#base";
 import { createVerifier, loadSodium, nodeHasher, type Signer, signCommand } from "#crypto";
@@ -35,6 +36,8 @@ export async function newDisk(store: KeyValueStore = new MemoryStore()): Promise
 export class LiveCluster {
   readonly ids: readonly NodeId[];
   readonly network: MemoryNetwork = memoryNetwork();
+  /** What nodes that start from now on tell of themselves. */
+  telemetry: Telemetry = silentTelemetry;
   readonly #identities: readonly NodeIdentity[];
   readonly #genesisBytes: Uint8Array;
   readonly #operator: { readonly id: string; readonly signer: Signer };
@@ -81,7 +84,7 @@ export class LiveCluster {
           clock: { nowUs: () => this.nowUs() },
           timers: systemTimers,
           entropy: { bytes: (length) => new Uint8Array(randomBytes(length)) },
-          telemetry: silentTelemetry,
+          telemetry: this.telemetry,
           hasher: nodeHasher,
           signer: nodeSignerOf(this.#ed25519, identity),
           verifier: createVerifier(this.#ed25519, { telemetry: silentTelemetry }),

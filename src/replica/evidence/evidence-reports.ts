@@ -18,7 +18,7 @@ import {
 } from "#base";
 import { evidenceRecordBody } from "#state";
 import type { Parts } from "../assembly.ts";
-import { prefixRange, STORE_KEYS } from "../keys.ts";
+import { STORE_KEYS } from "../keys.ts";
 import type { ReplicaOptions, SubmitAnswer } from "../types.ts";
 
 /** Evidence that this node found and the ledger does not hold yet. */
@@ -57,19 +57,18 @@ export class EvidenceReports {
     return this.#held.size;
   }
 
-  /** Takes up what was found before a restart. */
+  /** Takes up what was found before a restart. Damaged pieces are dropped: members that found the same have theirs, and who lies again is found again. */
   begin(): void {
-    const found: Uint8Array[] = [];
-    this.#options.store.scan(
-      prefixRange(STORE_KEYS.evidencePrefix),
-      (_key, value) => found.push(value),
-      (error) => {
-        try {
-          if (error !== undefined) throw error;
-          for (const bytes of found) this.#keep(readAccusation(parseCanonical(bytes)));
-        } catch (cause) {
-          this.#hooks.halt(`the disk failed: ${errorCode(cause)}`);
-        }
+    const { salvage, writeAhead } = this.#parts;
+    const found: (readonly [string, Uint8Array])[] = [];
+    salvage.scan(
+      STORE_KEYS.evidencePrefix,
+      (key, value) => found.push([key, value]),
+      (error, damaged) => {
+        if (error !== undefined) return this.#hooks.halt(`the disk failed: ${errorCode(error)}`);
+        const unreadable = found.filter(([key, bytes]) => !this.#takeUp(key, bytes)).map(([key]) => key);
+        const dropped = [...damaged, ...unreadable];
+        if (dropped.length > 0) writeAhead.append(dropped.map((key) => ({ key })));
       },
     );
   }
@@ -100,6 +99,16 @@ export class EvidenceReports {
       }
       held.ticks += 1;
       if (!held.underway && held.ticks * timing.tickMs > this.#turn(held.accusation) * LIMITS.evidenceTurnMs) this.#report(name, held);
+    }
+  }
+
+  #takeUp(key: string, bytes: Uint8Array): boolean {
+    try {
+      this.#keep(readAccusation(parseCanonical(bytes)));
+      return true;
+    } catch (cause) {
+      this.#parts.salvage.setAside(key, cause);
+      return false;
     }
   }
 

@@ -18,21 +18,30 @@ import {
   type WriteOperation,
   ZERO_HASH,
 } from "#base";
-import { type CommitCertificate, encodeMessage, type Proposal, type Tip } from "#consensus";
+import { encodeMessage, type Tip } from "#consensus";
 import { isInTree, LedgerState, resultOfEntry, type StateItem, type LedgerOptions as StateOptions, stateOf } from "#state";
 import { prefixRange, STORE_KEYS } from "../keys.ts";
 import { type ReplicaRules, replicaRules } from "../rules.ts";
+import { Salvage } from "../salvage.ts";
 import type { CheckedOffer } from "../transfer/check-offer.ts";
 import type { LogAdoption } from "../transfer/log-adoption.ts";
 import { StableState } from "../transfer/stable-state.ts";
 import type { BlockEvent, OrderedRecord, ReplicaOptions } from "../types.ts";
-import { encodePoint, encodeRecord, encodeTip, readPoint, readRecord, readTip } from "./stored.ts";
+import { type DecidedCommands, eventOf, type ResultRecord, recordsOf } from "./block-results.ts";
+import {
+  encodePoint,
+  encodeTip,
+  prunedOperation,
+  readNumber,
+  readPoint,
+  readRecord,
+  readTip,
+  recordOperation,
+  SEQ_BYTES,
+} from "./stored.ts";
 
 /** Points of the log that are kept over a restart: what a proposal may name as certified, and as many again. */
 const POINTS_KEPT = 2 * LIMITS.uncertifiedHeightsMax;
-
-/** A record that is the number of its entry; one in full is longer. */
-const SEQ_BYTES = 8;
 
 /** One applied block: what is written, what observers see, and the log's point after it. */
 export interface AppliedHeight {
@@ -43,18 +52,13 @@ export interface AppliedHeight {
   readonly records: readonly OrderedRecord[];
 }
 
-/** A decided block with its commands as they were read. */
-interface DecidedCommands {
-  readonly proposal: Proposal;
-  readonly certificate: CommitCertificate;
-  readonly commands: readonly SignedCommand[];
-}
-
 /** What the ledger is made from. */
 export interface LedgerOptions {
   readonly genesisBytes: Uint8Array;
   readonly hasher: Hasher;
   readonly store: KeyValueStore;
+  /** Over the same store; one that tells nobody by default. */
+  readonly salvage?: Salvage;
   readonly rules?: Pick<NonNullable<ReplicaOptions["rules"]>, "replica" | "state" | "audit">;
 }
 
@@ -70,6 +74,7 @@ export class Ledger {
   /** How a log is made that begins where this one is stored. */
   readonly logOptions: AuditLogOptions;
   readonly #store: KeyValueStore;
+  readonly #salvage: Salvage;
   readonly #stateOptions: StateOptions;
   readonly #interval: number;
   #state: LedgerState;
@@ -84,6 +89,7 @@ export class Ledger {
     genesis: Genesis;
     cluster: Hash;
     store: KeyValueStore;
+    salvage: Salvage;
     stateOptions: StateOptions;
     logOptions: AuditLogOptions;
     stable: StableState;
@@ -101,6 +107,7 @@ export class Ledger {
     this.genesis = parts.genesis;
     this.cluster = parts.cluster;
     this.#store = parts.store;
+    this.#salvage = parts.salvage;
     this.#state = parts.state;
     this.#log = parts.log;
     this.#tip = parts.tip;
@@ -109,6 +116,7 @@ export class Ledger {
 
   /** Loads what the store holds, or begins at genesis. Errors: STORAGE_CORRUPT, GENESIS_INVALID. */
   static load(options: LedgerOptions, done: (error: Error | undefined, ledger?: Ledger) => void): void {
+    const salvage = options.salvage ?? new Salvage(options.store);
     const entries: [string, Uint8Array][] = [];
     const { from, to } = prefixRange(STORE_KEYS.statePrefix);
     options.store.scan(
@@ -116,11 +124,11 @@ export class Ledger {
       (key, value) => entries.push([key.slice(STORE_KEYS.statePrefix.length), value]),
       (error) => {
         if (error !== undefined) return done(error);
-        return StableState.load(options.store, (stableError, stable) => {
+        return StableState.load(options.store, salvage, (stableError, stable) => {
           if (stableError !== undefined || stable === undefined) return done(stableError ?? new Error("no stable state"));
           let ledger: Ledger;
           try {
-            ledger = Ledger.#fromEntries(options, entries, stable);
+            ledger = Ledger.#fromEntries({ ...options, salvage }, entries, stable);
           } catch (cause) {
             return done(cause instanceof Error ? cause : new Error(String(cause)));
           }
@@ -130,8 +138,12 @@ export class Ledger {
     );
   }
 
-  static #fromEntries(options: LedgerOptions, entries: readonly (readonly [string, Uint8Array])[], stable: StableState): Ledger {
-    const { genesisBytes, hasher, store } = options;
+  static #fromEntries(
+    options: LedgerOptions & { readonly salvage: Salvage },
+    entries: readonly (readonly [string, Uint8Array])[],
+    stable: StableState,
+  ): Ledger {
+    const { genesisBytes, hasher, store, salvage } = options;
     const rules = options.rules?.replica ?? replicaRules;
     const genesis = parseGenesis(genesisBytes);
     const cluster = clusterIdOf(hasher, genesisBytes);
@@ -143,7 +155,19 @@ export class Ledger {
       const state = LedgerState.fromGenesis(base);
       const tip = { height: 0, digest: ZERO_HASH, timeUs: genesis.timeUs, view: 0 };
       const log = AuditLog.empty(logOptions);
-      return new Ledger({ genesis, cluster, store, stateOptions: base, logOptions, stable, rules, state, log, tip });
+      return new Ledger({
+        genesis,
+        cluster,
+        store,
+        salvage,
+        stateOptions: base,
+        logOptions,
+        stable,
+        rules,
+        state,
+        log,
+        tip,
+      });
     }
     const state = LedgerState.restore(base, entries);
     const tip = readTip(stored, store);
@@ -151,7 +175,19 @@ export class Ledger {
     const log = AuditLog.restore(logOptions, (key) => store.get(key));
     // A head that is lost leaves an empty log, and an old one a shorter log: what this node cosigned then would convict it.
     if (log.point.timeUs !== tip.timeUs) throw new QuorumgateError("STORAGE_CORRUPT", "log and tip end with different blocks");
-    return new Ledger({ genesis, cluster, store, stateOptions: base, logOptions, stable, rules, state, log, tip });
+    return new Ledger({
+      genesis,
+      cluster,
+      store,
+      salvage,
+      stateOptions: base,
+      logOptions,
+      stable,
+      rules,
+      state,
+      log,
+      tip,
+    });
   }
 
   get state(): LedgerState {
@@ -284,10 +320,10 @@ export class Ledger {
   recentPoints(): { readonly height: number; readonly point: LogPoint }[] {
     const points: { height: number; point: LogPoint }[] = [];
     for (let height = Math.max(1, this.#tip.height - POINTS_KEPT + 1); height <= this.#tip.height; height++) {
-      const bytes = this.#store.get(STORE_KEYS.point(height));
+      const bytes = height === this.#tip.height ? undefined : this.#salvage.get(STORE_KEYS.point(height));
       if (bytes !== undefined) points.push({ height, point: readPoint(bytes) });
     }
-    return points;
+    return this.#tip.height === 0 ? points : [...points, { height: this.#tip.height, point: this.#log.point }];
   }
 
   /** The encoded block message of a height, as it is sent to a peer that is behind. */
@@ -322,54 +358,4 @@ export class Ledger {
     // Before its time a command is refused as if it had expired: in its time it may be allowed.
     return issuedAtUs <= timeUs + LIMITS.clockSkewMaxUs;
   }
-}
-
-function eventOf(block: DecidedCommands, applied: AppliedBlock, appended: AppendedBlock): BlockEvent {
-  const { header, digest } = block.proposal;
-  return {
-    height: header.height,
-    timeUs: header.timeUs,
-    view: block.certificate.view,
-    digest,
-    stateHash: applied.stateHash,
-    firstSeq: appended.entries[0]?.seq ?? 0,
-    entries: applied.entries,
-    results: applied.results,
-  };
-}
-
-/** What became of a command in a block, and when it was issued. */
-interface ResultRecord {
-  readonly record: OrderedRecord;
-  readonly issuedAtUs: number;
-}
-
-/** One record for each command: a leader that orders one twice in a block does not replace its first answer by the second. */
-function recordsOf(block: DecidedCommands, applied: AppliedBlock, appended: AppendedBlock): ResultRecord[] {
-  const { height, timeUs } = block.proposal.header;
-  const seen = new Set<Hash>();
-  return applied.results.flatMap(({ command, outcome, code, answer, entry }, at) => {
-    const signed = block.commands[at];
-    if (seen.has(command) || signed === undefined) return [];
-    seen.add(command);
-    const seq = entry === undefined ? undefined : appended.entries[entry]?.seq;
-    const record =
-      seq === undefined ? { command, height, timeUs, outcome, code, answer } : { command, height, timeUs, outcome, code, answer, seq };
-    return [{ record, issuedAtUs: signed.command.issuedAtUs }];
-  });
-}
-
-/** A record is the number of its entry, from which the rest follows; in full only where there is no entry. */
-function recordOperation(record: OrderedRecord): WriteOperation {
-  const { command, seq } = record;
-  return { key: STORE_KEYS.record(command), value: seq === undefined ? encodeRecord(record) : u64be(seq) };
-}
-
-function prunedOperation(height: number): WriteOperation {
-  return { key: STORE_KEYS.pruned, value: u64be(height) };
-}
-
-function readNumber(store: KeyValueStore, key: string): number {
-  const bytes = store.get(key);
-  return bytes === undefined ? 0 : new ByteReader(bytes).u64();
 }

@@ -10,6 +10,7 @@ import {
   type WriteOperation,
 } from "#base";
 import { STORE_KEYS } from "../keys.ts";
+import type { Salvage } from "../salvage.ts";
 import type { OrderedRecord } from "../types.ts";
 import type { Certified, Certifier } from "./certifier.ts";
 import type { Ledger } from "./ledger.ts";
@@ -19,6 +20,7 @@ export interface LogReaderOptions {
   readonly ledger: Ledger;
   readonly certifier: Certifier;
   readonly store: KeyValueStore;
+  readonly salvage: Salvage;
   readonly genesis: Genesis;
   readonly hasher: Hasher;
 }
@@ -109,15 +111,15 @@ export class LogReader {
 
   /** The handover by which an epoch began, canonical bytes; undefined where this node did not see the epoch before it certified. */
   handover(epoch: number): Uint8Array | undefined {
-    return this.#options.store.get(STORE_KEYS.handover(epoch));
+    return this.#options.salvage.get(STORE_KEYS.handover(epoch));
   }
 
   /** The proof by which an auditor of the old members comes to know the new ones, made of the end of their epoch. */
   #handoverOperations({ point, shard, note }: Certified): WriteOperation[] {
-    const { ledger, store } = this.#options;
+    const { ledger, store, salvage } = this.#options;
     const next = ledger.state.membershipAt(point.height + 1);
     const key = STORE_KEYS.handover(next.epoch);
-    if (store.get(key) !== undefined) return [];
+    if (salvage.get(key) !== undefined) return [];
     const read = (name: string): Uint8Array | undefined => store.get(name);
     const index = point.size - 1;
     const seq = ledger.log.seqOf(shard, index);

@@ -1,5 +1,6 @@
 import type { LogPoint } from "#audit";
 import {
+  ByteReader,
   encodeCanonical,
   errorCode,
   FieldReader,
@@ -8,13 +9,18 @@ import {
   parseCanonicalObject,
   parseHash,
   QuorumgateError,
+  u64be,
+  type WriteOperation,
 } from "#base";
 import { decodeMessage, type Tip } from "#consensus";
 import { STORE_KEYS } from "../keys.ts";
 import type { OrderedRecord } from "../types.ts";
 
+/** A record that is the number of its entry; one in full is longer. */
+export const SEQ_BYTES = 8;
+
 /** What became of a command, in full. */
-export function encodeRecord({ height, timeUs, outcome, code, answer, seq }: OrderedRecord): Uint8Array {
+function encodeRecord({ height, timeUs, outcome, code, answer, seq }: OrderedRecord): Uint8Array {
   return encodeCanonical({ height, time: String(timeUs), outcome, code, answer, ...(seq === undefined ? {} : { seq }) });
 }
 
@@ -64,4 +70,21 @@ export function readTip(bytes: Uint8Array, store: KeyValueStore): Tip {
   } catch (cause) {
     throw new QuorumgateError("STORAGE_CORRUPT", `the tip does not read (${errorCode(cause)})`, { cause });
   }
+}
+
+/** A record is the number of its entry, from which the rest follows; in full only where there is no entry. */
+export function recordOperation(record: OrderedRecord): WriteOperation {
+  const { command, seq } = record;
+  return { key: STORE_KEYS.record(command), value: seq === undefined ? encodeRecord(record) : u64be(seq) };
+}
+
+/** Writes up to which height blocks are gone. */
+export function prunedOperation(height: number): WriteOperation {
+  return { key: STORE_KEYS.pruned, value: u64be(height) };
+}
+
+/** A number that stands alone; 0 where it was never written. */
+export function readNumber(store: KeyValueStore, key: string): number {
+  const bytes = store.get(key);
+  return bytes === undefined ? 0 : new ByteReader(bytes).u64();
 }

@@ -9,7 +9,8 @@ import {
   type WriteOperation,
 } from "#base";
 import { itemsOf, type LedgerState, type StateItem, StateSnapshot } from "#state";
-import { prefixRange, STORE_KEYS } from "../keys.ts";
+import { STORE_KEYS } from "../keys.ts";
+import type { Salvage } from "../salvage.ts";
 
 const STABLE_BYTES = 16;
 
@@ -41,27 +42,29 @@ export interface AppliedChanges {
  */
 export class StableState {
   readonly #store: KeyValueStore;
+  readonly #salvage: Salvage;
   /** Ascending. */
   readonly #kept: Kept[];
 
-  private constructor(store: KeyValueStore, kept: Kept[]) {
+  private constructor(store: KeyValueStore, salvage: Salvage, kept: Kept[]) {
     this.#store = store;
+    this.#salvage = salvage;
     this.#kept = kept;
   }
 
   /** Errors: STORAGE_CORRUPT and those of the store. */
-  static load(store: KeyValueStore, done: (error: Error | undefined, state?: StableState) => void): void {
+  static load(store: KeyValueStore, salvage: Salvage, done: (error: Error | undefined, state?: StableState) => void): void {
     const keys: string[] = [];
-    store.scan(
-      prefixRange(STORE_KEYS.stablePrefix),
+    salvage.scan(
+      STORE_KEYS.stablePrefix,
       (key) => keys.push(key),
-      (error) => {
+      (error, damaged) => {
         if (error !== undefined) return done(error);
         try {
           const bytes = store.get(STORE_KEYS.stable);
           const heights = bytes === undefined ? [] : decodeStable(bytes);
-          const kept = heights.map((stable) => ({ ...stable, changed: changedSince(stable.height, keys) }));
-          return done(undefined, new StableState(store, kept));
+          const kept = heights.map((stable) => ({ ...stable, changed: changedSince(stable.height, [...keys, ...damaged]) }));
+          return done(undefined, new StableState(store, salvage, kept));
         } catch (cause) {
           return done(cause instanceof Error ? cause : new Error(String(cause)));
         }
@@ -107,7 +110,7 @@ export class StableState {
     return [...dropped, this.#list()];
   }
 
-  /** The state at a multiple, from the present one. Takes as long as hashing all of it. */
+  /** The state at a multiple, from the present one; another one where the disk lost values of then. Takes as long as hashing all of it. */
   snapshot(height: number, state: LedgerState, hasher: Hasher): StateSnapshot {
     const kept = this.#kept.find((stable) => stable.height === height);
     invariant(kept !== undefined, "only a kept height is given out");
@@ -117,9 +120,8 @@ export class StableState {
   *#items({ height, changed }: Kept, state: LedgerState): IterableIterator<StateItem> {
     for (const item of itemsOf(state)) if (!changed.has(item.key)) yield item;
     for (const key of changed) {
-      const bytes = this.#store.get(STORE_KEYS.beforeOf(height) + key);
-      if (bytes === undefined) throw new QuorumgateError("STORAGE_CORRUPT", "a value of the stable state is missing");
-      const value = decodeBefore(bytes);
+      const bytes = this.#salvage.get(STORE_KEYS.beforeOf(height) + key);
+      const value = bytes === undefined ? undefined : decodeBefore(bytes);
       if (value !== undefined) yield { key, value };
     }
   }

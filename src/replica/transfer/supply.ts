@@ -176,7 +176,7 @@ export class Supply {
     const { state } = this.#parts.ledger;
     const files: Uint8Array[] = [];
     for (let { epoch } = state.membershipAt(fromHeight); epoch < state.membershipAt(toHeight).epoch; epoch++) {
-      const file = this.#options.store.get(STORE_KEYS.handover(epoch + 1));
+      const file = this.#parts.salvage.get(STORE_KEYS.handover(epoch + 1));
       if (file === undefined || files.length >= LIMITS.offerEpochsMax) return undefined;
       files.push(file);
     }
