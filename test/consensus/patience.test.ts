@@ -1,8 +1,10 @@
 import { expect } from "chai";
-import type { Core, Effect, TimerName } from "#consensus";
-import { nodeId } from "./core-kit.ts";
+import type { NodeId } from "#base";
+import { type Core, type Effect, type Input, proposerOf, type TimerName } from "#consensus";
+import { nodeId, Room } from "./core-kit.ts";
 import { RaftCluster } from "./raft-kit.ts";
 import { TendermintWorld } from "./tendermint-kit.ts";
+import { roundEnd } from "./tendermint-votes.ts";
 
 /** How long a core set a timer for, one figure each time, from now on. */
 function delaysOf(holder: { core: Core }, name: TimerName): number[] {
@@ -52,6 +54,29 @@ describe("Tendermint's waits", function () {
     // Neither doubled any more nor as long as where nobody is known to be in time.
     expect(delays.at(-1)).to.equal(150);
     expect(world.violations).to.deep.equal([]);
+  });
+
+  it("are not drawn out by proposals that came after a suspicion of their proposers, however many members they are of", () => {
+    const longestOf = (giveUp: Input): number => {
+      const at = new Room([1, 1, 1, 1], {}, "tendermint");
+      const proposers = [0, 1, 2, 3].map((round) => proposerOf(at.membership, 1, round));
+      const [observed] = proposers.slice(3) as [NodeId];
+      const others = at.nodes.map(({ id }) => id).filter((id) => id !== observed);
+      at.onTheWay = () => undefined;
+      at.feed(observed, { type: "pending", pending: true });
+      for (const view of [0, 1]) {
+        at.feed(observed, giveUp.type === "suspect" ? { ...giveUp, view } : giveUp);
+        at.onTheWay = (_from, to, message) => (to === observed && message.type === "round-proposal" ? message : undefined);
+        at.propose(proposers[view] ?? observed, { height: 1, view, text: `${view}` });
+        at.settle();
+        for (const { id } of at.nodes) at.feed(id, { type: "message", from: observed, message: roundEnd(others, view) });
+        at.settle();
+      }
+      expect(at.effects("validate", observed)).to.have.length(2);
+      return Math.max(...at.effects("set-timer", observed).flatMap(({ name, delayMs }) => (name === "propose" ? [delayMs] : [])));
+    };
+    expect(longestOf({ type: "timer", name: "propose" })).to.equal(2 * (600 + 2 * 250));
+    expect(longestOf({ type: "suspect", view: 0 })).to.equal(600 + 2 * 250);
   });
 
   it("are not drawn out by one proposer that is late on purpose", () => {
