@@ -10,7 +10,7 @@ export const MARKS: Readonly<Record<string, string>> = {
   "view-change-with-prepared-certificate": "a node asked for another leader and proved what may have been decided",
   "new-view": "a new leader proved that it may begin",
   "new-view-that-demands": "a new leader was bound to a value of before",
-  "re-proposal": "a value of an earlier view was proposed again, with its bytes unchanged",
+  "re-proposal": "a value of an earlier view, or round of Tendermint, was proposed again, with its bytes unchanged",
   "fetch-proposal": "a body was asked for by its digest",
   "proposal-body": "a body was served by its digest",
   "sent-block": "a node was told of a height that others had decided",

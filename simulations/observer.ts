@@ -64,6 +64,7 @@ export class Observer {
         if (message.viewChanges.some(({ prepared }) => prepared.length > 0)) this.#coverage.sometimes("new-view-that-demands");
         return;
       case "propose":
+      case "round-proposal":
         if (message.view > 0 && parseHeader(message.headerBytes).originView < message.view) this.#coverage.sometimes("re-proposal");
         return;
       default:

@@ -87,9 +87,16 @@ describe("a campaign", function () {
     expect(whole.commits).to.be.greaterThan(10 * 120);
     // A scene brings it together with a node that needs its state: chance alone hit it in one schedule of two thousand.
     expect(whole.faultKinds["lie-state"]).to.be.at.least(2);
+    const locked = await runCampaign({
+      ...base,
+      engine: "tendermint",
+      seeds: { from: 0, to: 11 },
+      kinds: ["targeted-lock", "false-polka"],
+    });
+    expect(locked.marks["re-proposal"], "tendermint's, whose locked value comes again").to.be.greaterThan(0);
     const sought = [
+      locked,
       await runCampaign({ ...base, seeds: { from: 0, to: 49 }, kinds: ["targeted-loss", "false-new-view"] }),
-      await runCampaign({ ...base, engine: "tendermint", seeds: { from: 0, to: 11 }, kinds: ["targeted-lock", "false-polka"] }),
       await runCampaign({ ...base, engine: "tendermint", seeds: { from: 0, to: 5 }, kinds: ["hidden-lock"] }),
       await runCampaign({ ...base, engine: "raft", seeds: { from: 0, to: 11 }, kinds: ["old-term", "forgotten-vote", "leader-crash"] }),
       await runCampaign({ ...base, engine: "raft", nodes: 5, seeds: { from: 0, to: 5 }, kinds: ["parted-end", "leave"] }),
