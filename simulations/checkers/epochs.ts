@@ -48,6 +48,12 @@ export class EpochModel {
     return found;
   }
 
+  /** Whether a height lies above the end of the epoch, as far as changes took effect. */
+  isBeyond(epoch: number, height: number): boolean {
+    const changedAt = this.#hasGap ? undefined : this.#changes[epoch];
+    return changedAt !== undefined && height >= changedAt + this.#context.activationDelay;
+  }
+
   /** Members of an epoch, each of which could stop the others alone. Looked at once for each epoch. */
   #fatalMembers(membership: Membership): string[] {
     const { engine } = this.#context;

@@ -183,8 +183,8 @@ export class Checker {
   }
 
   /**
-   * A5 and A3, by what an honest node's core sends: never two votes in one slot, nor two words of views that would convict it, whatever became of it in between, and nothing as proof
-   * that proves nothing.
+   * A5, A3 and A1, by what an honest node's core sends: never two votes in one slot, nor two words of views that would convict it, whatever became of it in between, nothing as proof
+   * that proves nothing, and no vote at a height of the next epoch.
    */
   onMessage(from: NodeId, message: ConsensusMessage): void {
     if (!this.#options.honest(from)) return;
@@ -194,6 +194,7 @@ export class Checker {
     const vote = seenVoteOf(message, this.#options.hasher);
     if (vote === undefined) return;
     const slot = `${from}/${vote.epoch}/${vote.height}/${vote.view}/${vote.type}`;
+    if (this.#epochs.isBeyond(vote.epoch, vote.height)) this.fail("A1", `${from} votes at ${slot}, above the end of that epoch`);
     const known = this.#votes.get(slot);
     if (known !== undefined && known !== vote.digest) this.fail("A5", `${from} voted twice at ${slot}`);
     this.#votes.set(slot, vote.digest);

@@ -33,11 +33,17 @@ export class Epochs {
     this.#relink();
   }
 
-  /** A block is applied and durable. */
-  onApplied(): void {
-    const { ledger, driver } = this.#parts;
-    if (ledger.membership.epoch === driver.snapshot().epoch) this.#announceEnd();
-    else this.#enter();
+  /**
+   * A block is applied. The core hears of its epoch's end at once: until the block is durable more heights may be decided, and then what lies above the
+   * end would come within its reach (M2).
+   */
+  onDecided(): void {
+    if (!this.#isOver) this.#announceEnd();
+  }
+
+  /** A block is applied and durable; later ones may be applied already. */
+  onApplied(height: number): void {
+    if (this.#isOver && height >= this.#parts.ledger.state.epochFirstHeight() - 1) this.#enter();
     this.#relink();
   }
 
@@ -50,6 +56,12 @@ export class Epochs {
     if (epoch === this.#settled || certifier.certifiedHeight < ledger.state.epochFirstHeight()) return;
     this.#settled = epoch;
     if (self !== undefined) this.#options.events?.onEpochSettled?.(self);
+  }
+
+  /** The state stands in a later epoch than the core. */
+  get #isOver(): boolean {
+    const { ledger, driver } = this.#parts;
+    return ledger.membership.epoch !== driver.snapshot().epoch;
   }
 
   #announceEnd(): void {

@@ -266,6 +266,7 @@ export class Replica {
     const nowUs = this.#options.clock.nowUs();
     certifier.learn(proposal.header.certified, proposal.certifiedProof);
     const applied = measures.timed("quorumgate_apply_seconds", () => ledger.apply({ proposal, certificate, commands }));
+    this.#epochs.onDecided();
     noteDecided(this.#parts, { header: proposal.header, view: certificate.view, commands, results: applied.event.results, nowUs });
     this.#proposer.onDecided(applied.height, commands.length);
     const { blocksKept = LIMITS.blocksKept } = this.#options;
@@ -290,7 +291,7 @@ export class Replica {
       waiters.onApplied(applied.height, applied.records);
       if (cosignsWrittenOnly) cosign();
       // The state of a later height is about to take this one's place: it says which epoch this is.
-      if (!driver.isSuspended) this.#epochs.onApplied();
+      if (!driver.isSuspended) this.#epochs.onApplied(applied.height);
       this.#parts.heardVotes.onApplied(applied.height);
       this.#parts.heardViews.onApplied();
       catchUp.onTip();

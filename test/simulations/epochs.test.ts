@@ -57,6 +57,23 @@ describe("the end of an epoch", function () {
     });
   }
 
+  it("is known to a node before the change is on its disk: nobody votes above it, however slow the disks are", () => {
+    const slow = [0, 1, 2, 3].map((node) => ({ kind: "slow-disk", atMs: 200, node, syncMs: [90, 80, 60, 50][node] ?? 0 }));
+    const change = (atMs: number, node: number): { kind: string; atMs: number }[] => {
+      const load = [60, 45, 30, 15, 0].map((beforeMs) => ({ kind: "batch-commands", atMs: atMs - beforeMs, count: 16 }));
+      return [...load, { kind: "reweight", atMs, node, count: 1 } as const];
+    };
+    const faults = [...slow, ...[0, 1, 2, 3].flatMap((node) => change(1_000 + 1_500 * node, node))];
+    for (const [seed, window] of [
+      [2, 4],
+      [14, 2],
+    ] as const) {
+      const { violations, hits } = runSchedule({ seed, nodes: 4, window, weights: [1, 1, 1, 1], faults, hasher: nodeHasher, keys });
+      expect(violations, `window ${window}`).to.deep.equal([]);
+      expect(hits["reweight"]).to.equal(4);
+    }
+  });
+
   it("waits in raft for a majority of both memberships, and breaks nothing where it does not: the handover needs the old members all the same", () => {
     const seeds = [1, 2, 3, 4, 5, 6, 7, 8];
     const waits = (rules: typeof raftRules): number =>
