@@ -59,11 +59,11 @@ describe("the end of an epoch", function () {
 
   it("is known to a node before the change is on its disk: nobody votes above it, however slow the disks are", () => {
     const slow = [0, 1, 2, 3].map((node) => ({ kind: "slow-disk", atMs: 200, node, syncMs: [90, 80, 60, 50][node] ?? 0 }));
-    const change = (atMs: number, node: number): { kind: string; atMs: number }[] => {
-      const load = [60, 45, 30, 15, 0].map((beforeMs) => ({ kind: "batch-commands", atMs: atMs - beforeMs, count: 16 }));
-      return [...load, { kind: "reweight", atMs, node, count: 1 } as const];
-    };
-    const faults = [...slow, ...[0, 1, 2, 3].flatMap((node) => change(1_000 + 1_500 * node, node))];
+    const changes = [0, 1, 2, 3].map((node) => ({ kind: "reweight", atMs: 1_000 + 1_500 * node, node, count: 1 }));
+    const load = changes.flatMap(({ atMs }) =>
+      [60, 45, 30, 15, 0].map((beforeMs) => ({ kind: "batch-commands", atMs: atMs - beforeMs, count: 16 })),
+    );
+    const faults = [...slow, ...changes, ...load];
     for (const [seed, window] of [
       [2, 4],
       [14, 2],
