@@ -123,6 +123,19 @@ export class Housekeeping {
     if (certifier.certifiedHeight < ledger.tip.height) for (const peer of peers.others) this.#peers.resendCosignature(peer);
     this.#participation.repeat();
     this.#handovers.ask();
+    this.#leaveLeadership();
+  }
+
+  /**
+   * A leader whose clock is behind what a quorum took for timely proposes nothing: to it no command is issued yet, and no heartbeat due. Where nobody
+   * waits for proposals but for signs of life (raft), it would lead for as long as it is behind. (docs/protocols/raft.md, rule T2.)
+   */
+  #leaveLeadership(): void {
+    const { ledger, driver } = this.#parts;
+    const behindMs = (ledger.tip.timeUs - this.#options.clock.nowUs()) / 1_000;
+    if (behindMs <= LIMITS.proposalSkewMaxMs || driver.snapshot().leader !== this.#options.self) return;
+    this.#options.telemetry.log("warn", "clock behind", { behindMs: Math.round(behindMs) });
+    driver.step({ type: "transfer" });
   }
 
   /** Late commands go to everybody again: what went before may be lost, and the view that this node is in need not be the one that the others are in. */

@@ -16,6 +16,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import { policyOf, policyText, shardAt } from "#audit";
 import { type EngineName, type Hash, parseGenesis } from "#base";
 import { type Ed25519, loadSodium, nodeHasher, type Signer } from "#crypto";
@@ -28,6 +29,7 @@ import { REPOSITORY } from "../repository.ts";
 
 const START_TIMEOUT_MS = 20_000;
 const PRLIMIT = "/usr/bin/prlimit";
+const CLOCK_SHIFT = pathToFileURL(join(REPOSITORY, "dist/test/campaigns/clock-shift.js")).href;
 
 /** When nodes prune; as usual when absent. */
 export interface Pruning {
@@ -153,7 +155,7 @@ export class ProcessCluster {
   /** @param fileKiB the largest file that the node may write, in KiB: beyond it every write fails, as on a full disk */
   start(node: number, fileKiB?: number): Promise<void> {
     const main = join(REPOSITORY, "dist/src/daemon/main.js");
-    const command = [process.execPath, main, "--config", join(this.nodeFolder(node), "config.json")];
+    const command = [process.execPath, "--import", CLOCK_SHIFT, main, "--config", join(this.nodeFolder(node), "config.json")];
     const [file = "", ...rest] = fileKiB === undefined ? command : ["bash", "-c", `ulimit -f ${fileKiB}; exec "$@"`, "limited", ...command];
     // What a node says of its full disk is no finding.
     const log = fileKiB === undefined ? openSync(this.logFile(node), "a") : undefined;
@@ -195,6 +197,11 @@ export class ProcessCluster {
       await this.signal(node, "SIGCONT");
       await sleep(30);
     }
+  }
+
+  /** Sets a running node's wall clock: by how much it differs from the machine's from now on. */
+  setClock(node: number, clockOffsetMs: number): void {
+    this.#processes.get(node)?.send({ clockOffsetMs });
   }
 
   /**

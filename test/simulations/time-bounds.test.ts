@@ -9,6 +9,8 @@ const MUTE = ["silent", "selective"];
 const TWO_TIMEOUTS_MS: Readonly<Record<string, number>> = { pbft: 800 + 1_600, tendermint: 600 + 850 + 200 };
 /** docs/TESTING.md, C10. */
 const HEALED_MS = 10_000;
+/** A leader of use to nobody is replaced, and what was asked meanwhile is asked again. */
+const REPLACED_MS = 4_000;
 const PARTITIONS = ["partition", "one-way", "flapping-partition", "isolate-leader", "swizzle-clog"];
 const SEEDS = Array.from({ length: 5 }, (_, index) => index + 1);
 
@@ -62,6 +64,40 @@ describe("a network that falls apart", function () {
           expect(violations, `seed ${seed}`).to.deep.equal([]);
           for (const tookMs of [liveness.coreMs, liveness.allMs])
             expect(tookMs, `seed ${seed}`).to.be.a("number").and.be.at.most(HEALED_MS);
+        }
+      }
+    });
+  }
+});
+
+/** How long nothing was ordered, at most, while the clock of a node was wrong. */
+function longestSilenceMs(engine: EngineName, node: number, stepMs: number): number {
+  const wrong = { fromMs: 1_000, forMs: 6_500 };
+  const orderedMs: number[] = [];
+  const { violations } = runSchedule({
+    ...{ seed: 3, engine, nodes: 4, weights: [1, 1, 1, 1], window: 1, hasher: nodeHasher, keys },
+    faults: [{ kind: "clock-jump", atMs: wrong.fromMs, node, stepMs, forMs: wrong.forMs }],
+    record: (event) => {
+      if (event.type === "applied" && event.commands > 0) orderedMs.push(event.atMs);
+    },
+  });
+  expect(violations).to.deep.equal([]);
+  const times = [
+    wrong.fromMs,
+    ...orderedMs.filter((atMs) => atMs > wrong.fromMs && atMs < wrong.fromMs + wrong.forMs),
+    wrong.fromMs + wrong.forMs,
+  ];
+  return Math.max(...times.slice(1).map((time, index) => time - (times[index] ?? time)));
+}
+
+describe("a clock that is wrong by a minute", function () {
+  this.timeout(120_000);
+
+  for (const engine of SIMULATED_ENGINES) {
+    it(`holds up nobody else for long, whoever's it is: ${engine}`, () => {
+      for (const node of [0, 1, 2, 3]) {
+        for (const stepMs of [-60_000, 60_000]) {
+          expect(longestSilenceMs(engine, node, stepMs), `node ${node}, ${stepMs} ms`).to.be.at.most(REPLACED_MS);
         }
       }
     });
