@@ -82,6 +82,11 @@ export const LIMITS = {
   mempoolCommandsMax: 20_000,
   /** Commands of one issuer waiting in one replica: one caller cannot crowd out the others. */
   mempoolPerIssuerMax: 5_000,
+  /**
+   * Commands waiting in one replica under keys that the state does not know: they will be refused unless their issuer registers first, and whoever
+   * makes up issuers takes no room from the others. A block holds as many at most, which cost little beside a full one.
+   */
+  mempoolStrangersMax: 64,
   /** Bytes of one sender's messages that a core keeps for later heights and views: four full blocks, as many as PBFT's default window. */
   laterBytesPerSenderMax: 16_842_752,
   /** Verifications a core has under way: a flood of unverifiable messages is dropped. */
@@ -100,6 +105,10 @@ export const LIMITS = {
   peerServedBytesPerSecond: 16_777_216,
   /** What the smallest answer counts: with the bound above 256 signatures or reads in a second. */
   peerServedAnswerBytesMin: 65_536,
+  /** Commands without a valid signature that one peer may bring at once: an honest one brings what it verified, so none but for a fault. */
+  peerForgedMax: 64,
+  /** And in a second from then on, before its commands are dropped unread: a thousandth of a core. */
+  peerForgedPerSecond: 16,
   /** Bytes queued to one peer: beyond it the oldest frames are dropped; protocols send again. */
   peerQueueBytesMax: 67_108_864,
   /** Connections to the peer port that have not proved who they are: beyond it the oldest makes room, so that slow strangers cannot fill it. */

@@ -27,7 +27,7 @@ import { AwaitedHeights } from "./participation/awaited-heights.ts";
 import { type GuardCount, guardOwner, isGuardCurrent, readGuardCount } from "./participation/guard-count.ts";
 import { loadRecords } from "./participation/startup.ts";
 import { Peers } from "./peers/peers.ts";
-import { ServingBudget } from "./peers/serving-budget.ts";
+import { FORGED_SHARE, ServingBudget } from "./peers/serving-budget.ts";
 import { Admission } from "./proposing/admission.ts";
 import { LeaderRate } from "./proposing/leader-rate.ts";
 import { LeaderWatch } from "./proposing/leader-watch.ts";
@@ -65,6 +65,8 @@ export interface Parts {
   readonly heardVotes: HeardVotes;
   readonly heardViews: HeardViews;
   readonly serving: ServingBudget;
+  /** What is left to each peer of commands without a valid signature. */
+  readonly forged: ServingBudget;
   readonly salvage: Salvage;
   readonly measures: Measures;
   readonly timing: ReplicaTiming;
@@ -173,6 +175,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, { ledger, salvage, stor
     awaited: new AwaitedHeights(),
     ...makeHeard(options, hooks, { ledger, peers }),
     serving,
+    forged: new ServingBudget(clock, FORGED_SHARE),
     salvage,
     measures,
     timing,

@@ -143,15 +143,19 @@ export class Housekeeping {
     const { mempool, watch, timing, driver, peers } = this.#parts;
     this.#watchRate(nowUs);
     const late = mempool.waitingSince(nowUs - timing.relayAfterMs * 1_000, LIMITS.relayCommandsMax);
-    const first = late[0];
-    if (first === undefined) return;
+    if (late.length === 0) return;
     const { view, leader, phase } = driver.snapshot();
     if (leader === this.#options.self && phase !== "changing-view") return;
     const at = { view, nowUs, firstWaitUs: timing.relayAfterMs * 1_000 };
     const commands = late.filter(({ signed }) => watch.shouldRelay(signed.hash, at)).map((pooled) => pooled.encoded);
     if (commands.length > 0) peers.broadcast({ kind: "commands", commands });
-    const suspectedSinceUs = first.arrivedUs + timing.relayAfterMs * 1_000;
-    if (nowUs - suspectedSinceUs > timing.censorshipMs * 1_000 && watch.isLeftOut(suspectedSinceUs)) driver.step({ type: "suspect", view });
+    for (const isStranger of [false, true]) {
+      const first = late.find((pooled) => pooled.isStranger === isStranger);
+      if (first === undefined) continue;
+      const sinceUs = first.arrivedUs + timing.relayAfterMs * 1_000;
+      if (nowUs - sinceUs <= timing.censorshipMs * 1_000 || !watch.isLeftOut({ sinceUs, isStranger })) continue;
+      return driver.step({ type: "suspect", view });
+    }
   }
 
   #watchRate(nowUs: number): void {

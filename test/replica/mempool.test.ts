@@ -7,10 +7,13 @@ const hasher = { sha256: (bytes: Uint8Array) => new Uint8Array(createHash("sha25
 
 let made = 0;
 
-function pooled(issuer: string, about: { readonly arrivedUs?: number; readonly expiresAtUs?: number } = {}): Parameters<Mempool["add"]>[0] {
+function pooled(
+  issuer: string,
+  about: { readonly arrivedUs?: number; readonly expiresAtUs?: number; readonly isStranger?: boolean } = {},
+): Parameters<Mempool["add"]>[0] {
   made += 1;
   const id = toBase64Url(hasher.sha256(encodeUtf8(`command ${made}`)).slice(0, 16));
-  const { arrivedUs = made, expiresAtUs = 2_000_000 } = about;
+  const { arrivedUs = made, expiresAtUs = 2_000_000, isStranger = false } = about;
   const key = parsePublicKey(toBase64Url(hasher.sha256(encodeUtf8(issuer))));
   const fields = {
     cluster: ZERO_HASH,
@@ -24,7 +27,7 @@ function pooled(issuer: string, about: { readonly arrivedUs?: number; readonly e
   };
   const bytes = encodeCommand(fields);
   const signed = signedCommandOf(hasher, { bytes, signature: new Uint8Array(64) });
-  return { signed, encoded: bytes, leaf: hasher.sha256(bytes), arrivedUs };
+  return { signed, encoded: bytes, leaf: hasher.sha256(bytes), arrivedUs, isStranger };
 }
 
 describe("the mempool", () => {
@@ -43,6 +46,16 @@ describe("the mempool", () => {
     for (let i = 0; i < LIMITS.mempoolPerIssuerMax; i++) expect(pool.add(pooled("flood-001"))).to.equal(undefined);
     expect(pool.add(pooled("flood-001"))).to.equal("issuer-full");
     expect(pool.add(pooled("quiet-001"))).to.equal(undefined);
+  });
+
+  it("has little room for issuers whom nobody registered, however many of them are made up, and all of it again once they are gone", () => {
+    const pool = new Mempool();
+    const strangers = Array.from({ length: LIMITS.mempoolStrangersMax }, (_, at) => pooled(`stranger-${at}`, { isStranger: true }));
+    for (const stranger of strangers) expect(pool.add(stranger)).to.equal(undefined);
+    expect(pool.add(pooled("stranger-more", { isStranger: true }))).to.equal("strangers-full");
+    expect(pool.add(pooled("quiet-001"))).to.equal(undefined);
+    for (const { signed } of strangers) pool.remove(signed.hash);
+    expect(pool.add(pooled("stranger-more", { isStranger: true }))).to.equal(undefined);
   });
 
   it("keeps a command once, until it is ordered", () => {

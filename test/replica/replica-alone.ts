@@ -1,7 +1,7 @@
 import { type Clock, type NodeId, silentTelemetry, type Telemetry, type TransportEvents } from "#base";
 import { createVerifier, loadSodium, nodeHasher } from "#crypto";
 import { systemTimers } from "#gateway";
-import { nodeSignerOf } from "#identity";
+import { nodeSignerOf, type ServiceKey } from "#identity";
 import { decodeFrame, encodeFrame, type Frame, initializeGuard, Replica } from "#replica";
 import { MemoryStore, memoryAnchor } from "#storage";
 import { developmentGenesis, developmentNodes } from "../development-cluster.ts";
@@ -11,7 +11,10 @@ export interface Alone {
   readonly replica: Replica;
   readonly said: { readonly to: NodeId; readonly frame: Frame }[];
   readonly complaints: string[];
+  /** Sums of all counters, by name and code. */
+  readonly counts: Map<string, number>;
   readonly store: MemoryStore;
+  readonly operator: ServiceKey;
   /** Why it halted. */
   readonly halted: string[];
   hear(from: NodeId, frame: Frame): void;
@@ -25,22 +28,27 @@ export async function replicaAlone(): Promise<Alone> {
   const nowMs = nowUs / 1_000;
   const identities = developmentNodes(sodium, 4, () => ({ nowMs }));
   const [identity] = identities;
+  const genesis = developmentGenesis(sodium, identities, { nowMs });
   const anchor = memoryAnchor();
   const store = new MemoryStore();
   await new Promise<void>((resolve) => initializeGuard({ store, anchor }, () => resolve()));
   const [said, complaints, halted]: [Alone["said"], string[], string[]] = [[], [], []];
+  const counts: Alone["counts"] = new Map();
   const clock: Clock = { nowUs: () => nowUs };
   const telemetry: Telemetry = {
     ...silentTelemetry,
-    count: (name, _amount, labels) =>
-      void (name === "quorumgate_peer_invalid_total" && complaints.push(`${labels?.["peer"]} ${labels?.["code"]}`)),
+    count: (name, amount = 1, labels) => {
+      const counted = `${name} ${labels?.["code"]}`;
+      counts.set(counted, (counts.get(counted) ?? 0) + amount);
+      if (name === "quorumgate_peer_invalid_total") complaints.push(`${labels?.["peer"]} ${labels?.["code"]}`);
+    },
   };
   let events: TransportEvents | undefined;
   const replica = await new Promise<Replica>((resolve, reject) =>
     Replica.open(
       {
         self: identity.member.id,
-        genesisBytes: developmentGenesis(sodium, identities, { nowMs }).bytes,
+        genesisBytes: genesis.bytes,
         hasher: nodeHasher,
         signer: nodeSignerOf(sodium, identity),
         verifier: createVerifier(sodium),
@@ -70,6 +78,8 @@ export async function replicaAlone(): Promise<Alone> {
     replica,
     said,
     complaints,
+    counts,
+    operator: genesis.operator,
     store,
     halted,
     hear: (from, frame) => events?.onFrame(from, encodeFrame(frame)),

@@ -1,5 +1,5 @@
 import type { Cosignature } from "#audit";
-import { decodeSignedCommand, errorCode, findMember, hashLeaf, LIMITS, type NodeId, type SignedCommand } from "#base";
+import { decodeSignedCommand, type ErrorCode, errorCode, findMember, hashLeaf, LIMITS, type NodeId, type SignedCommand } from "#base";
 import { type ConsensusMessage, decodeMessage, seenVoteOf } from "#consensus";
 import type { Parts } from "../assembly.ts";
 import type { Handovers } from "../handovers.ts";
@@ -11,6 +11,9 @@ import type { Supply } from "../transfer/supply.ts";
 import type { Transfer } from "../transfer/transfer.ts";
 import type { ReplicaOptions } from "../types.ts";
 import { type CosignatureFrame, decodeFrame, type Frame } from "./frames.ts";
+
+/** Why a command may be refused that an honest peer had verified: its clock, what was ordered meanwhile, and the room in this node's pool. */
+const HONEST_REFUSALS: ReadonlySet<ErrorCode> = new Set(["COMMAND_EXPIRED", "COMMAND_DUPLICATE", "QUORUM_BUSY"]);
 
 /** What peers say, beside consensus, and what they are told: commands, cosignatures, tips, blocks for who is behind, answers to probes. */
 export class PeerProtocol {
@@ -202,8 +205,9 @@ export class PeerProtocol {
   }
 
   #onCommands(from: NodeId, commands: readonly Uint8Array[]): void {
-    const { mempool, ledger, admission, peers } = this.#parts;
+    const { mempool, ledger, admission, peers, forged } = this.#parts;
     for (const encoded of commands) {
+      if (!forged.allows(from)) return peers.misbehaved(from, "REQUEST_RATE_LIMITED");
       // Most relayed commands are here already: a hash tells sooner than a parser.
       const leaf = hashLeaf(this.#options.hasher, encoded);
       const isKnown = mempool.byLeaf(leafKey(leaf)) !== undefined;
@@ -213,8 +217,9 @@ export class PeerProtocol {
         const signed = decodeSignedCommand(this.#options.hasher, encoded);
         if (mempool.has(signed.hash) || ledger.wasOrdered(signed)) continue;
         const admitted = (refusal: AdmissionRefusal | undefined): void => {
-          if (refusal === undefined) this.#onWork();
-          else this.#options.telemetry.count("quorumgate_refusals_total", 1, { code: refusal.code });
+          if (refusal === undefined) return this.#onWork();
+          if (!HONEST_REFUSALS.has(refusal.code)) forged.spend(from, 1);
+          return this.#options.telemetry.count("quorumgate_refusals_total", 1, { code: refusal.code });
         };
         // Reading refuses every other form of the same command, so these bytes are the ones that writing would give.
         admission.admit(signed, admitted, { encoded, leaf });
@@ -222,6 +227,7 @@ export class PeerProtocol {
         const code = errorCode(error);
         // A disk that fails is no fault of the peer's.
         if (code.startsWith("STORAGE_")) throw error;
+        forged.spend(from, 1);
         peers.misbehaved(from, code);
       }
     }

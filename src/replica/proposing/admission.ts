@@ -3,6 +3,7 @@ import {
   type ErrorCode,
   encodeSignedCommand,
   errorCode,
+  findMember,
   type Hash,
   type Hasher,
   hashLeaf,
@@ -17,7 +18,7 @@ import {
 } from "#base";
 import { checkCommandShape, commandClaims, isGovernanceKind } from "#state";
 import type { Ledger } from "../ledger/ledger.ts";
-import type { Mempool, PooledCommand } from "./mempool.ts";
+import type { Mempool, PooledCommand, PoolRefusal } from "./mempool.ts";
 
 /** What admission stands on. */
 export interface AdmissionOptions {
@@ -28,7 +29,7 @@ export interface AdmissionOptions {
   readonly verifier: SignatureVerifier;
   readonly clock: Clock;
   readonly mempool: Mempool;
-  readonly ledger: Pick<Ledger, "wasOrdered">;
+  readonly ledger: Pick<Ledger, "wasOrdered" | "state" | "membership">;
 }
 
 /** Why a command was not admitted. */
@@ -58,13 +59,16 @@ export class Admission {
       done({ code: errorCode(error), message: error instanceof Error ? error.message : "the command is malformed" });
       return;
     }
+    const isStranger = !this.#isKnown(signed, claims);
+    const full = this.#options.mempool.refusalOf({ issuer: signed.command.issuer, isStranger });
+    if (full !== undefined) return done(busy(full));
     this.#options.verifier.verify(claims, (verdicts) => {
       const bad = verdicts.indexOf(false);
       if (bad === 0) done({ code: "COMMAND_SIGNATURE_INVALID", message: "the signature does not verify under the command's key" });
       else if (bad > 0) done(innerRefusal(signed));
       // Others may have had it ordered while its signatures were checked: a leader must not order it again.
       else if (this.#options.ledger.wasOrdered(signed)) done({ code: "COMMAND_DUPLICATE", message: "the command was ordered meanwhile" });
-      else done(this.#pool(signed, form));
+      else done(this.#pool(signed, { ...(form ?? this.#formOf(signed)), isStranger }));
     });
   }
 
@@ -74,14 +78,22 @@ export class Admission {
     return [signatureClaim(this.#options.hasher, signed), ...commandClaims(signed.command, this.#options)];
   }
 
-  #pool(signed: SignedCommand, form: CommandForm = this.#formOf(signed)): AdmissionRefusal | undefined {
+  /** Whether apply() would know the issuer's key by the present state. A question of room only: what counts is decided at the command's place in the order. */
+  #isKnown({ command: { kind, issuer, key } }: SignedCommand, claims: readonly SignatureClaim[]): boolean {
+    const { state, membership } = this.#options.ledger;
+    // A registration is vouched for by an issuer that genesis names, or makes no second claim.
+    if (kind === "service.register") return claims.length > 1;
+    if (kind === "evidence.record") return findMember(membership, issuer)?.keys.gateway === key;
+    return (state.operator(issuer)?.key ?? state.service(issuer)?.publicKey) === key;
+  }
+
+  #pool(
+    signed: SignedCommand,
+    { encoded, leaf, isStranger }: CommandForm & { readonly isStranger: boolean },
+  ): AdmissionRefusal | undefined {
     const { mempool, clock } = this.#options;
-    const refusal = mempool.add({ signed, ...form, arrivedUs: clock.nowUs() });
-    if (refusal === undefined) return undefined;
-    return {
-      code: "QUORUM_BUSY",
-      message: refusal === "pool-full" ? "too many commands wait here" : "too many commands of this issuer wait here",
-    };
+    const refusal = mempool.add({ signed, encoded, leaf, isStranger, arrivedUs: clock.nowUs() });
+    return refusal === undefined ? undefined : busy(refusal);
   }
 
   #formOf(signed: SignedCommand): CommandForm {
@@ -95,6 +107,16 @@ export class Admission {
     if (expiresAtUs < now) throw new QuorumgateError("COMMAND_EXPIRED", "the command has expired");
     if (issuedAtUs > now + LIMITS.clockSkewMaxUs) throw new QuorumgateError("COMMAND_EXPIRED", "the command is not yet valid");
   }
+}
+
+const WAITING: Readonly<Record<PoolRefusal, string>> = {
+  "pool-full": "too many commands wait here",
+  "issuer-full": "too many commands of this issuer wait here",
+  "strangers-full": "too many commands wait here of issuers who are not registered",
+};
+
+function busy(refusal: PoolRefusal): AdmissionRefusal {
+  return { code: "QUORUM_BUSY", message: WAITING[refusal] };
 }
 
 /** A signature inside the command does not verify: of evidence, of an approval or of a new node's keys, or else of the attestation. */

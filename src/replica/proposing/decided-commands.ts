@@ -13,6 +13,9 @@ export interface DecidedCommands {
   readonly nowUs: number;
 }
 
+/** Refusals of commands whose key is not their issuer's. */
+const UNAUTHENTIC: ReadonlySet<string> = new Set(["IDENTITY_UNKNOWN", "IDENTITY_KEY_MISMATCH", "IDENTITY_ISSUER_UNKNOWN"]);
+
 /** The commands of a block wait no more; how long they did, and whether they were ordered before, tells of the leader. */
 export function noteDecided(
   { mempool, watch, rate }: { readonly mempool: Mempool; readonly watch: LeaderWatch; readonly rate: LeaderRate },
@@ -20,12 +23,15 @@ export function noteDecided(
 ): void {
   let firstUs = nowUs;
   for (const { hash } of commands) {
-    firstUs = Math.min(firstUs, mempool.get(hash)?.arrivedUs ?? nowUs);
+    const waiting = mempool.get(hash);
+    // For strangers a leader has little room, however fast it is.
+    if (waiting !== undefined && !waiting.isStranger) firstUs = Math.min(firstUs, waiting.arrivedUs);
     mempool.remove(hash);
     watch.forget(hash);
   }
   // What an earlier leader made of it is no fault of whoever has to propose it again.
   const repeats = header.originView === view && results.some(({ code }) => code === "COMMAND_DUPLICATE");
-  watch.onBlock({ view, full: commands.length >= LIMITS.blockCommandsMax, repeats, nowUs });
+  const hasStrangers = results.some(({ code }) => UNAUTHENTIC.has(code));
+  watch.onBlock({ view, full: commands.length >= LIMITS.blockCommandsMax, hasStrangers, repeats, nowUs });
   if (firstUs < nowUs) rate.onBlock({ view, nowUs, commands: commands.length, waitedUs: nowUs - firstUs });
 }

@@ -9,6 +9,8 @@ const RELAY_WAIT_MAX_US = 8_000_000;
  */
 export class LeaderWatch {
   #unfilledUs: number[] = [];
+  /** Those of them since the last command of a stranger. */
+  #withoutStrangersUs: number[] = [];
   #relayed = new Map<string, { readonly dueUs: number; readonly waitUs: number }>();
   #view = 0;
   #hasRepeated = false;
@@ -16,13 +18,20 @@ export class LeaderWatch {
   /**
    * A decided block.
    * @param block.full no further command would have fitted
+   * @param block.hasStrangers it held commands of issuers whom the state does not know
    * @param block.repeats the leader of its view made it, and ordered in it what was ordered before
    */
-  onBlock(block: { readonly view: number; readonly full: boolean; readonly repeats: boolean; readonly nowUs: number }): void {
+  onBlock(block: {
+    readonly view: number;
+    readonly full: boolean;
+    readonly hasStrangers: boolean;
+    readonly repeats: boolean;
+    readonly nowUs: number;
+  }): void {
     if (block.view !== this.#view) this.#reset(block.view);
     this.#hasRepeated ||= block.repeats;
-    if (block.full) this.#unfilledUs = [];
-    else this.#unfilledUs = [...this.#unfilledUs, block.nowUs].slice(-UNFILLED_BLOCKS);
+    this.#unfilledUs = block.full ? [] : [...this.#unfilledUs, block.nowUs].slice(-UNFILLED_BLOCKS);
+    this.#withoutStrangersUs = block.full || block.hasStrangers ? [] : this.#unfilledUs.slice(-1 - this.#withoutStrangersUs.length);
   }
 
   /**
@@ -55,15 +64,20 @@ export class LeaderWatch {
     return this.#hasRepeated && view === this.#view;
   }
 
-  /** True when so many unfilled blocks were decided since the given time. */
-  isLeftOut(sinceUs: number): boolean {
-    const first = this.#unfilledUs[0];
-    return this.#unfilledUs.length === UNFILLED_BLOCKS && first !== undefined && first > sinceUs;
+  /**
+   * True when so many unfilled blocks were decided since the given time. A leader's room for strangers is small, and whoever takes it must not make
+   * the others suspect the leader: one stranger's command stands for all.
+   */
+  isLeftOut({ sinceUs, isStranger }: { readonly sinceUs: number; readonly isStranger: boolean }): boolean {
+    const blocks = isStranger ? this.#withoutStrangersUs : this.#unfilledUs;
+    const first = blocks[0];
+    return blocks.length === UNFILLED_BLOCKS && first !== undefined && first > sinceUs;
   }
 
   #reset(view: number): void {
     this.#view = view;
     this.#unfilledUs = [];
+    this.#withoutStrangersUs = [];
     this.#hasRepeated = false;
     this.#relayed.clear();
   }

@@ -9,12 +9,14 @@ export interface PooledCommand {
   readonly leaf: Uint8Array;
   /** By this node's clock, which may be set back: see `onClockSetBack`. */
   arrivedUs: number;
+  /** The state knew no such key of the issuer when the command came. */
+  readonly isStranger: boolean;
 }
 
 const NOTHING_UNDERWAY: ReadonlySet<string> = new Set();
 
 /** Why a command was not taken. */
-export type PoolRefusal = "pool-full" | "issuer-full";
+export type PoolRefusal = "pool-full" | "issuer-full" | "strangers-full";
 
 /**
  * Verified commands in turn by caller: one that sends a flood waits behind itself, not in front of the others.
@@ -25,6 +27,7 @@ export class Mempool {
   readonly #byLeaf = new Map<string, PooledCommand>();
   /** Queues in the order in which issuers get their next turn. */
   readonly #queues = new Map<string, Map<string, PooledCommand>>();
+  readonly #strangers = new Set<string>();
 
   get size(): number {
     return this.#byHash.size;
@@ -48,13 +51,21 @@ export class Mempool {
     return this.#byLeaf.get(key);
   }
 
+  /** Why there is no room for a command, which is known before anybody verified its signature. */
+  refusalOf({ issuer, isStranger }: { readonly issuer: string; readonly isStranger: boolean }): PoolRefusal | undefined {
+    if (this.#byHash.size >= LIMITS.mempoolCommandsMax) return "pool-full";
+    if (isStranger && this.#strangers.size >= LIMITS.mempoolStrangersMax) return "strangers-full";
+    return (this.#queues.get(issuer)?.size ?? 0) >= LIMITS.mempoolPerIssuerMax ? "issuer-full" : undefined;
+  }
+
   /** Adds a verified command; one that is there already stays. */
   add(pooled: PooledCommand): PoolRefusal | undefined {
     const { hash, command } = pooled.signed;
     if (this.#byHash.has(hash)) return undefined;
-    if (this.#byHash.size >= LIMITS.mempoolCommandsMax) return "pool-full";
+    const refusal = this.refusalOf({ issuer: command.issuer, isStranger: pooled.isStranger });
+    if (refusal !== undefined) return refusal;
+    if (pooled.isStranger) this.#strangers.add(hash);
     const queue = this.#queues.get(command.issuer) ?? new Map<string, PooledCommand>();
-    if (queue.size >= LIMITS.mempoolPerIssuerMax) return "issuer-full";
     queue.set(hash, pooled);
     this.#queues.set(command.issuer, queue);
     this.#byHash.set(hash, pooled);
@@ -66,6 +77,7 @@ export class Mempool {
     const pooled = this.#byHash.get(hash);
     if (pooled === undefined) return;
     this.#byHash.delete(hash);
+    this.#strangers.delete(hash);
     this.#byLeaf.delete(leafKey(pooled.leaf));
     const queue = this.#queues.get(pooled.signed.command.issuer);
     queue?.delete(hash);
