@@ -11,6 +11,7 @@ type Stage = "waiting" | "second-leads" | "first-again" | "second-again";
  */
 export class OldTermLoss {
   readonly #majority: number;
+  readonly #lastHeight: (() => number | undefined) | undefined;
   #stage: Stage = "waiting";
   #first: NodeId | undefined;
   #second: NodeId | undefined;
@@ -18,9 +19,13 @@ export class OldTermLoss {
   #term = 0;
   readonly #holders = new Set<NodeId>();
 
-  /** @param nodes members of equal weight */
-  constructor(nodes: number) {
+  /**
+   * @param nodes members of equal weight
+   * @param options.lastHeight the epoch's, once it is known: the only height that counts, where it is named
+   */
+  constructor(nodes: number, options: { readonly lastHeight?: () => number | undefined } = {}) {
     this.#majority = Math.floor(nodes / 2) + 1;
+    this.#lastHeight = options.lastHeight;
   }
 
   /** Whether the second leader leads again: the schedule ran to its end. */
@@ -48,9 +53,10 @@ export class OldTermLoss {
     switch (this.#stage) {
       case "waiting":
         if (entry === undefined) return;
+        this.#height = parseHeader(entry.headerBytes).height;
+        if (this.#lastHeight !== undefined && this.#lastHeight() !== this.#height) return;
         this.#first = from;
         this.#term = term;
-        this.#height = parseHeader(entry.headerBytes).height;
         this.#stage = "second-leads";
         return;
       case "second-leads":

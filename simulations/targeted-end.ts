@@ -1,5 +1,7 @@
-import { isQuorum, type Member, type Membership, type NodeId, totalWeight, weightOf } from "#base";
+import { equalBytes, isQuorum, type Member, type Membership, type NodeId, parseHeader, totalWeight, weightOf } from "#base";
 import type { ConsensusMessage } from "#consensus";
+
+type Append = Extract<ConsensusMessage, { type: "append" }>;
 
 /** Weights after a change. */
 type Weights = readonly { readonly id: NodeId; readonly weight: number }[];
@@ -17,16 +19,20 @@ export interface PartedEndOptions {
   readonly heavy: ReadonlySet<NodeId>;
   /** The end of the epoch, once somebody knows it. */
   end(): End | undefined;
+  /** The command that changes the members, signed: with it they are parted before the other side hears that it is decided. */
+  readonly change?: Uint8Array;
 }
 
 /**
  * A network that parts old members and new ones where it hurts: from the moment at which somebody knows that the epoch ends, those who have the
- * majority until then hear nothing of those who have it afterwards.
+ * majority until then hear nothing of those who have it afterwards. Where the change is named it is a moment earlier, so that one side alone knows.
  */
 export class PartedEnd {
   readonly #options: PartedEndOptions;
   readonly #holders = new Set<NodeId>();
   #end: End | undefined;
+  #changeHeight = Number.MAX_SAFE_INTEGER;
+  #isParted = false;
 
   constructor(options: PartedEndOptions) {
     this.#options = options;
@@ -42,12 +48,25 @@ export class PartedEnd {
   /** Whether this message is lost on this link; undefined for a frame that is none. */
   drops(from: NodeId, to: NodeId, message: ConsensusMessage | undefined): boolean {
     this.#end ??= this.#options.end();
-    if (this.#end === undefined) return false;
+    if (message?.type === "append") this.#watch(message);
+    if (this.#end === undefined) return this.#isParted && this.#isAcross(from, to);
     const { lastHeight } = this.#end;
     if (message?.type === "append-reply" && message.accepted && message.counts && message.height >= lastHeight) {
       this.#holders.add(from);
       this.#holders.add(to);
     }
+    return this.#isAcross(from, to);
+  }
+
+  /** Parts them with the first message that tells that the change is decided. */
+  #watch({ commit, entry }: Append): void {
+    const { change } = this.#options;
+    if (change === undefined || this.#isParted) return;
+    if (entry?.batch.some((command) => equalBytes(command, change))) this.#changeHeight = parseHeader(entry.headerBytes).height;
+    this.#isParted = commit >= this.#changeHeight;
+  }
+
+  #isAcross(from: NodeId, to: NodeId): boolean {
     return this.#options.heavy.has(from) !== this.#options.heavy.has(to);
   }
 }

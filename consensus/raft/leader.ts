@@ -250,7 +250,8 @@ export class Leader {
     let height = log.last.height;
     while (height > state.commit && !state.voters.isQuorum(this.#agreeing(height))) height -= 1;
     if (height <= state.commit) return;
-    if (settings.rules.commitsOnlyOwnTerm && log.point(height)?.term !== term) return;
+    const entryTerm = log.point(height)?.term ?? 0;
+    if (!settings.rules.mayCommit({ entryTerm, leaderTerm: term, isEnd: height === state.lastHeight })) return;
     state.commit = height;
     for (const progress of this.#followers.values()) this.#sendAppend(progress);
     if (state.decideCommitted()) this.#onDecided();

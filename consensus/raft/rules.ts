@@ -1,4 +1,4 @@
-import { isMajority } from "#base";
+import { isMajority, type Membership } from "#base";
 
 /** Waiting times of the core, in milliseconds. */
 export interface RaftTiming {
@@ -17,6 +17,21 @@ export interface LogEnd {
   readonly lastHeight: number;
 }
 
+/** Whose word counts while an epoch ends. */
+export interface EndingEpoch {
+  readonly present: Membership;
+  /** The next epoch's members, as a decided block names them. */
+  readonly next: Membership;
+}
+
+/** An entry that a quorum holds, as its leader sees it. */
+export interface HeldEntry {
+  readonly entryTerm: number;
+  readonly leaderTerm: number;
+  /** Whether it is the epoch's last height. */
+  readonly isEnd: boolean;
+}
+
 /** The decisions on which safety stands, in one place: a planted bug overrides one of them, production never does. */
 export interface RaftRules {
   /** Whether the weight elects and commits (E4, C1). */
@@ -27,8 +42,8 @@ export interface RaftRules {
   readonly persistsVote: boolean;
   /** Whether a node votes once in a term (E3). */
   readonly votesOnce: boolean;
-  /** Whether only an entry of the leader's own term commits by counting (C2). */
-  readonly commitsOnlyOwnTerm: boolean;
+  /** Whether an entry commits by counting who holds it: one of the leader's own term alone (C2), also at the end of an epoch (J3). */
+  mayCommit(held: HeldEntry): boolean;
   /** Whether a campaign asks first whether it could win (E1). */
   readonly asksBeforeCampaign: boolean;
   /** Whether a voter that hears its leader refuses others (E5). */
@@ -43,8 +58,8 @@ export interface RaftRules {
   readonly matchesPrevious: boolean;
   /** Whether a read waits until a quorum confirmed the leader (R1). */
   readonly confirmsReads: boolean;
-  /** Whether both memberships have to agree while the epoch ends (J1). */
-  readonly needsBothMemberships: boolean;
+  /** The memberships that have to agree, each by its own majority, from the moment at which the end of the epoch is known (J1). */
+  agreeing(ending: EndingEpoch): readonly Membership[];
   /** Whether a node without memory stays out until everybody told it how far they are (M2). */
   readonly recallsBeforeVoting: boolean;
 }
@@ -56,7 +71,7 @@ export const raftRules: RaftRules = {
     candidate.lastTerm === voter.lastTerm ? candidate.lastHeight >= voter.lastHeight : candidate.lastTerm > voter.lastTerm,
   persistsVote: true,
   votesOnce: true,
-  commitsOnlyOwnTerm: true,
+  mayCommit: ({ entryTerm, leaderTerm }) => entryTerm === leaderTerm,
   asksBeforeCampaign: true,
   isSticky: true,
   answersLowerTerms: true,
@@ -64,6 +79,6 @@ export const raftRules: RaftRules = {
   truncatesOnlyConflicts: true,
   matchesPrevious: true,
   confirmsReads: true,
-  needsBothMemberships: true,
+  agreeing: ({ present, next }) => [present, next],
   recallsBeforeVoting: true,
 };

@@ -6,15 +6,18 @@ export class Voters {
   readonly #membership: Membership;
   readonly #rules: RaftRules;
   #next: Membership | undefined;
+  #agreeing: readonly Membership[];
 
   constructor(membership: Membership, rules: RaftRules) {
     this.#membership = membership;
     this.#rules = rules;
+    this.#agreeing = [membership];
   }
 
   /** From now on both memberships have to agree. */
   join(next: Membership): void {
     this.#next = next;
+    this.#agreeing = this.#rules.agreeing({ present: this.#membership, next });
   }
 
   has(node: NodeId): boolean {
@@ -34,7 +37,6 @@ export class Voters {
 
   /** True when the nodes have a majority of the weight, in both memberships where there are two. */
   isQuorum(nodes: readonly NodeId[]): boolean {
-    const agrees = (membership: Membership): boolean => this.#rules.isQuorum(weightOf(membership, nodes), totalWeight(membership));
-    return agrees(this.#membership) && (this.#next === undefined || !this.#rules.needsBothMemberships || agrees(this.#next));
+    return this.#agreeing.every((membership) => this.#rules.isQuorum(weightOf(membership, nodes), totalWeight(membership)));
   }
 }

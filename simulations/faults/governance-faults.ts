@@ -1,4 +1,15 @@
-import { faultModelOf, type Membership, type NodeId, parseGenesis, parseNodeId, tolerableWeight, totalWeight, weightOf } from "#base";
+import {
+  encodeSignedCommand,
+  faultModelOf,
+  type Membership,
+  type NodeId,
+  parseGenesis,
+  parseNodeId,
+  type SignedCommand,
+  tolerableWeight,
+  totalWeight,
+  weightOf,
+} from "#base";
 import { overturned, PartedEnd, type PartedEndOptions } from "../targeted-end.ts";
 import { type Fault, type FaultDefinition, type FaultParameters, type FaultRow, type Laboratory, rowOf } from "./fault.ts";
 import { leaderNow } from "./network-faults.ts";
@@ -102,9 +113,11 @@ export const GOVERNANCE_FAULTS: readonly FaultDefinition[] = [
       "the operator gives some nodes more weight than all others have, and the two sides hear nothing of each other while the epoch ends (Raft)",
     where: "the gateway of a node, and the links between the sides, in Raft",
     must: "the end waits for a majority of both memberships; after the heal all drain (C15, A1, A7)",
-    parameters: ["atMs", "node", "forMs"],
+    parameters: ["atMs", "node", "forMs", "count"],
     draw: ({ random, nodes, node }) =>
-      nodes > PARTED_NODES_MIN ? { atMs: random.between(500, 3_000), node, forMs: random.between(2_000, 4_000) } : undefined,
+      nodes > PARTED_NODES_MIN
+        ? { atMs: random.between(500, 3_000), node, forMs: random.between(2_000, 4_000), count: random.between(1, 2) }
+        : undefined,
     countsItself: true,
     inject: injectPartedEnd,
   }),
@@ -148,7 +161,7 @@ export const GOVERNANCE_FAULTS: readonly FaultDefinition[] = [
     draw: ({ atMs, node }) => ({ atMs, node }),
     inject: (lab, fault) => {
       const id = parseNodeId(`learner-${fault.node}-${Math.round(fault.atMs)}`);
-      const admit = (turn: number): void =>
+      const admit = (turn: number): unknown =>
         submit(lab, fault.node, (frame) => ({ ...frame, kind: "learner.add", nodeFile: lab.clients.nodeFile(id, `${id} turn ${turn}`) }));
       admit(0);
       lab.later(STEP_MS, () => submit(lab, fault.node, (frame) => ({ ...frame, kind: "learner.remove", id })));
@@ -174,7 +187,8 @@ function leavers(lab: Laboratory, side: readonly number[]): readonly NodeId[] {
   return leaving;
 }
 
-function injectPartedEnd(lab: Laboratory, fault: Fault & Pick<FaultParameters, "node" | "forMs">): void {
+/** With a count of 1 one side alone hears that the epoch ends, with 2 both do. */
+function injectPartedEnd(lab: Laboratory, fault: Fault & Pick<FaultParameters, "node" | "forMs" | "count">): void {
   const { cluster, frames, network, spent } = lab;
   const old = cluster.newestMembership();
   if (old === undefined || faultModelOf(parseGenesis(cluster.genesisBytes).engine) !== "crash") return;
@@ -186,8 +200,13 @@ function injectPartedEnd(lab: Laboratory, fault: Fault & Pick<FaultParameters, "
   const isNext = ({ next }: { readonly next: Membership }): boolean => next.epoch === old.epoch + 1;
   const end = (): ReturnType<PartedEndOptions["end"]> =>
     cluster.nodes.flatMap(({ replica }) => replica?.state.pendingChange() ?? []).find(isNext);
-  const parted = new PartedEnd({ old, heavy, end });
-  submit(lab, fault.node, (frame) => ({ ...frame, kind: "membership.change", add: [], remove: [], reweight }));
+  const signed = submit(lab, fault.node, (frame) => ({ ...frame, kind: "membership.change", add: [], remove: [], reweight }));
+  const parted = new PartedEnd({
+    old,
+    heavy,
+    end,
+    ...(signed !== undefined && fault.count === 1 ? { change: encodeSignedCommand(signed) } : {}),
+  });
   const mend = network.addLoss((from, to, frame) => parted.drops(from, to, frames.messageOf(frame)));
   lab.mendAfter(fault.forMs, () => {
     const height = parted.heldByOldAlone;
@@ -221,7 +240,8 @@ function watchBarrier(
   });
 }
 
-function submit(lab: Laboratory, node: number, make: Parameters<Laboratory["clients"]["govern"]>[0]): void {
+function submit(lab: Laboratory, node: number, make: Parameters<Laboratory["clients"]["govern"]>[0]): SignedCommand | undefined {
   const signed = lab.clients.govern(make);
   if (signed !== undefined) lab.clients.submit(lab.id(node), signed);
+  return signed;
 }

@@ -260,11 +260,17 @@ export const NETWORK_FAULTS: readonly FaultDefinition[] = [
     about: "two leaders take turns, each with an entry in the same place that the other never hears of",
     where: "appends on chosen links of Raft",
     must: "an old term's entry is committed by none of its own, and what is committed is never lost (A1)",
-    parameters: ["atMs", "forMs"],
-    draw: ({ random }) => ({ atMs: random.between(500, 2_000), forMs: random.between(4_000, 6_000) }),
-    inject: (lab, { forMs }) => {
-      const { cluster, frames, network: links } = lab;
-      const loss = new OldTermLoss(cluster.nodes.length);
+    parameters: ["atMs", "forMs", "count"],
+    draw: ({ random }) => ({ atMs: random.between(500, 2_000), forMs: random.between(4_000, 6_000), count: random.between(1, 2) }),
+    // With a count of 2 the place is the last of an epoch, which the operator ends for it.
+    inject: (lab, { forMs, count }) => {
+      const { clients, cluster, frames, network: links } = lab;
+      const lastHeight = (): number | undefined =>
+        cluster.nodes.flatMap(({ replica }) => replica?.state.pendingChange()?.lastHeight ?? []).at(0);
+      const change = count === 2 ? clients.reweight(2) : undefined;
+      const leader = leaderNow(lab);
+      if (change !== undefined && leader !== undefined) clients.submit(leader, change);
+      const loss = new OldTermLoss(cluster.nodes.length, change === undefined ? {} : { lastHeight });
       const mend = links.addLoss((from, to, frame) => loss.drops(from, to, frames.messageOf(frame)));
       lab.mendAfter(forMs, () => {
         if (loss.isOver) lab.hit("old-term");

@@ -29,7 +29,7 @@ const NODE_BUGS: readonly PlantedBug[] = [
   },
 ];
 
-/** Every planted bug. Each overrides one rule. */
+/** Every planted bug. Each overrides one rule, or as many as hide it from one another. */
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   ...PBFT_BUGS,
   ...TENDERMINT_BUGS,

@@ -68,7 +68,41 @@ export const RAFT_BUGS: readonly PlantedBug[] = [
       weights: [1, 1, 1, 1],
       kinds: ["old-term"],
     },
-    { commitsOnlyOwnTerm: false },
+    { mayCommit: () => true },
+  ),
+  bug(
+    {
+      name: "raft-new-members-alone",
+      known: "Ongaro 2015, changes of one server; etcd #11284, #7625",
+      about: "who knows that the epoch ends counts the new members alone, while others count the old ones",
+      breaks: ["A1", "S1"],
+      nodes: 5,
+      kinds: ["parted-end"],
+    },
+    { agreeing: ({ next }) => [next] },
+  ),
+  bug(
+    {
+      name: "raft-leaves-joint-early",
+      known: "camunda #60086",
+      about: "a new leader that finds the epoch's end in its log leaves the epoch with it, and waits for no entry of its own",
+      breaks: ["A1", "S1"],
+      nodes: 4,
+      weights: [1, 1, 1, 1],
+      kinds: ["old-term"],
+    },
+    { mayCommit: ({ entryTerm, leaderTerm, isEnd }) => isEnd || entryTerm === leaderTerm },
+  ),
+  bug(
+    {
+      name: "raft-shuts-out-higher-terms",
+      known: "etcd PR 8334; cockroach #107060",
+      about:
+        "a node whose term grew while it was alone hears no leader of a lower one and tells none; and leaders whom no quorum answers stay",
+      breaks: ["A7"],
+      kinds: ["partition", "isolate-leader", "one-way"],
+    },
+    { asksBeforeCampaign: false, answersLowerTerms: false, checksQuorum: false },
   ),
   bug(
     {

@@ -65,6 +65,17 @@ export const REPLICA_BUGS: readonly PlantedBug[] = [
   ),
   bug(
     {
+      name: "denied-heights-awaited",
+      known: "CVE-2025-24371: a peer names a height, and then a lower one",
+      about:
+        "a height that one peer named is awaited though all say that they have nothing, and who is behind takes no part (two rules: either helps)",
+      breaks: ["A7", "S1"],
+      kinds: ["lie-tips", "crash"],
+    },
+    { forgetsDenied: false, takesPartBehind: false },
+  ),
+  bug(
+    {
       name: "times-not-checked",
       about: "a leader may name any time",
       breaks: ["A2"],

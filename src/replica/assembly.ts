@@ -18,7 +18,7 @@ import { FalseRoots } from "./evidence/false-roots.ts";
 import { HeardViews } from "./evidence/heard-views.ts";
 import { HeardVotes } from "./evidence/heard-votes.ts";
 import { STORE_KEYS } from "./keys.ts";
-import { CatchUp } from "./ledger/catch-up.ts";
+import { CatchUp, type CatchUpPorts } from "./ledger/catch-up.ts";
 import { type Certified, Certifier } from "./ledger/certifier.ts";
 import { Ledger } from "./ledger/ledger.ts";
 import { readCertified } from "./ledger/log-reader.ts";
@@ -146,7 +146,7 @@ function wire(options: ReplicaOptions, hooks: PartHooks, { ledger, salvage, stor
   const peers = new Peers({ membership: ledger.membership, self, transport, telemetry });
   const serving = new ServingBudget(clock);
   const measures = new Measures(telemetry);
-  const catchUp = makeCatchUp(hooks, { ledger, peers, measures, timers, timeoutMs: timing.syncTimeoutMs });
+  const catchUp = makeCatchUp(hooks, { ledger, peers, measures, timers, rules, timeoutMs: timing.syncTimeoutMs });
   const reads = new Reads({
     timers,
     ask: (id) => driver.step({ type: "read", id }),
@@ -232,12 +232,13 @@ function makeHeard(
 
 function makeCatchUp(
   hooks: PartHooks,
-  parts: Pick<Parts, "ledger" | "peers" | "measures"> & { readonly timers: ReplicaOptions["timers"]; readonly timeoutMs: number },
+  parts: Pick<Parts, "ledger" | "peers" | "measures"> & Pick<CatchUpPorts, "timers" | "timeoutMs" | "rules">,
 ): CatchUp {
-  const { ledger, peers, measures, timers, timeoutMs } = parts;
+  const { ledger, peers, measures, timers, timeoutMs, rules } = parts;
   return new CatchUp({
     timers,
     timeoutMs,
+    rules,
     tipHeight: () => ledger.tip.height,
     peers: () => peers.connected(),
     request: (peer, fromHeight) => peers.send(peer, { kind: "sync-request", fromHeight }),

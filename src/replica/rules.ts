@@ -14,6 +14,10 @@ export interface ReplicaRules {
   readonly stopsAtFailedWrite: boolean;
   /** Whether a command that is known already goes no further when a peer tells of it: else it would go round for ever. */
   readonly relaysOnce: boolean;
+  /** Whether blocks that a peer named are asked for no more once everybody answered that there are none (CVE-2025-24371). */
+  readonly forgetsDenied: boolean;
+  /** Whether a node takes part while it asks for blocks that a peer named: a name proves nothing. */
+  readonly takesPartBehind: boolean;
   /** Whether the signatures of a proposal's commands are verified before the vote. */
   readonly verifiesCommands: boolean;
   /** Whether a first proposal may name a time so far from this node's clock, in microseconds. */
@@ -34,6 +38,8 @@ export const replicaRules: ReplicaRules = {
   keepsFirstAnswer: true,
   stopsAtFailedWrite: true,
   relaysOnce: true,
+  forgetsDenied: true,
+  takesPartBehind: true,
   verifiesCommands: true,
   isTimely: (distanceUs) => distanceUs <= LIMITS.proposalSkewMaxMs * 1_000,
   cosignsWrittenOnly: true,

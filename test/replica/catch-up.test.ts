@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { type NodeId, parseNodeId, type Timers } from "#base";
-import { CatchUp } from "#replica";
+import { CatchUp, replicaRules } from "#replica";
 
 const [liar, second, third] = ["node-1", "node-2", "node-3"].map(parseNodeId) as [NodeId, NodeId, NodeId];
 
@@ -21,6 +21,7 @@ class Behind {
     this.catchUp = new CatchUp({
       timers,
       timeoutMs: 100,
+      rules: replicaRules,
       tipHeight: () => this.tipHeight,
       peers: () => [liar, second, third],
       request: (peer, from) => this.asked.push({ peer, from }),

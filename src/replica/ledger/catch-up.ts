@@ -1,9 +1,11 @@
 import type { NodeId, TimerHandle, Timers } from "#base";
+import type { ReplicaRules } from "../rules.ts";
 
 /** What catching up needs from the replica. */
 export interface CatchUpPorts {
   readonly timers: Timers;
   readonly timeoutMs: number;
+  readonly rules: Pick<ReplicaRules, "forgetsDenied">;
   tipHeight(): number;
   peers(): readonly NodeId[];
   request(peer: NodeId, fromHeight: number): void;
@@ -104,7 +106,7 @@ export class CatchUp {
   /** An empty answer: that peer has nothing newer. After everyone said so the claim that there is more is dropped. */
   #giveUpOrAsk(): void {
     this.#empty += 1;
-    if (this.#empty <= this.#ports.peers().length) return this.#ask();
+    if (this.#empty <= this.#ports.peers().length || !this.#ports.rules.forgetsDenied) return this.#ask();
     this.#empty = 0;
     this.#target = this.#ports.tipHeight();
   }

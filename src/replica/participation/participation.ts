@@ -4,7 +4,7 @@ import type { Parts } from "../assembly.ts";
 import { ownFault } from "../core-driver.ts";
 import { STORE_KEYS } from "../keys.ts";
 import type { ProbeReplyFrame } from "../peers/frames.ts";
-import { replicaRules } from "../rules.ts";
+import { type ReplicaRules, replicaRules } from "../rules.ts";
 import type { ReplicaOptions } from "../types.ts";
 import { answerProbe, Probe, type ProbeVerdict } from "./rejoin.ts";
 import { forgetRecords } from "./startup.ts";
@@ -21,6 +21,7 @@ export class Participation {
   readonly #options: ReplicaOptions;
   readonly #parts: Parts;
   readonly #hooks: ParticipationHooks;
+  readonly #rules: ReplicaRules;
   #probe: Probe | undefined;
   /** Takes part above this height only; undefined before the verdict of the probe. */
   #above: number | undefined;
@@ -31,6 +32,7 @@ export class Participation {
     this.#options = options;
     this.#parts = parts;
     this.#hooks = hooks;
+    this.#rules = options.rules?.replica ?? replicaRules;
   }
 
   get isParticipating(): boolean {
@@ -80,7 +82,7 @@ export class Participation {
       membership: () => ledger.membership,
       membershipAt: (height) => ledger.state.membershipAt(Math.max(1, height)),
       window: ledger.genesis.window,
-      floorAbove: (this.#options.rules?.replica ?? replicaRules).floorAbove,
+      floorAbove: this.#rules.floorAbove,
       entropy,
       verifier,
       guardCurrent,
@@ -130,6 +132,7 @@ export class Participation {
     const above = this.#above;
     if (this.#stopped || this.#participating || above === undefined || this.#probe !== undefined) return;
     if (above > 0 && this.#parts.certifier.certifiedHeight < above) return;
+    if (!this.#rules.takesPartBehind && this.#parts.catchUp.active) return;
     this.#participating = true;
     this.#options.telemetry.log("info", "participating", { above });
     this.#hooks.onParticipating(above);
