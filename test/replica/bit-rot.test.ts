@@ -93,7 +93,11 @@ describe("a node whose disk damaged one stored record", function () {
     await new Promise<void>((resolve) => disk.anchor.write(anchor as Uint8Array, () => resolve()));
     try {
       const replica = await cluster.start(1, disk);
-      await use(replica).finally(() => stopped(replica));
+      try {
+        await use(replica);
+      } finally {
+        await stopped(replica);
+      }
     } finally {
       await closed(disk.store);
     }
