@@ -29,6 +29,31 @@ export class QuorumgateError extends Error {
   }
 }
 
+/** What an error says and what it is about: its message, with its data in parentheses. */
+export function fullMessage(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const data = error instanceof QuorumgateError ? Object.entries(error.data).map(([name, value]) => `${name}: ${value}`) : [];
+  return data.length === 0 ? message : `${message} (${data.join(", ")})`;
+}
+
+/**
+ * Reads a file's content: what is wrong with it names the file, and where it is the format, `code` says what to do about the file.
+ * @throws {QuorumgateError} `code`, and whatever else `read` throws
+ */
+export function inFile<T>(path: string, code: ErrorCode, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (!(cause instanceof QuorumgateError) || "path" in cause.data) throw cause;
+    const isFormat = cause.code.startsWith("FORMAT_");
+    const data = { ...cause.data, path };
+    throw new QuorumgateError(isFormat ? code : cause.code, isFormat ? `the file does not read: ${cause.message}` : cause.message, {
+      data,
+      cause,
+    });
+  }
+}
+
 /** The code of an error, or INTERNAL_ERROR for what is not ours. */
 export function errorCode(error: unknown): ErrorCode {
   return error instanceof QuorumgateError ? error.code : "INTERNAL_ERROR";

@@ -28,7 +28,7 @@ export {
 } from "./canonical.ts";
 export { type ConsistencyClaim, isPowerOfTwo, verifyConsistency } from "./consistency.ts";
 export { type CatalogueEntry, describeError, ERROR_ROWS, type ErrorCode, isErrorCode } from "./error-catalogue.ts";
-export { type ErrorData, errorCode, QuorumgateError } from "./errors.ts";
+export { type ErrorData, errorCode, fullMessage, inFile, QuorumgateError } from "./errors.ts";
 export { FieldReader, parseDecimal } from "./fields.ts";
 export {
   checkGenesis,

@@ -1,5 +1,5 @@
 import { CommanderError } from "commander";
-import { type ErrorCode, errorCode, QuorumgateError } from "#base";
+import { describeError, type ErrorCode, errorCode, fullMessage } from "#base";
 import { type Output, printable } from "./output.ts";
 
 /** Exit codes of every command but `verify`, whose codes are in docs/VERIFY.md. */
@@ -33,18 +33,11 @@ function isAboutPath(error: unknown): error is Error {
 /** An error as data: of our own its code, message and hint; of anything else its message. */
 export function describeFailure(error: unknown): { readonly code: ErrorCode; readonly message: string; readonly hint: string } {
   const code = errorCode(error);
-  const known = error instanceof QuorumgateError ? error : new QuorumgateError(code, messageOf(error));
-  const data = Object.entries(known.data).map(([name, value]) => `${name}: ${value}`);
-  const message = data.length === 0 ? known.message : `${known.message} (${data.join(", ")})`;
-  return { code, message: printable(message), hint: known.hint };
+  return { code, message: printable(fullMessage(error)), hint: describeError(code).hint };
 }
 
 function formatFailure(failure: ReturnType<typeof describeFailure>, { style }: Output): string {
   return `${style.bad("error")} ${failure.code}: ${failure.message}\n  ${style.faint("hint:")} ${failure.hint}`;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** Reads a whole number between bounds. @throws {UsageError} */

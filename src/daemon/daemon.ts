@@ -3,6 +3,7 @@ import type { Server } from "node:net";
 import {
   type CanonicalObject,
   type CanonicalValue,
+  inFile,
   isObject,
   LIMITS,
   type Member,
@@ -37,7 +38,8 @@ export interface LyingMouth {
 export async function startDaemon(config: NodeConfig, logger: ProcessLogger, mouth?: LyingMouth): Promise<Daemon> {
   const http = httpAddress(config);
   const genesisBytes = readGenesis(config.genesis);
-  if (config.controlSocket !== undefined && parseGenesis(genesisBytes).environment !== "development") {
+  const { environment } = inFile(config.genesis, "GENESIS_INVALID", () => parseGenesis(genesisBytes));
+  if (config.controlSocket !== undefined && environment !== "development") {
     throw new QuorumgateError("CONFIG_INVALID", "controlSocket is for development clusters only");
   }
   const registry = createMetricsRegistry();

@@ -1,4 +1,4 @@
-import { errorCode, QuorumgateError } from "#base";
+import { errorCode, fullMessage, QuorumgateError } from "#base";
 import { readConfig } from "./config.ts";
 import { type LyingMouth, loggerOf, startDaemon } from "./daemon.ts";
 
@@ -48,6 +48,6 @@ function fail(error: unknown): void {
   const more = error instanceof QuorumgateError ? { data: error.data, hint: error.hint } : {};
   process.stderr.write(`${JSON.stringify({ code, message, ...more })}\n`);
   if (process.send === undefined) process.exit(1);
-  process.send({ type: "failed", code, message });
+  process.send({ type: "failed", code, message: fullMessage(error) });
   setTimeout(() => process.exit(1), 100);
 }

@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { equalBytes, fromBase64Url, type KeyRole, type Member, QuorumgateError, toBase64Url } from "#base";
+import { equalBytes, fromBase64Url, inFile, type KeyRole, type Member, QuorumgateError, toBase64Url } from "#base";
 import {
   type CertificateWithKey,
   certificateToPem,
@@ -60,7 +60,7 @@ export function loadNodeIdentity(ed25519: Ed25519, folder: string): NodeIdentity
   resumeRenewal(ed25519, folder);
   const paths = pathsOf(folder);
   const nodeFile = readPublicFile(paths.nodeFile);
-  const { trustDomain, member, certificateDer } = readNodeFile(ed25519, nodeFile);
+  const { trustDomain, member, certificateDer } = inFile(paths.nodeFile, "IDENTITY_FOLDER_INVALID", () => readNodeFile(ed25519, nodeFile));
   const load = (role: KeyRole): KeyPair => loadKey(ed25519, { path: paths.key(role), role, member });
   const keys = { vote: load("vote"), log: load("log"), witness: load("witness"), gateway: load("gateway") };
   const tls = withKey(certificateDer, paths.tlsKey);

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { type KeyRole, type Member, type PublicKey, QuorumgateError, toBase64Url } from "#base";
+import { inFile, type KeyRole, type Member, type PublicKey, QuorumgateError, toBase64Url } from "#base";
 import type { Ed25519, KeyPair } from "#crypto";
 import { readKeyFile, writeKeyFile } from "./key-file.ts";
 import { readNodeFile } from "./node-file.ts";
@@ -68,7 +68,7 @@ function settledPath(folder: string, role: KeyRole): string {
 export function settleRenewal(ed25519: Ed25519, folder: string, member: Member): boolean {
   const paths = renewalPaths(folder);
   if (!existsSync(paths.nodeFile)) return false;
-  const renewed = readNodeFile(ed25519, readPublicFile(paths.nodeFile)).member;
+  const renewed = readRenewed(ed25519, paths.nodeFile);
   if (renewed.id !== member.id || RENEWED.some((role) => renewed.keys[role] !== member.keys[role])) return false;
   for (const role of RENEWED) {
     if (existsSync(paths.key(role))) renameSync(paths.key(role), settledPath(folder, role));
@@ -82,5 +82,9 @@ export function settleRenewal(ed25519: Ed25519, folder: string, member: Member):
 export function resumeRenewal(ed25519: Ed25519, folder: string): void {
   const paths = renewalPaths(folder);
   if (!existsSync(paths.nodeFile) || existsSync(paths.key(RENEWED[0]))) return;
-  settleRenewal(ed25519, folder, readNodeFile(ed25519, readPublicFile(paths.nodeFile)).member);
+  settleRenewal(ed25519, folder, readRenewed(ed25519, paths.nodeFile));
+}
+
+function readRenewed(ed25519: Ed25519, path: string): Member {
+  return inFile(path, "IDENTITY_FOLDER_INVALID", () => readNodeFile(ed25519, readPublicFile(path)).member);
 }

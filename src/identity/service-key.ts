@@ -5,6 +5,7 @@ import {
   equalBytes,
   FieldReader,
   fromBase64Url,
+  inFile,
   LIMITS,
   type PublicKey,
   parseCanonicalObject,
@@ -85,7 +86,8 @@ export function saveServiceKey(ed25519: Ed25519, folder: string, service: Servic
  * @throws {QuorumgateError} IDENTITY_FOLDER_INVALID, SECRET_FILE_UNSAFE, SECRET_FILE_UNREADABLE and format errors
  */
 export function loadServiceKey(ed25519: Ed25519, folder: string): ServiceKey {
-  const identity = readPublicIdentity(ed25519, readPublicFile(join(folder, PUBLIC_FILE)));
+  const file = join(folder, PUBLIC_FILE);
+  const identity = inFile(file, "IDENTITY_FOLDER_INVALID", () => readPublicIdentity(ed25519, readPublicFile(file)));
   const keys = readKeyFile(ed25519, join(folder, KEY_FILE), LABEL);
   if (!equalBytes(keys.publicKey, fromBase64Url(identity.publicKey))) {
     throw new QuorumgateError("IDENTITY_FOLDER_INVALID", "the secret key does not belong to identity.json", { data: { folder } });

@@ -28,7 +28,7 @@ export function openFileAnchor(path: string): FileAnchor {
     syncFolderSync(folder);
     return new SlotFile(file, readFileSync(path));
   } catch (cause) {
-    throw new QuorumgateError("STORAGE_FAILED", "the vote guard's anchor cannot be opened", { cause });
+    throw new QuorumgateError("STORAGE_FAILED", "the vote guard's anchor cannot be opened", { data: { path }, cause });
   }
 }
 

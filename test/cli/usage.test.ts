@@ -170,6 +170,22 @@ describe("the command line", function () {
     expect(stderr).not.to.match(/EPIPE|Error/);
   });
 
+  it("keeps its exit code and gives its result when nobody reads what it notes beside", async () => {
+    const unheard = async (words: readonly string[]): Promise<{ code: number | null; stdout: string }> => {
+      const child = startCommand(words);
+      let stdout = "";
+      child.stdout?.on("data", (chunk: Buffer) => {
+        stdout += chunk.toString();
+      });
+      child.stderr?.destroy();
+      return { code: await new Promise((settle) => child.once("close", settle)), stdout };
+    };
+    expect(await unheard(["nonsense"])).to.deep.equal({ code: 2, stdout: "" });
+    const simulated = await unheard(["simulate", "--engine", "raft", "--nodes", "1", "--seeds", "1..12", "--workers", "1", "--json"]);
+    expect(simulated.code).to.equal(0);
+    expect(JSON.parse(simulated.stdout)).to.include({ schedules: 12 });
+  });
+
   it("simulates a range of seeds with the same trace in two processes", async () => {
     const words = ["simulate", "--seeds", "1..3", "--workers", "1", "--json"];
     const [first, second] = await Promise.all([quorumgate(words), quorumgate(words)]);

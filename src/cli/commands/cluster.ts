@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { policyOf, policyText, shardAt } from "#audit";
-import { clusterIdOf, type EngineName, LIMITS, type Operator, type OperatorRole, parseGenesis } from "#base";
+import { clusterIdOf, type EngineName, inFile, LIMITS, type Operator, type OperatorRole, parseGenesis } from "#base";
 import { type Ed25519, loadSodium, nodeHasher } from "#crypto";
 import { assembleGenesis, createServiceKey, readNodeFile, readPublicIdentity, saveServiceKey } from "#identity";
 import { addCommand, addGroup, engineOption, gather, perform } from "../command.ts";
@@ -56,9 +56,12 @@ function addGenesis(cluster: Command): void {
 
 function writeGenesis(ed25519: Ed25519, options: GenesisOptions, output: Output): number {
   if (existsSync(options.out)) throw new UsageError(`${options.out} is there already; a genesis is never replaced`);
-  const nodeFiles = options.member.map(readFile);
+  const named = options.member.map((file) => ({ file, bytes: readFile(file) }));
+  const nodeFiles = named.map(({ bytes }) => bytes);
   const timeUs = readTime(options.time) * 1_000;
-  const trustDomain = readNodeFile(ed25519, nodeFiles[0] ?? new Uint8Array()).trustDomain;
+  const [trustDomain = ""] = named.map(
+    ({ file, bytes }) => inFile(file, "IDENTITY_NODE_FILE_INVALID", () => readNodeFile(ed25519, bytes)).trustDomain,
+  );
   const people = (files: readonly string[] | undefined, role: OperatorRole): Operator[] =>
     (files ?? []).map((file) => ({ ...publicKeyOf(ed25519, file), roles: [role] }));
   const bytes = assembleGenesis(ed25519, {
@@ -167,7 +170,8 @@ function addIdentity(identity: Command): void {
 }
 
 function publicKeyOf(ed25519: Ed25519, file: string): { readonly id: Operator["id"]; readonly key: Operator["key"] } {
-  const { id, publicKey } = readPublicIdentity(ed25519, readFile(file));
+  const bytes = readFile(file);
+  const { id, publicKey } = inFile(file, "IDENTITY_FOLDER_INVALID", () => readPublicIdentity(ed25519, bytes));
   return { id, key: publicKey };
 }
 

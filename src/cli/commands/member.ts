@@ -5,6 +5,7 @@ import {
   encodeCanonical,
   FieldReader,
   type Hash,
+  inFile,
   isObject,
   type JsonValue,
   LIMITS,
@@ -128,7 +129,7 @@ function addApprove(member: Command): void {
       perform(options, async (output) => {
         const ed25519 = await loadSodium();
         const self = loadServiceKey(ed25519, options.identity);
-        const held = readChangeFile(ed25519, file);
+        const held = inFile(file, "FORMAT_SHAPE_INVALID", () => readChangeFile(ed25519, file));
         if (held.cluster !== parseHash(options.cluster)) throw new UsageError("the change is for another cluster than --cluster");
         const message = signedBytes("approval", approvalBytes(nodeHasher, held));
         const signature = toBase64Url(await serviceSignerOf(ed25519, self).sign(message));
@@ -150,7 +151,7 @@ function addSubmit(member: Command): void {
   addConnectionOptions(command).action((file: string, options: ConnectionOptions) =>
     perform(options, (output) =>
       withConnection(options, { output, usual: OPERATOR }, async ({ gateway, self, ed25519 }) => {
-        const held = readChangeFile(ed25519, file);
+        const held = inFile(file, "FORMAT_SHAPE_INVALID", () => readChangeFile(ed25519, file));
         const approvals = held.approvals.filter(({ operator }) => operator !== self.id);
         return showWrite(await gateway.changeMembers({ ...held, approvals }, self.id), changeText(held.kind, held.change), output);
       }),
@@ -183,7 +184,7 @@ function changeOf(ed25519: Ed25519, options: ProposeOptions, epoch: number): Cha
   }
   const nodeFileIn = (path: string): CanonicalObject => {
     const bytes = readFile(path);
-    readNodeFile(ed25519, bytes);
+    inFile(path, "IDENTITY_NODE_FILE_INVALID", () => readNodeFile(ed25519, bytes));
     return parseCanonicalObject(bytes);
   };
   if (learner !== undefined) return { kind: "learner.add", ...frame, nodeFile: nodeFileIn(learner) };
