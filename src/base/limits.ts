@@ -111,7 +111,7 @@ export const LIMITS = {
   peerForgedPerSecond: 16,
   /** Bytes queued to one peer: beyond it the oldest frames are dropped; protocols send again. */
   peerQueueBytesMax: 67_108_864,
-  /** Connections to the peer port that have not proved who they are: beyond it the oldest makes room, so that slow strangers cannot fill it. */
+  /** Connections to the peer port that have not proved who they are: beyond it the oldest of the address that has most makes room, so that slow strangers cannot fill it, nor one machine's many. */
   unauthenticatedConnectionsMax: 64,
   /** From accepting or dialling a connection to its last hello: a handshake takes milliseconds, a loaded machine some more. */
   peerHandshakeTimeoutMs: 5_000,

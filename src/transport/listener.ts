@@ -25,8 +25,8 @@ interface Stranger {
 }
 
 /**
- * The port for peers. Every connection is a stranger until `admitted`: strangers are few, the oldest gives way to the newest, and
- * none stays longer than the handshake's time. Refusing the newest instead would let slow strangers lock members out.
+ * The port for peers. Every connection is a stranger until `admitted`: strangers are few, the oldest from the most
+ * crowded address gives way to the newest, and none stays longer than the handshake's time. Refusing the newest instead would let slow strangers lock members out.
  */
 export class Listener {
   readonly #options: ListenerOptions;
@@ -102,10 +102,14 @@ export class Listener {
 
   #makeRoom(): void {
     if (this.#strangers.size <= LIMITS.unauthenticatedConnectionsMax) return;
-    for (const stranger of this.#strangers.values()) {
-      this.#refuse(stranger.socket, "crowded", "too many connections that have not said who they are");
-      return;
+    const byAddress = new Map<string, Socket[]>();
+    for (const { socket } of this.#strangers.values()) {
+      const address = socket.remoteAddress ?? "";
+      byAddress.set(address, [...(byAddress.get(address) ?? []), socket]);
     }
+    const [most] = [...byAddress.values()].sort((left, right) => right.length - left.length);
+    const oldest = most?.[0];
+    if (oldest !== undefined) this.#refuse(oldest, "crowded", "too many connections that have not said who they are");
   }
 
   #refuse(socket: Socket, stage: "crowded" | "identity" | "slow", reason: string): void {

@@ -241,9 +241,21 @@ describe("a stranger at the peer port", () => {
     expect(gone).to.equal(11);
   });
 
+  it("puts out its own kind first: a crowd from one address takes no place of who comes from another", async () => {
+    const { lone, port } = await startLone();
+    const apart = keepClient(port, { ...asClient(guest), localAddress: "127.0.0.2" } as Parameters<typeof rawClient>[1]);
+    await secured(apart);
+    const crowd = Array.from({ length: 2 * LIMITS.unauthenticatedConnectionsMax }, () => keep(connectSocket(port)));
+    let gone = 0;
+    for (const socket of crowd) socket.on("error", () => socket.destroy()).on("close", () => gone++);
+    await until("room made", () => gone === LIMITS.unauthenticatedConnectionsMax + 1);
+    apart.write(wireHello("node-0", "node-2"));
+    await until("who came first, from elsewhere, in", () => lone.events.includes("up node-0"));
+  });
+
   it("was counted, by what became of it", () => {
     expect(counts.get("quorumgate_transport_refusals_total identity")).to.be.above(2);
     expect(counts.get("quorumgate_transport_refusals_total incomplete")).to.be.above(20);
-    expect(counts.get("quorumgate_transport_refusals_total crowded")).to.equal(11);
+    expect(counts.get("quorumgate_transport_refusals_total crowded")).to.equal(11 + LIMITS.unauthenticatedConnectionsMax + 1);
   });
 });
