@@ -35,14 +35,19 @@ export class ViewChanges {
     return [...this.#bySender].filter(([, messages]) => messages.some((message) => message.view >= view)).map(([sender]) => sender);
   }
 
-  /** The lowest view above the given one that members of one honest weight, this node apart, ask for: rule V2. */
+  /**
+   * The highest view that members of one honest weight, this node apart, ask for or left behind, if it is above the given one (rule V2). The lowest one
+   * that any of them asks for would be a liar's choice.
+   */
   viewToJoin(above: number, self: NodeId): number | undefined {
-    const asked = new Map<NodeId, number>();
-    for (const [sender, messages] of this.#bySender) {
-      const higher = messages.filter((message) => message.view > above).map((message) => message.view);
-      if (sender !== self && higher.length > 0) asked.set(sender, Math.min(...higher));
+    const asked = [...this.#bySender].flatMap(([sender, [newest]]) => (sender === self || newest === undefined ? [] : newest));
+    asked.sort((a, b) => b.view - a.view);
+    let weight = 0;
+    for (const { sender, view } of asked) {
+      if (view <= above) return undefined;
+      weight += weightOf(this.#membership, [sender]);
+      if (holdsOneHonest(weight, totalWeight(this.#membership))) return view;
     }
-    const enough = holdsOneHonest(weightOf(this.#membership, [...asked.keys()]), totalWeight(this.#membership));
-    return enough ? Math.min(...asked.values()) : undefined;
+    return undefined;
   }
 }

@@ -5,6 +5,8 @@ import { CLUSTER, hasher, nodeId, Room, sign } from "./core-kit.ts";
 
 const [first, second, third, fourth] = [1, 2, 3, 4].map(nodeId) as [NodeId, NodeId, NodeId, NodeId];
 
+const NONE = new Uint8Array(64);
+
 /** Nothing passes to or from the nodes. */
 function cutOff(...nodes: readonly NodeId[]): Room["onTheWay"] {
   return (from, to, message) => (nodes.includes(from) || nodes.includes(to) ? undefined : message);
@@ -100,13 +102,36 @@ describe("a member that enters a view by a certificate, with two heights in flig
   });
 });
 
+/** A view change of the first height, by its sender's key. */
+function asking(sender: NodeId, view: number): ViewChange {
+  return signedAnew({ type: "view-change", epoch: 0, height: 1, view, sender, parent: ZERO_HASH, prepared: [], signature: NONE });
+}
+
 /** The liar's view change, signed anew, that says nothing of what its sender prepared. */
 function withoutCertificates(message: ViewChange): ViewChange {
-  const lie = { ...message, prepared: [] };
-  const { sender: node, epoch } = lie;
-  const body = encodeViewChangeBody({ cluster: CLUSTER, epoch, node }, viewChangeStatement(hasher, lie));
-  return { ...lie, signature: sign(node, signedBytes("view-change", body)) };
+  return signedAnew({ ...message, prepared: [] });
 }
+
+function signedAnew(said: ViewChange): ViewChange {
+  const { sender: node, epoch } = said;
+  const body = encodeViewChangeBody({ cluster: CLUSTER, epoch, node }, viewChangeStatement(hasher, said));
+  return { ...said, signature: sign(node, signedBytes("view-change", body)) };
+}
+
+describe("a liar that asks for the lowest view of all", () => {
+  it("holds nobody back there when other members of one honest weight went further", () => {
+    const room = new Room([1, 2, 2, 2, 3]);
+    const [away, heavy] = [third, nodeId(5)];
+    room.onTheWay = () => undefined;
+    for (const [from, view] of [
+      [first, 1],
+      [second, 9],
+      [heavy, 9],
+    ] as const)
+      room.feed(away, { type: "message", from, message: asking(from, view) });
+    expect(room.node(away).core.snapshot()).to.include({ view: 9, phase: "changing-view" });
+  });
+});
 
 describe("a height that many leaders proposed for in vain", () => {
   /** The first and the others but the fourth go through views in which each proposal is accepted and none is prepared; view 0's was, for the first alone. */
