@@ -38,8 +38,8 @@ export type Input =
  * What the driver has to do, in order. The contract, in this order for every step:
  * 1. Append, Forget and guard records (made for each Sign) go to the write-ahead log in the order of the effects. A Forget need not be durable
  *    by itself: it is written with the next append at the latest, and never after one that follows it.
- * 2. No Send, Broadcast, SendBlock, Decide, ReadAt or Evidence leaves before everything appended earlier is durable. An Append with `promise` is
- *    counted in the anchor like a vote.
+ * 2. No Send, Broadcast, SendBlock, Decide or ReadAt leaves before everything appended earlier is durable. An Append with `promise` is
+ *    counted in the anchor like a vote. Evidence is written before it is told; it waits for nothing, since the core may halt next.
  * 3. Verify, Validate and Sign may run at once; each is answered exactly once.
  * 4. Timers replace an earlier timer of the same name.
  * 5. A decided block is applied and written before anything of a later height is written: what a node signed at h + 1 implies that it has

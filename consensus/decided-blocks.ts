@@ -4,6 +4,8 @@ import type { DecidedBlockMessage } from "./messages.ts";
 import { readProposal } from "./proposing.ts";
 import type { VotingState } from "./voting-state.ts";
 
+const OTHER_CHAIN = "a quorum decided a block that does not follow what this node decided";
+
 /** What follows from a decided block. */
 export interface DecidedHooks {
   /** A height is decided, and the state stands at the next one. */
@@ -33,7 +35,8 @@ export class DecidedBlocks {
       state.verify(claims, (genuine) => genuine && this.#onConflict(certificate));
       return;
     }
-    if (certificate.height !== state.height || proposal.header.parent !== state.tip.digest || this.#checking) return;
+    if (certificate.height === state.height && proposal.header.parent !== state.tip.digest) return this.#onOtherChain(certificate);
+    if (certificate.height !== state.height || this.#checking) return;
     this.#checking = state.verify(claims, (genuine) => {
       this.#checking = false;
       if (genuine) state.validate(proposal, "decided", (valid) => valid && this.decide(proposal, certificate));
@@ -44,14 +47,21 @@ export class DecidedBlocks {
   decide(proposal: Proposal, certificate: CommitCertificate): void {
     const state = this.#state;
     if (certificate.height !== state.height) return;
-    if (proposal.header.parent !== state.tip.digest) {
-      return state.emit({ type: "halt", reason: "a quorum decided a block that does not follow what this node decided" });
-    }
+    if (proposal.header.parent !== state.tip.digest) return state.emit({ type: "halt", reason: OTHER_CHAIN });
     state.emit({ type: "decide", proposal, certificate });
     const { height, view } = certificate;
     state.moveTo({ height, digest: proposal.digest, timeUs: proposal.header.timeUs, view, certificate });
     this.#checking = false;
     this.#hooks.onDecided(certificate);
+  }
+
+  /** A block of the next height that follows another one than the tip: proved, it says that the tip's height or a lower one was decided twice. */
+  #onOtherChain(certificate: CommitCertificate): void {
+    const state = this.#state;
+    if (!checkCommitCertificate(certificate, state.settings)) return;
+    state.verify(commitCertificateClaims(certificate, state.settings), (genuine) => {
+      if (genuine) state.emit({ type: "halt", reason: OTHER_CHAIN });
+    });
   }
 
   /** A genuine certificate decides the tip's height otherwise: more lie than the cluster tolerates, and some of them can be named. */

@@ -3,6 +3,7 @@ export {
   checkCommitCertificate,
   commitCertificateClaims,
   type DecisionContext,
+  doubleVotes,
   evidenceClaims,
   type VoteContext,
   type VoteSlot,
@@ -29,6 +30,7 @@ export type { RaftMessage } from "./raft/messages.ts";
 export { createRaftCore, type RaftOptions } from "./raft/raft-core.ts";
 export { type RaftRules, type RaftTiming, raftRules } from "./raft/rules.ts";
 export { type SeenVote, seenVoteOf } from "./seen-vote.ts";
+export { certificatesIn } from "./shown-certificates.ts";
 export type { Polka, Precommit, Prevote, RoundProposal, RoundVote, TendermintMessage } from "./tendermint/messages.ts";
 export {
   proposerOf,

@@ -15,6 +15,7 @@ import {
 } from "#consensus";
 import { CoreDriver, type CoreDriverPorts, ownFault } from "./core-driver.ts";
 import { FalseRoots } from "./evidence/false-roots.ts";
+import { Forks } from "./evidence/forks.ts";
 import { HeardViews } from "./evidence/heard-views.ts";
 import { HeardVotes } from "./evidence/heard-votes.ts";
 import { STORE_KEYS } from "./keys.ts";
@@ -64,6 +65,7 @@ export interface Parts {
   readonly awaited: AwaitedHeights;
   readonly heardVotes: HeardVotes;
   readonly heardViews: HeardViews;
+  readonly forks: Forks;
   readonly serving: ServingBudget;
   /** What is left to each peer of commands without a valid signature. */
   readonly forged: ServingBudget;
@@ -212,7 +214,7 @@ function makeHeard(
   options: ReplicaOptions,
   hooks: PartHooks,
   { ledger, peers }: Pick<Parts, "ledger" | "peers">,
-): Pick<Parts, "heardVotes" | "heardViews"> {
+): Pick<Parts, "heardVotes" | "heardViews" | "forks"> {
   const { hasher, verifier } = options;
   const { cluster, genesis } = ledger;
   const membershipOf = (epoch: number): Membership | undefined => ledger.state.epoch(epoch)?.membership;
@@ -227,6 +229,16 @@ function makeHeard(
       tell: (votes) => peers.broadcast({ kind: "heard", votes }),
     }),
     heardViews: new HeardViews({ cluster, verifier, membershipOf, onAccusation, hasher, window: genesis.window }),
+    forks: new Forks({
+      cluster,
+      engine: genesis.engine,
+      verifier,
+      membershipAt: (height) => ledger.state.membershipAt(height),
+      tipHeight: () => ledger.tip.height,
+      decidedAt: (height) => ledger.certificateAt(height),
+      onEvidence: hooks.evidence,
+      halt: hooks.halt,
+    }),
   };
 }
 

@@ -185,7 +185,7 @@ export class CoreDriver {
       case "send-block":
         return ports.writeAhead.output(() => ports.sendBlock(effect.to, effect.height));
       case "evidence":
-        return ports.writeAhead.output(() => ports.evidence(effect.evidence));
+        return ports.evidence(effect.evidence);
       case "verify":
         return ports.verifier.verify(effect.claims, (verdicts) => this.#answer(generation, { type: "verified", id: effect.id, verdicts }));
       case "validate":

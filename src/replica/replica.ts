@@ -294,6 +294,7 @@ export class Replica {
       if (!driver.isSuspended) this.#epochs.onApplied(applied.height);
       this.#parts.heardVotes.onApplied(applied.height);
       this.#parts.heardViews.onApplied();
+      this.#parts.forks.onApplied();
       catchUp.onTip();
       this.#transfer.onTip();
     });

@@ -271,6 +271,29 @@ for (const engine of ["pbft", "tendermint"] as const) {
         expect(holdsOneHonest(weightOf(room.membership, named), totalWeight(room.membership)), weights.join()).to.equal(true);
       }
     });
+
+    it("stops also when it is shown the next block of the other chain, which a quorum has to have decided", () => {
+      const weights = [1, 1, 1, 1];
+      const room = worldOf(engine, weights, "a");
+      const other = worldOf(engine, weights, "b");
+      const [wanted] = other.happenings.filter(({ effect }) => effect.type === "want-proposal" && effect.height === 2);
+      other.propose(wanted?.node ?? first, { height: 2, view: 0, text: "c" });
+      other.settle();
+      const decided = other.effects("decide", first).find(({ certificate }) => certificate.height === 2);
+      if (decided === undefined) throw new Error("a second block");
+      const { headerBytes, batch } = decided.proposal;
+      const { certificate } = decided;
+      const show = (votes: typeof certificate.votes): number => {
+        const message = { type: "block", headerBytes, batch, certificate: { ...certificate, votes } } as const;
+        room.feed(third, { type: "message", from: second, message });
+        return room.effects("halt", third).length;
+      };
+      const { votes } = certificate;
+      expect(show(votes.slice(1)), "short").to.equal(0);
+      expect(show(votes.map((vote) => ({ ...vote, signature: new Uint8Array(64) }))), "forged").to.equal(0);
+      expect(show(votes), "genuine").to.equal(1);
+      expect(room.effects("decide", third)).to.have.length(1);
+    });
   });
 }
 

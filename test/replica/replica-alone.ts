@@ -1,4 +1,4 @@
-import { type Clock, type NodeId, silentTelemetry, type Telemetry, type TransportEvents } from "#base";
+import { type Clock, type EngineName, type NodeId, type NodeSigner, silentTelemetry, type Telemetry, type TransportEvents } from "#base";
 import { createVerifier, loadSodium, nodeHasher } from "#crypto";
 import { systemTimers } from "#gateway";
 import { nodeSignerOf, type ServiceKey } from "#identity";
@@ -17,18 +17,20 @@ export interface Alone {
   readonly operator: ServiceKey;
   /** Why it halted. */
   readonly halted: string[];
+  /** The four members in order, with their keys. */
+  readonly members: readonly { readonly id: NodeId; readonly signer: NodeSigner }[];
   hear(from: NodeId, frame: Frame): void;
   passSeconds(seconds: number): void;
 }
 
 /** Started, with no link up. */
-export async function replicaAlone(): Promise<Alone> {
+export async function replicaAlone(engine: EngineName = "pbft"): Promise<Alone> {
   const sodium = await loadSodium();
   let nowUs = 1_800_000_000_000_000;
   const nowMs = nowUs / 1_000;
   const identities = developmentNodes(sodium, 4, () => ({ nowMs }));
   const [identity] = identities;
-  const genesis = developmentGenesis(sodium, identities, { nowMs });
+  const genesis = developmentGenesis(sodium, identities, { nowMs, engine });
   const anchor = memoryAnchor();
   const store = new MemoryStore();
   await new Promise<void>((resolve) => initializeGuard({ store, anchor }, () => resolve()));
@@ -82,6 +84,7 @@ export async function replicaAlone(): Promise<Alone> {
     operator: genesis.operator,
     store,
     halted,
+    members: identities.map((each) => ({ id: each.member.id, signer: nodeSignerOf(sodium, each) })),
     hear: (from, frame) => events?.onFrame(from, encodeFrame(frame)),
     passSeconds: (seconds) => {
       nowUs += seconds * 1_000_000;

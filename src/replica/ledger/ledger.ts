@@ -18,7 +18,7 @@ import {
   type WriteOperation,
   ZERO_HASH,
 } from "#base";
-import { encodeMessage, type Tip } from "#consensus";
+import { type CommitCertificate, decodeMessage, encodeMessage, type Tip } from "#consensus";
 import { isInTree, LedgerState, resultOfEntry, type StateItem, type LedgerOptions as StateOptions, stateOf } from "#state";
 import { prefixRange, STORE_KEYS } from "../keys.ts";
 import { type ReplicaRules, replicaRules } from "../rules.ts";
@@ -329,6 +329,14 @@ export class Ledger {
   /** The encoded block message of a height, as it is sent to a peer that is behind. */
   encodedBlock(height: number): Uint8Array | undefined {
     return this.#store.get(STORE_KEYS.block(height));
+  }
+
+  /** What decided a height, as far as its block is still stored. @throws {QuorumgateError} STORAGE_CORRUPT and format errors */
+  certificateAt(height: number): CommitCertificate | undefined {
+    if (height === this.#tip.height) return this.#tip.certificate;
+    const encoded = this.encodedBlock(height);
+    const block = encoded === undefined ? undefined : decodeMessage(encoded);
+    return block?.type === "block" ? block.certificate : undefined;
   }
 
   #recordOfEntry(command: Hash, seq: number): OrderedRecord {

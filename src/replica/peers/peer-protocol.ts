@@ -1,6 +1,6 @@
 import type { Cosignature } from "#audit";
 import { decodeSignedCommand, type ErrorCode, errorCode, findMember, hashLeaf, LIMITS, type NodeId, type SignedCommand } from "#base";
-import { type ConsensusMessage, decodeMessage, seenVoteOf } from "#consensus";
+import { type ConsensusMessage, certificatesIn, decodeCommitCertificate, decodeMessage, seenVoteOf } from "#consensus";
 import type { Parts } from "../assembly.ts";
 import type { Handovers } from "../handovers.ts";
 import type { Participation } from "../participation/participation.ts";
@@ -162,6 +162,7 @@ export class PeerProtocol {
       this.#parts.heardVotes.note(from, vote);
     }
     this.#parts.heardViews.note(from, message);
+    for (const certificate of certificatesIn(message)) this.#parts.forks.note(from, certificate);
     this.#parts.driver.step({ type: "message", from, message });
   }
 
@@ -188,6 +189,7 @@ export class PeerProtocol {
         if (!this.#maySpend(from)) return undefined;
         return this.#participation.answer(from, frame.nonce);
       case "probe-reply":
+        this.#onShown(from, frame.certificate);
         return this.#participation.onReply(from, frame);
       case "state-offer":
         return this.#parts.catchUp.onOffer(from, frame.fromHeight) ? this.#transfer.begin(from, frame.offer) : undefined;
@@ -202,6 +204,12 @@ export class PeerProtocol {
       case "log-part":
         return this.#transfer.onLogPart(from, frame);
     }
+  }
+
+  /** The certificate of a peer's tip, in an answer that this node may not even wait for; none at genesis. */
+  #onShown(from: NodeId, encoded: Uint8Array): void {
+    const certificate = encoded.length === 0 ? undefined : this.#read(from, () => decodeCommitCertificate(encoded));
+    if (certificate !== undefined) this.#parts.forks.note(from, certificate);
   }
 
   #onCommands(from: NodeId, commands: readonly Uint8Array[]): void {
