@@ -1,4 +1,4 @@
-import type { CanonicalObject, Hash, JsonValue, NodeId, SignedCommand } from "#base";
+import type { CanonicalObject, ErrorCode, Hash, JsonValue, NodeId, SignedCommand } from "#base";
 
 /** What became of a command: its ordered record, with the receipt once a quorum covers it. */
 export interface CommandOutcome {
@@ -19,6 +19,17 @@ export interface CommandOutcome {
 export type Submission =
   | { readonly kind: "ordered"; readonly outcome: CommandOutcome }
   | { readonly kind: "unavailable"; readonly code: string; readonly decisionId: Hash; readonly waitingFor: readonly string[] };
+
+/** The answer to one of several commands: of these a refusal before ordering is an answer too, and spoils nothing of the others. */
+export type BatchedSubmission = Submission | RefusedSubmission;
+
+/** A command that the node did not take; `message` says why in words. */
+export interface RefusedSubmission {
+  readonly kind: "refused";
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly decisionId: Hash;
+}
 
 /** Where a node stands, as it tells callers. */
 export interface NodeStatus {
@@ -127,7 +138,8 @@ export type Consistency = "local" | "linearizable";
 export interface Backend {
   cluster(): Promise<Hash>;
   submit(signed: SignedCommand, timeoutMs: number): Promise<Submission>;
-  submitAll(signed: readonly SignedCommand[], timeoutMs: number): Promise<readonly Submission[]>;
+  /** Each command has its own answer, in the order of the commands. */
+  submitAll(signed: readonly SignedCommand[], timeoutMs: number): Promise<readonly BatchedSubmission[]>;
   /** Undefined when nothing is recorded under the id. */
   decision(id: Hash, consistency?: Consistency): Promise<CommandOutcome | "pending" | undefined>;
   status(): Promise<NodeStatus>;

@@ -13,11 +13,10 @@ import {
   type SignedCommand,
   signedCommandToJson,
   toBase64Url,
-  ZERO_HASH,
 } from "#base";
 import { type Signer, signCommand } from "#crypto";
 import { isGovernanceKind } from "#state";
-import type { Backend, CommandOutcome, Consistency, EntryProofAnswer, NodeStatus, Submission } from "./backend.ts";
+import type { Backend, BatchedSubmission, CommandOutcome, Consistency, EntryProofAnswer, NodeStatus, Submission } from "./backend.ts";
 
 /** Who reads: an operator, auditor or registered service. */
 export interface AccessIdentity {
@@ -70,17 +69,17 @@ export class HttpBackend implements Backend {
 
   async submit(signed: SignedCommand, timeoutMs: number): Promise<Submission> {
     const body = JSON.stringify(signedCommandToJson(signed));
-    const read: AnswerReader = (value, status) => [submissionOf(signed.hash, value, status)];
+    const read: AnswerReader<Submission> = (value, status) => [submissionOf(signed.hash, value, status)];
     const [submission = unreachable(signed)] = await this.#submit({ path: pathOf(signed), body, timeoutMs }, [signed], read);
     return submission;
   }
 
-  async submitAll(signed: readonly SignedCommand[], timeoutMs: number): Promise<readonly Submission[]> {
+  async submitAll(signed: readonly SignedCommand[], timeoutMs: number): Promise<readonly BatchedSubmission[]> {
     const body = JSON.stringify({ commands: signed.map(signedCommandToJson) });
     return this.#submit({ path: "/v1/commands", body, timeoutMs }, signed, (value, status) => {
       const { results } = value as { readonly results?: readonly CanonicalObject[] };
       if (results === undefined) throw problemError(value as JsonValue, status);
-      return results.map((result, index) => submissionOf(signed[index]?.hash ?? ZERO_HASH, result, 200));
+      return signed.map((command, index) => batchedSubmissionOf(command, results[index]));
     });
   }
 
@@ -147,18 +146,18 @@ export class HttpBackend implements Backend {
    * or is busy, may have them ordered yet: what another one refuses after that, as expired by its clock, is not what became of them, and the outcome
    * stays unknown. @throws {QuorumgateError} what the first node that was reached refuses
    */
-  async #submit(
+  async #submit<T extends BatchedSubmission>(
     call: { readonly path: string; readonly body: string; readonly timeoutMs: number },
     signed: readonly SignedCommand[],
-    read: AnswerReader,
-  ): Promise<readonly Submission[]> {
-    let unknown: readonly Submission[] | undefined;
+    read: AnswerReader<T>,
+  ): Promise<readonly (T | Submission)[]> {
+    let unknown: readonly (T | Submission)[] | undefined;
     for (const at of this.#inTurn()) {
       try {
         const { body, status } = await this.#send(at, { method: "POST", ...call });
         const submissions = read(parseAnswer(body), status);
         this.#preferred = at;
-        if (!submissions.every(isPutOff)) return submissions;
+        if (!submissions.every(isPutOff)) return submissions.map((submission, index) => truest(submission, unknown?.[index]));
         unknown ??= submissions;
       } catch (error) {
         if (error instanceof QuorumgateError && unknown === undefined) throw error;
@@ -270,7 +269,7 @@ function queryOf(parameters: Readonly<Record<string, string | undefined>>): stri
 }
 
 /** What the node's answer says of each of the commands that it was sent. @throws {QuorumgateError} what it refused */
-type AnswerReader = (body: CanonicalObject, status: number) => readonly Submission[];
+type AnswerReader<T> = (body: CanonicalObject, status: number) => readonly T[];
 
 /** A node gave no answer that reads. */
 class Unanswered extends Error {
@@ -293,8 +292,13 @@ function parseAnswer(body: Buffer): CanonicalObject {
   }
 }
 
+/** What a later node refuses of a batch is no answer where an earlier one may have taken it. */
+function truest<T extends BatchedSubmission>(later: T, earlier: T | Submission | undefined): T | Submission {
+  return later.kind === "refused" && earlier !== undefined ? earlier : later;
+}
+
 /** Whether the node takes no commands now, and another one may. */
-function isPutOff(submission: Submission): boolean {
+function isPutOff(submission: BatchedSubmission): boolean {
   return submission.kind === "unavailable" && (submission.code === "QUORUM_STOPPED" || submission.code === "QUORUM_BUSY");
 }
 
@@ -330,6 +334,19 @@ function submissionOf(decisionId: Hash, body: CanonicalObject, status: number): 
   const code = textOf(body["code"]) || "INTERNAL_ERROR";
   if (body["decisionId"] === undefined || Number(body["status"] ?? status) !== 503) throw problemError(body as JsonValue, status);
   return { kind: "unavailable", code, decisionId, waitingFor: (body["waitingFor"] as readonly string[] | undefined) ?? [] };
+}
+
+/** The answer to one of several. Where there is none, the node may have taken that one all the same. */
+function batchedSubmissionOf(signed: SignedCommand, body: CanonicalObject | undefined): BatchedSubmission {
+  if (body === undefined) return unreachable(signed);
+  const [code, status] = [textOf(body["code"]), Number(body["status"])];
+  if (body["outcome"] !== undefined || status === 503) return submissionOf(signed.hash, body, status);
+  return {
+    kind: "refused",
+    code: isErrorCode(code) ? code : "INTERNAL_ERROR",
+    message: textOf(body["detail"]),
+    decisionId: signed.hash,
+  };
 }
 
 function outcomeOf(body: CanonicalObject): CommandOutcome {

@@ -1,4 +1,13 @@
-export type { Backend, CommandOutcome, Consistency, EntryProofAnswer, Health, NodeStatus, Submission } from "./backend.ts";
+export type {
+  Backend,
+  BatchedSubmission,
+  CommandOutcome,
+  Consistency,
+  EntryProofAnswer,
+  Health,
+  NodeStatus,
+  Submission,
+} from "./backend.ts";
 export { createDevCluster, type DevCluster } from "./dev-cluster.ts";
 export type { EntryEvent, GatewayEvents } from "./events.ts";
 export { describeHealth, describeStatus } from "./health.ts";

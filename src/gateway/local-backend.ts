@@ -1,7 +1,7 @@
 import { type Genesis, type Hash, type JsonValue, LIMITS, parseDecimal, QuorumgateError, type SignedCommand, toBase64 } from "#base";
 import type { OrderedRecord, ReadAnswer, Replica } from "#replica";
 import { grantToCanonical, serviceToCanonical } from "#state";
-import type { Backend, CommandOutcome, Consistency, EntryProofAnswer, NodeStatus, Submission } from "./backend.ts";
+import type { Backend, BatchedSubmission, CommandOutcome, Consistency, EntryProofAnswer, NodeStatus, Submission } from "./backend.ts";
 import { describeStatus } from "./health.ts";
 import { membersView } from "./members.ts";
 
@@ -19,18 +19,14 @@ export class LocalBackend implements Backend {
     return Promise.resolve(this.#replica.cluster);
   }
 
-  submit(signed: SignedCommand, timeoutMs: number): Promise<Submission> {
-    return new Promise((resolve, reject) => {
-      this.#replica.submit(signed, timeoutMs, (answer) => {
-        if (answer.kind === "rejected") reject(new QuorumgateError(answer.code, answer.message));
-        else if (answer.kind === "ordered") resolve({ kind: "ordered", outcome: this.outcomeOf(answer.record) });
-        else resolve({ kind: "unavailable", code: answer.code, decisionId: signed.hash, waitingFor: answer.waitingFor });
-      });
-    });
+  async submit(signed: SignedCommand, timeoutMs: number): Promise<Submission> {
+    const submission = await this.#submit(signed, timeoutMs);
+    if (submission.kind === "refused") throw new QuorumgateError(submission.code, submission.message);
+    return submission;
   }
 
-  submitAll(signed: readonly SignedCommand[], timeoutMs: number): Promise<readonly Submission[]> {
-    return Promise.all(signed.map((command) => this.submit(command, timeoutMs)));
+  submitAll(signed: readonly SignedCommand[], timeoutMs: number): Promise<readonly BatchedSubmission[]> {
+    return Promise.all(signed.map((command) => this.#submit(command, timeoutMs)));
   }
 
   async decision(id: Hash, consistency?: Consistency): Promise<CommandOutcome | "pending" | undefined> {
@@ -111,6 +107,17 @@ export class LocalBackend implements Backend {
       ...(seq === undefined ? {} : { seq }),
       ...(receipt === undefined ? {} : { receipt }),
     };
+  }
+
+  #submit(signed: SignedCommand, timeoutMs: number): Promise<BatchedSubmission> {
+    const { hash: decisionId } = signed;
+    return new Promise((resolve) => {
+      this.#replica.submit(signed, timeoutMs, (answer) => {
+        if (answer.kind === "rejected") resolve({ kind: "refused", code: answer.code, message: answer.message, decisionId });
+        else if (answer.kind === "ordered") resolve({ kind: "ordered", outcome: this.outcomeOf(answer.record) });
+        else resolve({ kind: "unavailable", code: answer.code, decisionId, waitingFor: answer.waitingFor });
+      });
+    });
   }
 
   /** Looks at the state, as it is on the disk here or where a linearizable read may; what looking throws is thrown to whoever asked. */

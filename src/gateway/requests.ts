@@ -1,6 +1,6 @@
 import { type CanonicalObject, FieldReader, parseNodeId, parsePublicKey, parseSubjectId } from "#base";
 import { type AuthorizationRequest, readAuthorizationRequest, type ServiceRegistration } from "#state";
-import type { Submission } from "./backend.ts";
+import type { BatchedSubmission, Submission } from "./backend.ts";
 import type { AuthorizationQuestion, AuthorizationResponse, ServiceIdentity, WriteResult } from "./types.ts";
 
 /** The registration that an identity asks for. @throws {QuorumgateError} format errors */
@@ -28,6 +28,14 @@ export function questionOf(question: AuthorizationQuestion): AuthorizationReques
   // Through JSON: fields that are there but undefined are absent, as they are for every other caller.
   const plain = JSON.parse(JSON.stringify(rest)) as CanonicalObject;
   return readAuthorizationRequest(new FieldReader(plain, "request"));
+}
+
+/** The answer to one of several questions. */
+export function batchedResponse(submission: BatchedSubmission): AuthorizationResponse {
+  if (submission.kind !== "refused") return authorizationResponse(submission);
+  const { code, decisionId } = submission;
+  const undecided = { authorized: false, consensusRequired: false } as const;
+  return { outcome: "refused", ...undecided, consensusId: decisionId, reason: code, explanation: {} };
 }
 
 /** The answer to a question. */

@@ -9,7 +9,7 @@ import { HttpBackend, type HttpBackendOptions } from "./http-backend.ts";
 import { LocalBackend } from "./local-backend.ts";
 import type { ApprovedChange } from "./members.ts";
 import { type NodeOptions, startNode } from "./node.ts";
-import { authorizationResponse, questionOf, registrationOf, writeResult } from "./requests.ts";
+import { authorizationResponse, batchedResponse, questionOf, registrationOf, writeResult } from "./requests.ts";
 import type { AuthorizationQuestion, AuthorizationResponse, GrantRequest, ServiceIdentity, Signers, WriteResult } from "./types.ts";
 
 /** A command lives this long: ids are remembered no longer than that. */
@@ -105,7 +105,7 @@ export class SecurityGateway extends EventEmitter<GatewayEvents> {
     return authorizationResponse(await this.#parts.backend.submit(signed, this.#parts.timeoutMs));
   }
 
-  /** Asks for many at once: one signature covers them all, and each has its own receipt. All must be of one service. */
+  /** Asks for many at once: one signature covers them all, and each has its own answer and receipt. All must be of one service. */
   async authorizeOperations(questions: readonly AuthorizationQuestion[]): Promise<readonly AuthorizationResponse[]> {
     const [first] = questions;
     if (first === undefined) return [];
@@ -114,7 +114,7 @@ export class SecurityGateway extends EventEmitter<GatewayEvents> {
     }
     const fields = await Promise.all(questions.map((question) => this.#fields(question)));
     const signed = await signCommandBatch(this.#signer(first.serviceId), fields);
-    return (await this.#parts.backend.submitAll(signed, this.#parts.timeoutMs)).map(authorizationResponse);
+    return (await this.#parts.backend.submitAll(signed, this.#parts.timeoutMs)).map(batchedResponse);
   }
 
   /**

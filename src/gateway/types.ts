@@ -45,7 +45,8 @@ export interface AuthorizationQuestion {
 
 /** The answer to a question: allowed, denied, or that no quorum answered in time. */
 export interface AuthorizationResponse {
-  readonly outcome: "allowed" | "denied" | "unavailable";
+  /** `refused`, of one of several questions: the node did not take it, and nothing was decided; `reason` is the code. One question alone throws instead. */
+  readonly outcome: "allowed" | "denied" | "unavailable" | "refused";
   /** True when the outcome is `allowed`. */
   readonly authorized: boolean;
   /** True exactly while a decision is pending; every answer of this version is final. */

@@ -70,7 +70,9 @@ export const OPENAPI: object = {
     "/v1/members": read("Members, learners and a change that waits", json("The members of the epoch."), [consistency]),
     "/v1/members/changes": write("Change who takes part, approved by more than half of the operators"),
     "/v1/authorize": write("Ask for authorization"),
-    "/v1/commands": write("Submit up to 256 signed commands at once: {commands: [SignedCommand]}"),
+    "/v1/commands": write(
+      "Submit up to 256 signed commands at once: {commands: [SignedCommand]}; answered by {results}, an outcome or a problem for each",
+    ),
     "/v1/decisions/{id}": read("What became of a command", json("The recorded outcome; 202 while it waits."), [consistency]),
     "/v1/receipts/{id}": read("The receipt of a decision", text("A tlog-proof; JSON by Accept."), [consistency]),
     "/v1/status": read("Where this node stands", json("Status and health in words.")),

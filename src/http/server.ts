@@ -3,7 +3,7 @@ import helmet from "@fastify/helmet";
 import rateLimit from "@fastify/rate-limit";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { type JsonValue, LIMITS, parseJson, QuorumgateError, type SignedCommand, signedCommandFromJson, type Telemetry } from "#base";
-import { type Submission, systemTimers } from "#gateway";
+import { type BatchedSubmission, type Submission, systemTimers } from "#gateway";
 import { GOVERNANCE_KINDS } from "#state";
 import { Access } from "./access.ts";
 import { ClientShares, SHARE_LIMITS } from "./client-shares.ts";
@@ -200,8 +200,8 @@ function registerWrites(app: FastifyInstance, context: HttpContext): void {
     if (!Array.isArray(commands) || commands.length === 0 || commands.length > BATCH_MAX || Object.keys(body ?? {}).length !== 1) {
       throw new QuorumgateError("FORMAT_SHAPE_INVALID", `commands holds 1 to ${BATCH_MAX} signed commands`);
     }
-    const signed = commands.map((command) => readCommand(context, command as JsonValue, Object.values(WRITES).flat()));
-    const submissions = await context.backend.submitAll(signed, timeoutOf(context, request));
+    const signed = commands.map((command) => signedCommandFromJson(context.hasher, command as JsonValue));
+    const submissions = await submitBatch(context, signed, timeoutOf(context, request));
     countDenials(
       context,
       request,
@@ -211,27 +211,52 @@ function registerWrites(app: FastifyInstance, context: HttpContext): void {
   });
 }
 
+/** Has those submitted that may be; the answers stand in the order of the commands. */
+async function submitBatch(
+  context: HttpContext,
+  signed: readonly SignedCommand[],
+  timeoutMs: number,
+): Promise<readonly BatchedSubmission[]> {
+  const kinds = Object.values(WRITES).flat();
+  const refusals = signed.map((command): BatchedSubmission | undefined => {
+    const refusal = refusalOf(context, command, kinds);
+    return refusal && { kind: "refused", code: refusal.code, message: refusal.message, decisionId: command.hash };
+  });
+  const taken = signed.filter((_, at) => refusals[at] === undefined);
+  const answers = await context.backend.submitAll(taken, timeoutMs);
+  let next = 0;
+  return refusals.flatMap((refusal) => refusal ?? answers[next++] ?? []);
+}
+
 function readCommand(context: HttpContext, body: JsonValue, kinds: readonly string[]): SignedCommand {
   const signed = signedCommandFromJson(context.hasher, body);
-  const { kind, issuer } = signed.command;
-  if (!kinds.includes(kind)) throw new QuorumgateError("COMMAND_KIND_UNKNOWN", `this address takes ${kinds.join(", ")}`);
-  if (context.issuers.credit(issuer) < 1)
-    throw new QuorumgateError("REQUEST_RATE_LIMITED", "commands of this issuer were denied too often");
+  const refusal = refusalOf(context, signed, kinds);
+  if (refusal !== undefined) throw refusal;
   return signed;
+}
+
+/** Why an address does not take a command. */
+function refusalOf({ issuers }: HttpContext, { command }: SignedCommand, kinds: readonly string[]): QuorumgateError | undefined {
+  if (!kinds.includes(command.kind)) return new QuorumgateError("COMMAND_KIND_UNKNOWN", `this address takes ${kinds.join(", ")}`);
+  if (issuers.credit(command.issuer) < 1)
+    return new QuorumgateError("REQUEST_RATE_LIMITED", "commands of this issuer were denied too often");
+  return undefined;
 }
 
 /**
  * A denial is ordered, recorded and cosigned like any decision: it is rationed as a refusal is, by address and by the issuer, who has signed it.
- * Nobody else can spend an issuer's ration.
+ * Nobody else can spend an issuer's ration: what was refused before its signature was looked at is the address's alone.
  */
 function countDenials(
-  { denials, issuers }: HttpContext,
+  { denials, issuers, telemetry }: HttpContext,
   request: FastifyRequest,
-  answered: readonly (readonly [SignedCommand, Submission | undefined])[],
+  answered: readonly (readonly [SignedCommand, BatchedSubmission | undefined])[],
 ): void {
+  const refused = answered.flatMap(([, submission]) => (submission?.kind === "refused" ? [submission.code] : []));
+  for (const code of refused) telemetry.count("quorumgate_refusals_total", 1, { code });
   const denied = answered.filter(([, submission]) => submission?.kind === "ordered" && DENIALS.includes(submission.outcome.outcome));
   for (const [{ command }] of denied) issuers.spend(command.issuer, 1);
-  denials.set(request, denied.length);
+  denials.set(request, denied.length + refused.length);
 }
 
 /** For signed calls the key is the command's id: the same id with other bytes is refused when it is ordered. */
@@ -255,7 +280,11 @@ function answer(reply: FastifyReply, submission: Submission): FastifyReply {
 }
 
 /** Denied is an answer, not an error; what was refused carries its code's status; unavailable says that the outcome is unknown. */
-function answerBody(submission: Submission): { status: number; body: JsonValue } {
+function answerBody(submission: BatchedSubmission): { status: number; body: JsonValue } {
+  if (submission.kind === "refused") {
+    const problem = problemOf(submission.code, submission.message, { decisionId: submission.decisionId });
+    return { status: problem.status, body: problem };
+  }
   if (submission.kind === "unavailable") {
     const { code, decisionId, waitingFor } = submission;
     const problem = problemOf(code, "no certified answer in time; the outcome is unknown until the command expires", {

@@ -18,6 +18,7 @@ const sends =
   (response, signed) =>
     void response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(bodyOf(signed)));
 const expired = sends(400, () => ({ status: 400, code: "COMMAND_EXPIRED", detail: "the command has expired" }));
+const expiredInBatch = sends(200, ({ hash }) => ({ results: [{ status: 400, code: "COMMAND_EXPIRED", decisionId: hash }] }));
 const puttingOff = (code: string): Manner => sends(503, ({ hash }) => ({ status: 503, code, decisionId: hash, waitingFor: ["node-4"] }));
 const orders = sends(200, ({ hash }) => ({ decisionId: hash, outcome: "allowed", reason: "OK", height: 7, timeMs: 1, explanation: {} }));
 const proxyError: Manner = (response) => void response.writeHead(502, { "content-type": "text/html" }).end("<h1>Bad Gateway</h1>");
@@ -69,9 +70,10 @@ describe("a client of several nodes, of which the last one says that the command
     expect(await submit(hangsUp, expired)).to.include(unknown);
     expect(await submit(proxyError, expired)).to.include(unknown);
     expect(await submit(proxyError)).to.include(unknown);
-    expect(await asked([hangsUp, expired], (backend) => backend.submitAll([signed], 1_000))).to.deep.equal([
-      { ...unknown, waitingFor: [] },
-    ]);
+    const submitAll = (...manners: readonly Manner[]) => asked(manners, (backend) => backend.submitAll([signed], 1_000));
+    expect(await submitAll(hangsUp, expired)).to.deep.equal([{ ...unknown, waitingFor: [] }]);
+    expect(await submitAll(hangsUp, expiredInBatch)).to.deep.equal([{ ...unknown, waitingFor: [] }]);
+    expect((await submitAll(expiredInBatch))[0]).to.include({ kind: "refused", code: "COMMAND_EXPIRED", decisionId: signed.hash });
   });
 
   it("passes on what an earlier one that stops or is busy said, and asks the others all the same", async () => {
