@@ -5,7 +5,7 @@ import { policiesBy } from "./handover.ts";
 import { checkOwnNote, knownCheckpoints } from "./known-checkpoints.ts";
 import { type Policy, parsePolicy } from "./policy.ts";
 import { shardAt } from "./shard.ts";
-import { decodeEntryBundle, rowLength, TILE_WIDTH, tilePath } from "./tile.ts";
+import { decodeEntryBundle, rowLength, TILE_WIDTH, type TileCoordinates, tilePath } from "./tile.ts";
 import { GrowingTree } from "./tree.ts";
 import { type ChainFault, ChainWalk } from "./verify-chain.ts";
 import { type Primitives, primitivesOf, type VerifyOptions } from "./verify-note.ts";
@@ -152,9 +152,9 @@ class BundleAudit {
   /** False when the export has neither the tile nor its entries. */
   #walkTile(first: number, width: number, remembered: ReadonlySet<number>): boolean {
     const index = first / TILE_WIDTH;
-    const row = this.#file({ level: 0, index, width }, width * HASH_BYTES);
+    const row = this.#hashes({ level: 0, index, width });
     const bundle = this.#file({ level: "entries", index, width });
-    const entries = (bundle === undefined ? undefined : decodeEntryBundle(bundle))?.slice(0, width) ?? [];
+    const entries = bundle === undefined ? [] : entriesOf(bundle).slice(0, width);
     this.#addGap(first + entries.length, first + width);
     for (let at = 0; at < width; at++) {
       const hash = row?.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES);
@@ -191,7 +191,7 @@ class BundleAudit {
 
   #compareTile(level: number, index: number, bytes: Uint8Array): void {
     const width = bytes.length / HASH_BYTES;
-    const file = this.#file({ level, index, width }, bytes.length);
+    const file = this.#hashes({ level, index, width });
     const path = tilePath({ level, index, width });
     if (file === undefined) this.#missingTiles.push(path);
     else if (level > 0 && !equalBytes(file, bytes)) {
@@ -200,11 +200,18 @@ class BundleAudit {
     }
   }
 
-  /** A partial file, or the full one that the log has grown to since, cut to what the checkpoint covers. */
-  #file(at: { level: number | "entries"; index: number; width: number }, length?: number): Uint8Array | undefined {
-    const bytes = this.#files.get(tilePath(at)) ?? this.#files.get(tilePath({ ...at, width: TILE_WIDTH }));
-    if (bytes === undefined || length === undefined) return bytes;
-    return bytes.length >= length ? bytes.subarray(0, length) : undefined;
+  /** A partial file, or the full one that the log has grown to since. */
+  #file(at: TileCoordinates): TileFile | undefined {
+    const partial = this.#files.get(tilePath(at));
+    if (partial !== undefined) return { bytes: partial, width: at.width };
+    const full = this.#files.get(tilePath({ ...at, width: TILE_WIDTH }));
+    return full === undefined ? undefined : { bytes: full, width: TILE_WIDTH };
+  }
+
+  /** The hashes of a tile; none when its file is shorter or longer than its name says. */
+  #hashes(at: TileCoordinates): Uint8Array | undefined {
+    const file = this.#file(at);
+    return file?.bytes.length === HASH_BYTES * (file?.width ?? 0) ? file.bytes.subarray(0, HASH_BYTES * at.width) : undefined;
   }
 
   #reportGaps(findings: Findings): void {
@@ -249,6 +256,18 @@ class BundleAudit {
       findings.add("VERIFY_ALTERED", "the last entry's time lies in another half year than the shard", index);
     }
   }
+}
+
+/** A file with the number of hashes or entries that its name says. */
+interface TileFile {
+  readonly bytes: Uint8Array;
+  readonly width: number;
+}
+
+/** The entries of a file, fewer where its tail is missing; none when there are more than its name says. */
+function entriesOf({ bytes, width }: TileFile): readonly Uint8Array[] {
+  const entries = decodeEntryBundle(bytes) ?? [];
+  return entries.length > width ? [] : entries;
 }
 
 function sameHash(left: Uint8Array, right: Uint8Array, at: number): boolean {

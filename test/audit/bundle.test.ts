@@ -39,6 +39,8 @@ function altered(bytes: Uint8Array | undefined): Uint8Array {
   return encodeCanonical({ ...entryToCanonical(entry), reason: "AUTHZ_NO_GRANT" });
 }
 
+const draftBytes = decodeEntryBundle(whole.export().get(entriesPath(0)) ?? new Uint8Array(0))?.[1] ?? new Uint8Array(0);
+
 describe("an export", () => {
   it("verifies completely, and lists what it cannot show", () => {
     const result = verify(whole.export());
@@ -139,6 +141,17 @@ describe("an export", () => {
       const result = verify(files);
       expect(result.exitCode, path).to.equal(10);
       expect(result.firstBadIndex, path).to.be.a("number");
+    }
+  });
+
+  it("is not valid when a file of it is longer than it has to be, by a byte or by a whole hash or entry", () => {
+    const extra = encodeEntryBundle([draftBytes]);
+    for (const path of exportPaths(size)) {
+      const bytes = whole.export().get(path) ?? new Uint8Array(0);
+      for (const more of [new Uint8Array(1), path.includes("entries") ? extra : new Uint8Array(32)]) {
+        const result = verify(whole.export().set(path, Buffer.concat([bytes, more])));
+        expect(result.ok, `${path} and ${more.length} bytes`).to.equal(false);
+      }
     }
   });
 
