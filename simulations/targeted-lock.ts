@@ -1,4 +1,4 @@
-import type { NodeId } from "#base";
+import { type NodeId, ZERO_HASH } from "#base";
 import type { ConsensusMessage } from "#consensus";
 
 /** Who is let to learn what of Tendermint's first round. */
@@ -55,4 +55,61 @@ export class TargetedLock {
 /** Proposal and prevote of the first round: without them nobody would lock. */
 function isOfFirstRound(message: ConsensusMessage): boolean {
   return (message.type === "round-proposal" || message.type === "prevote") && message.view === 0;
+}
+
+/** Who is to lock in which of a height's first two rounds, and who misses the first proposal. */
+interface Lockers {
+  readonly height: number;
+  readonly first: NodeId;
+  readonly second: NodeId;
+  readonly late: NodeId;
+}
+
+/**
+ * Two members of four, each locked alone on a value of its own: nobody hears of the polka of a height's first round but its proposer, which nobody
+ * heard prevote, nor of the next one's; and no later round comes to a proposal. Whoever locked first has to give its lock up.
+ */
+export class TwoLocks {
+  readonly #proposerOf: (height: number, round: number) => NodeId;
+  readonly #nodes: readonly NodeId[];
+  readonly #locked = new Set<NodeId>();
+  #lockers: Lockers | undefined;
+
+  constructor(options: { readonly nodes: readonly NodeId[]; proposerOf(height: number, round: number): NodeId }) {
+    this.#nodes = options.nodes;
+    this.#proposerOf = (height, round) => options.proposerOf(height, round);
+  }
+
+  /** Whether both locked. */
+  get isOver(): boolean {
+    return this.#locked.size === 2;
+  }
+
+  /** Whether this message is lost on this link; undefined for a frame that is none. */
+  drops(from: NodeId, to: NodeId, message: ConsensusMessage | undefined): boolean {
+    if (message === undefined || !("height" in message)) return false;
+    if (message.type === "round-proposal" && message.view === 0) this.#lockers ??= this.#choose(message.height);
+    if (message.height !== this.#lockers?.height) return false;
+    const { first, second, late } = this.#lockers;
+    switch (message.type) {
+      case "polka":
+      case "passed-proposal":
+        return true;
+      case "round-proposal":
+        return message.view === 0 ? to === late : message.view > 1;
+      case "prevote":
+        return from === [first, second][message.view];
+      case "precommit":
+        if (from === [first, second][message.view] && message.digest !== ZERO_HASH) this.#locked.add(from);
+        return false;
+      default:
+        return false;
+    }
+  }
+
+  #choose(height: number): Lockers | undefined {
+    const [first, second] = [this.#proposerOf(height, 0), this.#proposerOf(height, 1)];
+    const late = this.#nodes.find((id) => id !== first && id !== second);
+    return late === undefined || first === second ? undefined : { height, first, second, late };
+  }
 }

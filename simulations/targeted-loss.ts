@@ -6,7 +6,10 @@ export interface TargetedLossOptions {
   readonly membership: Membership;
   /** The only node that hears commit votes, and nobody hears it. */
   readonly decides: NodeId;
-  /** If named: in the first view, the only node that hears prepares, and nobody hears that; in the next view it hears none. */
+  /**
+   * If named: in the first view, the only node that hears prepares, and nobody hears that; in the next view it hears none. Where it is the one that
+   * decides, nobody decides: it alone prepares, and is heard.
+   */
   readonly prepares?: NodeId;
 }
 
@@ -29,6 +32,7 @@ export class TargetedLoss {
     const { decides, prepares } = this.#options;
     if (this.#slot === undefined) return false;
     const { height, view } = this.#slot;
+    if (prepares === decides) return message.type === "prepare" && message.height === height && message.view === view && to !== prepares;
     const decidesIn = prepares === undefined ? view : view + 1;
     if (message.type === "commit") {
       // In later views commits are heard: whatever is decided there has to be what was decided before.
@@ -40,7 +44,8 @@ export class TargetedLoss {
 
   /** Frames that are no consensus messages but tell of the decision: tips, cosignatures, blocks for who is behind. */
   dropsOther(from: NodeId): boolean {
-    return this.#slot !== undefined && from === this.#options.decides;
+    const { decides, prepares } = this.#options;
+    return this.#slot !== undefined && from === decides && prepares !== decides;
   }
 
   /** The node that decides is heard until it may have decided; its own proposal is heard, or nobody could decide. */

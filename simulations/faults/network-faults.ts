@@ -2,7 +2,7 @@ import type { NodeId } from "#base";
 import { proposerOf } from "#consensus";
 import { CALM, type NetworkConditions } from "../network.ts";
 import { OldTermLoss } from "../targeted-election.ts";
-import { TargetedLock } from "../targeted-lock.ts";
+import { TargetedLock, TwoLocks } from "../targeted-lock.ts";
 import { TargetedLoss } from "../targeted-loss.ts";
 import { type FaultDefinition, type FaultParameters, type FaultRow, type Laboratory, rowOf } from "./fault.ts";
 
@@ -179,13 +179,17 @@ export const NETWORK_FAULTS: readonly FaultDefinition[] = [
   }),
   network({
     kind: "targeted-loss",
-    about: "one node alone decides, after another alone prepared something else if it is named; the others change views",
+    about:
+      "one node alone decides, after another alone prepared something else if it is named, or one alone prepares; the others change views",
     where: "votes on chosen links",
     must: "what is decided survives every view change (A1)",
     parameters: ["atMs", "decides", "prepares", "forMs"],
-    draw: ({ random, atMs, forMs, nodes }) => {
+    draw: ({ random, atMs, forMs, nodes, victim }) => {
       const [decides, prepares] = [random.below(nodes), random.below(nodes)];
-      return { atMs, decides, ...(prepares === decides ? {} : { prepares }), forMs: 2_000 + forMs };
+      // Who alone has prepared may lie about it.
+      const isAlone = prepares === decides && victim !== undefined && atMs % 2 === 0;
+      const named = isAlone ? { decides: victim, prepares: victim } : { decides, ...(prepares === decides ? {} : { prepares }) };
+      return { atMs, ...named, forMs: 2_000 + forMs };
     },
     inject: (lab, { decides, prepares, forMs }) => {
       const { cluster, frames, network: links } = lab;
@@ -232,15 +236,16 @@ export const NETWORK_FAULTS: readonly FaultDefinition[] = [
   network({
     kind: "hidden-lock",
     countsItself: true,
-    about: "of one height's first round nobody hears what one node prevotes, nor of a polka that it has",
-    where: "two kinds of messages of one node of Tendermint",
+    about: "of one height's first round nobody hears what one node prevotes, nor of a polka that it has; or so in two rounds, of two nodes",
+    where: "some kinds of messages of one node of Tendermint, or two",
     must: "whoever locked alone shows the others why, and they decide (A7)",
-    parameters: ["atMs", "node", "forMs"],
+    parameters: ["atMs", "node", "forMs", "count"],
     draw: ({ random, atMs, nodes, victim }) => {
       const node = random.below(nodes);
-      return node === victim ? undefined : { atMs, node, forMs: random.between(1_500, 4_000) };
+      return node === victim ? undefined : { atMs, node, forMs: random.between(1_500, 4_000), count: atMs % 2 === 0 ? 2 : 1 };
     },
-    inject: (lab, { kind, node, forMs }) => {
+    inject: (lab, { kind, node, forMs, count }) => {
+      if (count === 2) return injectTwoLocks(lab, kind);
       const { frames, network: links } = lab;
       let height: number | undefined;
       const mend = links.addLoss((from, _to, frame) => {
@@ -311,6 +316,19 @@ export const NETWORK_FAULTS: readonly FaultDefinition[] = [
     },
   }),
 ];
+
+/** Until the faults end: who stays away then may be one that the others need. */
+function injectTwoLocks(lab: Laboratory, kind: string): void {
+  const { cluster, frames, network } = lab;
+  const membership = { epoch: 0, members: cluster.members };
+  const locks = new TwoLocks({ nodes: idsOf(lab), proposerOf: (height, round) => proposerOf(membership, height, round) });
+  network.addLoss((from, to, frame) => {
+    const wasOver = locks.isOver;
+    const isLost = locks.drops(from, to, frames.messageOf(frame));
+    if (!wasOver && locks.isOver) lab.hit(kind);
+    return isLost;
+  });
+}
 
 function idsOf({ cluster }: Laboratory): NodeId[] {
   return cluster.nodes.map((node) => node.id);

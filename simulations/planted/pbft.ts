@@ -108,6 +108,14 @@ const PBFT_BUGS_OF_RULES: readonly Omit<PlantedBug, "engine" | "room">[] = [
     kinds: ["targeted-loss", "false-new-view"],
   },
   {
+    name: "new-view-judged-by-others",
+    known: "fabric-archives PR 1111",
+    about: "what a new-view demands is judged by the view changes that came here, not by its own",
+    breaks: ["A7", "A1"],
+    overrides: { rules: { pbft: { ...pbftRules, demandsByNewView: false } } },
+    kinds: ["hide-certificate", "targeted-loss", "two-faced-views"],
+  },
+  {
     name: "new-view-omits-a-slot",
     known: "FISCO-BCOS PR 5168",
     about: "a new-view demands the prepared values but the last",

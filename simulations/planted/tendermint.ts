@@ -74,6 +74,18 @@ export const TENDERMINT_BUGS: readonly PlantedBug[] = [
   ),
   bug(
     {
+      name: "tendermint-never-unlocks",
+      known: "arXiv 1805.08429: termination is proved where a newer polka opens a lock",
+      about: "a lock is given up for no newer polka",
+      breaks: ["A7"],
+      nodes: 4,
+      weights: [1, 1, 1, 1],
+      kinds: ["hidden-lock"],
+    },
+    { mayPrevote: ({ lockedRound, validRound }) => lockedRound < 0 || lockedRound === validRound },
+  ),
+  bug(
+    {
       name: "tendermint-hides-its-polka",
       known: "malachite #956, #850: the hidden lock",
       about: "a polka is shown to nobody who missed its prevotes",
