@@ -28,9 +28,10 @@ export interface GenesisOptions {
   readonly checkpointInterval?: number;
 }
 
-/** Ids in the order of a membership. */
+/** Ids in the order of a membership. As keys of an object they are the very strings that parsing genesis gives: those are compared without looking at their letters. */
 export function nodeIds(nodes: number): NodeId[] {
-  return Array.from({ length: nodes }, (_, index) => parseNodeId(`node-${String(index + 1).padStart(2, "0")}`));
+  const ids = Array.from({ length: nodes }, (_, index) => `node-${String(index + 1).padStart(2, "0")}`);
+  return Object.keys(Object.fromEntries(ids.map((id) => [id, 0]))).map(parseNodeId);
 }
 
 /** Heights between a change of members and the first height of its epoch. */

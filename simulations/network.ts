@@ -97,6 +97,8 @@ export class SimulatedNetwork {
   readonly #allowed = new Map<NodeId, ReadonlySet<NodeId>>();
   readonly #losses = new Set<FrameLoss>();
   readonly #mouths = new Map<NodeId, Mouth[]>();
+  /** To whom the links of a node are up, as far as it was asked since links changed last: every frame asks twice. */
+  readonly #linked = new Map<NodeId, readonly NodeId[]>();
   /** What waits until a node is no longer clogged. */
   readonly #clogs = new Map<NodeId, (() => void)[]>();
   readonly #counts: NetworkCounts = { sent: 0, lost: 0, duplicated: 0, reordered: 0, corrupted: 0, late: 0 };
@@ -139,11 +141,14 @@ export class SimulatedNetwork {
     const key = `${from}>${to}`;
     const before = this.#isUp(from, to);
     this.#cuts.set(key, (this.#cuts.get(key) ?? 0) + 1);
+    this.#linked.clear();
     if (before) this.#tell(from, to, false);
     return this.#once(() => {
       const count = this.#cuts.get(key) ?? 0;
-      if (count > 1) this.#cuts.set(key, count - 1);
-      else if (this.#cuts.delete(key) && this.#isUp(from, to)) this.#tell(from, to, true);
+      if (count > 1) return void this.#cuts.set(key, count - 1);
+      this.#cuts.delete(key);
+      this.#linked.clear();
+      return count === 1 && this.#isUp(from, to) ? this.#tell(from, to, true) : undefined;
     });
   }
 
@@ -185,6 +190,7 @@ export class SimulatedNetwork {
     const pairs = [...this.#cuts.keys()].map((key) => key.split(">") as [NodeId, NodeId]);
     this.#generation += 1;
     this.#cuts.clear();
+    this.#linked.clear();
     for (const node of [...this.#clogs.keys()]) this.#unclog(node);
     this.#slow.clear();
     this.#losses.clear();
@@ -201,12 +207,13 @@ export class SimulatedNetwork {
       start: (events, done) => {
         this.#ports.set(node, { events, time, life: ++this.#life });
         this.#running = [...this.#ports.keys()].sort();
+        this.#linked.clear();
         for (const peer of this.#ports.keys()) if (peer !== node && this.#isUp(node, peer)) this.#tell(node, peer, true);
         done();
       },
       send: (to, frame) => this.#send(node, to, frame),
       setPeers: (members) => this.#allow(node, new Set(members.map(({ id }) => id))),
-      connectedPeers: () => this.#connectedTo(node),
+      connectedPeers: () => this.#linkedTo(node),
       stop: (done) => {
         this.remove(node);
         done();
@@ -215,10 +222,13 @@ export class SimulatedNetwork {
   }
 
   /** In ascending id. */
-  #connectedTo(node: NodeId): readonly NodeId[] {
-    const peers: NodeId[] = [];
-    for (const peer of this.#running) if (peer !== node && this.#isUp(node, peer)) peers.push(peer);
-    return peers;
+  #linkedTo(node: NodeId): readonly NodeId[] {
+    let linked = this.#linked.get(node);
+    if (linked === undefined) {
+      linked = this.#running.filter((peer) => peer !== node && this.#joins(node, peer));
+      this.#linked.set(node, linked);
+    }
+    return linked;
   }
 
   /** A node died: its links break. */
@@ -227,6 +237,7 @@ export class SimulatedNetwork {
     const peers = [...this.#ports.keys()].filter((peer) => peer !== node && this.#isUp(node, peer));
     this.#ports.delete(node);
     this.#running = this.#running.filter((running) => running !== node);
+    this.#linked.clear();
     for (const peer of peers) this.#later(peer, (port) => port.events.onPeerDown(node, "closed"));
   }
 
@@ -234,6 +245,7 @@ export class SimulatedNetwork {
     const others = [...this.#ports.keys()].filter((peer) => peer !== node);
     const before = new Set(others.filter((peer) => this.#isUp(node, peer)));
     this.#allowed.set(node, allowed);
+    this.#linked.clear();
     for (const peer of others) if (this.#isUp(node, peer) !== before.has(peer)) this.#tell(node, peer, !before.has(peer));
   }
 
@@ -326,8 +338,12 @@ export class SimulatedNetwork {
     return this.#cuts.has(`${from}>${to}`) || this.#cuts.has(`${to}>${from}`) ? "cut" : "down";
   }
 
-  /** A link counts as up only when both directions work: keep-alives need both. */
   #isUp(from: NodeId, to: NodeId): boolean {
+    return this.#linkedTo(from).includes(to);
+  }
+
+  /** A link counts as up only when both directions work: keep-alives need both. */
+  #joins(from: NodeId, to: NodeId): boolean {
     if (!this.#ports.has(from) || !this.#ports.has(to)) return false;
     if (!this.#admits(from, to) || !this.#admits(to, from)) return false;
     return this.#cuts.size === 0 || !(this.#cuts.has(`${from}>${to}`) || this.#cuts.has(`${to}>${from}`));

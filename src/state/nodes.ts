@@ -85,7 +85,9 @@ export class Nodes {
 
   /** The epoch that a height belongs to; heights to come belong to the newest that is known, and what lies before the first block to epoch 0. */
   epochAt(height: number): EpochRecord {
-    const begun = this.#epochs.findLast((record) => record.firstHeight <= height) ?? this.#epochs[0];
+    const { newest } = this;
+    const begun =
+      newest.firstHeight <= height ? newest : (this.#epochs.findLast((record) => record.firstHeight <= height) ?? this.#epochs[0]);
     invariant(begun !== undefined, "there is an epoch 0");
     return begun;
   }

@@ -148,9 +148,10 @@ export class HeardViews {
     const key = members === undefined ? undefined : findMember(members, node)?.keys.vote;
     if (key === undefined) return;
     const accusation: ViewAccusation = { epoch, node, key, ...pair };
+    if (!contradicts(accusation, window)) return;
     const name = accusationName(accusation);
     const looks = this.#looks.get(by) ?? 0;
-    if (!contradicts(accusation, window) || this.#proved.has(name) || looks >= LOOKS_MAX) return;
+    if (this.#proved.has(name) || looks >= LOOKS_MAX) return;
     this.#looks.set(by, looks + 1);
     verifier.verify(accusationClaims(cluster, accusation), ([isFirst, isSecond]) => {
       if (isFirst === true && isSecond === true) this.#onProved(name, accusation);

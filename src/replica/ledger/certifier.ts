@@ -198,12 +198,11 @@ export class Certifier {
     const point = this.#points.get(height);
     const candidates = this.#candidates.get(height);
     if (point === undefined || candidates === undefined || height <= this.certifiedHeight) return;
-    const [first, ...rest] = candidates.values();
-    if (first === undefined) return;
+    const all = [...candidates.values()];
     // Nearly always all say the same.
-    if (rest.every((candidate) => isOfOnePoint(candidate, first))) return this.#checkGroup(height, point, [first, ...rest]);
+    if (all.every((candidate) => isOfOnePoint(candidate, all[0] ?? candidate))) return this.#checkGroup(height, point, all);
     const groups: Candidate[][] = [];
-    for (const candidate of [first, ...rest]) {
+    for (const candidate of all) {
       const group = groups.find(([other]) => other !== undefined && isOfOnePoint(candidate, other));
       if (group === undefined) groups.push([candidate]);
       else group.push(candidate);
@@ -211,29 +210,34 @@ export class Certifier {
     for (const group of groups) this.#checkGroup(height, point, group);
   }
 
+  /** Candidates of different nodes that say the same. */
   #checkGroup(height: number, point: LogPoint, group: readonly Candidate[]): void {
     const membership = this.#options.membershipAt(height);
-    // Only when the quorum is within reach: lines that cannot complete it yet cost nothing.
-    if (!this.#isQuorum(membership, group.map(nodeOf))) return;
-    const good = group.filter((item) => item.verdict === "good");
-    if (this.#isQuorum(membership, good.map(nodeOf))) {
-      const matches = good.every(({ cosignature }) => cosignature.root === point.root && cosignature.size === point.size);
-      if (matches)
-        this.#certify(
-          height,
-          point,
-          good.map((item) => item.cosignature),
-        );
-      else this.#options.onDiverged(height);
-      return;
+    const total = totalWeight(membership);
+    const suffices = (weight: number): boolean => this.#options.rules.certifies(weight, total, this.#options.faultModel);
+    let [reachable, counted, good] = [0, 0, 0];
+    for (const { cosignature, verdict } of group) {
+      const weight = findMember(membership, cosignature.node)?.weight ?? 0;
+      reachable += weight;
+      if (verdict !== "unknown") counted += weight;
+      if (verdict === "good") good += weight;
     }
-    const counted = group.filter((item) => item.verdict !== "unknown").map(nodeOf);
+    // Only when the quorum is within reach: lines that cannot complete it yet cost nothing.
+    if (!suffices(reachable)) return;
+    if (suffices(good)) return this.#conclude(height, point, group);
     for (const candidate of group) {
-      if (this.#isQuorum(membership, counted)) return;
+      if (suffices(counted)) return;
       if (candidate.verdict !== "unknown") continue;
-      counted.push(candidate.cosignature.node);
+      counted += findMember(membership, candidate.cosignature.node)?.weight ?? 0;
       this.#verify(height, point, candidate);
     }
+  }
+
+  /** A quorum says this of the height, each of it verified. */
+  #conclude(height: number, point: LogPoint, group: readonly Candidate[]): void {
+    const good = group.flatMap(({ cosignature, verdict }) => (verdict === "good" ? [cosignature] : []));
+    if (good.every(({ root, size }) => root === point.root && size === point.size)) this.#certify(height, point, good);
+    else this.#options.onDiverged(height);
   }
 
   #verify(height: number, point: LogPoint, candidate: Candidate): void {
@@ -275,10 +279,6 @@ export class Certifier {
   #isQuorum(membership: Membership, nodes: readonly NodeId[]): boolean {
     return this.#options.rules.certifies(weightOf(membership, nodes), totalWeight(membership), this.#options.faultModel);
   }
-}
-
-function nodeOf({ cosignature }: Candidate): NodeId {
-  return cosignature.node;
 }
 
 function isOfOnePoint({ cosignature: left }: Candidate, { cosignature: right }: Candidate): boolean {
