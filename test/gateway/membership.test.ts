@@ -1,40 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { verifyReceipt } from "#audit";
-import { type CanonicalObject, type EngineName, parseCanonicalObject, parseMember, parseSubjectId } from "#base";
-import { signCommand } from "#crypto";
-import { createDevCluster, createServiceIdentity, type DevCluster, type NodeStatus, type Submission } from "#gateway";
+import { type CanonicalObject, type EngineName, parseCanonicalObject, parseMember } from "#base";
+import { createDevCluster, createServiceIdentity, type DevCluster, type NodeStatus } from "#gateway";
 import { changeToCanonical } from "#state";
-
-const PATIENCE_MS = 10_000;
-
-/** Has the operator change the members, through a node. */
-async function change(
-  cluster: DevCluster,
-  at: number,
-  what: {
-    add?: { id: string; weight: number }[];
-    remove?: string[];
-    reweight?: { id: string; weight: number }[];
-    renew?: CanonicalObject[];
-  },
-): Promise<Submission> {
-  const gateway = cluster.gateway(at);
-  const { epoch } = await gateway.status();
-  const nowUs = Date.now() * 1_000;
-  const draft = { kind: "membership.change", epoch, expiresAtUs: nowUs + 60_000_000, add: [], remove: [], reweight: [], ...what };
-  const signer = cluster.signers.get("operator-1");
-  if (signer === undefined) throw new Error("no operator");
-  const signed = await signCommand(signer, {
-    cluster: cluster.cluster,
-    kind: "membership.change",
-    issuer: parseSubjectId("operator-1"),
-    issuedAtUs: nowUs,
-    expiresAtUs: nowUs + 60_000_000,
-    body: { change: changeToCanonical(cluster.cluster, draft as never), approvals: [] },
-  });
-  return gateway.backend.submit(signed, PATIENCE_MS);
-}
+import { changeMembers, PATIENCE_MS } from "./change-members.ts";
 
 /** Has a service registered through a node, and gives what came of it with its receipt. */
 async function register(cluster: DevCluster, at: number, id = "service-1"): Promise<{ readonly receipt: string }> {
@@ -83,7 +53,7 @@ describe("a change of members", function () {
     try {
       cluster.partition([5]);
       for (const epoch of [1, 2]) {
-        const changed = await change(cluster, epoch, { reweight: weights(epoch + 1) });
+        const changed = await changeMembers(cluster, epoch, { reweight: weights(epoch + 1) });
         expect(changed.kind === "ordered" && changed.outcome.outcome, JSON.stringify(changed)).to.equal("applied");
         for (const node of [1, 2, 3, 4]) await reaches(cluster, node, epoch, "participating");
       }
@@ -114,7 +84,7 @@ describe("a change of members", function () {
         expect(admitted.outcome).to.equal("applied");
         const { height } = await cluster.gateway(1).status();
         await waitFor(cluster, node, (status) => status.mode === "following" && status.height >= height);
-        const joined = await change(cluster, 1, { add: [{ id: `node-${node}`, weight: 1 }] });
+        const joined = await changeMembers(cluster, 1, { add: [{ id: `node-${node}`, weight: 1 }] });
         expect(joined.kind === "ordered" && joined.outcome.outcome, JSON.stringify(joined)).to.equal("applied");
         for (const member of [1, 2, 3, 4, node]) await reaches(cluster, member, 1, "participating");
         // Of five equal members four are needed in pbft and tendermint, and three in raft.
@@ -151,7 +121,7 @@ describe("a change of members", function () {
           [1, 2, 3, 4],
           [5, 6, 7, 8],
         ].map((nodes) => nodes.map((node) => `node-${node}`)) as [string[], string[]];
-        const replaced = await change(cluster, 1, { remove: old, add: fresh.map((id) => ({ id, weight: 1 })) });
+        const replaced = await changeMembers(cluster, 1, { remove: old, add: fresh.map((id) => ({ id, weight: 1 })) });
         expect(replaced.kind === "ordered" && replaced.outcome.outcome, JSON.stringify(replaced)).to.equal("applied");
         for (const node of [5, 6, 7, 8]) await reaches(cluster, node, 1, "participating");
         const { receipt } = await register(cluster, 6);
@@ -177,7 +147,7 @@ describe("a change of members", function () {
       const old = await register(cluster, 1);
       try {
         const renew = [1, 2].map((node) => parseCanonicalObject(cluster.renew(node)));
-        const renewed = await change(cluster, 1, { renew });
+        const renewed = await changeMembers(cluster, 1, { renew });
         expect(renewed.kind === "ordered" && renewed.outcome.outcome, JSON.stringify(renewed)).to.equal("applied");
         for (const node of [1, 2, 3, 4]) await reaches(cluster, node, 1, "participating");
         // Both are needed for a quorum of all but one, and so their new keys sign.
@@ -201,12 +171,12 @@ describe("a change of members", function () {
       const cluster = await createDevCluster({ nodes: 5, engine });
       const before = await cluster.gateway(1).policy();
       try {
-        const removed = await change(cluster, 1, { remove: ["node-5"], reweight: [] });
+        const removed = await changeMembers(cluster, 1, { remove: ["node-5"], reweight: [] });
         expect(removed.kind === "ordered" && removed.outcome.outcome, JSON.stringify(removed)).to.equal("applied");
         for (const node of [1, 2, 3, 4]) await reaches(cluster, node, 1, "participating");
         const members = (await cluster.gateway(1).status()).members.map(({ id }) => id);
         expect(members).to.deep.equal(["node-1", "node-2", "node-3", "node-4"]);
-        const stale = await change(cluster, 2, { remove: ["node-5"] });
+        const stale = await changeMembers(cluster, 2, { remove: ["node-5"] });
         expect(stale.kind === "ordered" && stale.outcome.outcome, "a node that has gone cannot go again").to.equal("refused");
         // Ordered in the new epoch, and proved by its members alone.
         const { receipt } = await register(cluster, 3);
