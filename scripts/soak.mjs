@@ -1,5 +1,5 @@
-// `npm run test:soak -- [--seconds N] [--seed N] [--engine NAME] [--campaign kills|resources]`: processes under load are killed, paused, parted,
-// slowed and run out of disk for as long as told; or one of them is spared, and what it holds of the machine is watched.
+// `npm run test:soak -- [--seconds N] [--seed N] [--engine NAME] [--campaign kills|resources|turnover]`: processes under load are killed, paused,
+// parted, slowed and run out of disk for as long as told; or one is spared, and what it holds of the machine is watched; or members are replaced.
 import { parseArgs } from "node:util";
 import { runNode } from "./steps.mjs";
 

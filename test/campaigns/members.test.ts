@@ -1,14 +1,12 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
-import { type CanonicalObject, type EngineName, parseCanonicalObject, parseNodeId } from "#base";
+import { type EngineName, parseCanonicalObject, parseNodeId } from "#base";
 import type { NodeStatus, SecurityGateway } from "#gateway";
-import { type ChangeDraft, changeToCanonical } from "#state";
 import { expectNothingLost, Load } from "./load.ts";
+import { becomes, caughtUp, change, frame, inEpoch } from "./membership.ts";
 import { expectQuietLogs } from "./node-logs.ts";
 import { ProcessCluster, QUESTION } from "./process-cluster.ts";
 import { Watch } from "./watch.ts";
 
-const PATIENCE_MS = 30_000;
 const ENGINES: readonly { readonly engine: EngineName; readonly basePort: number }[] = [
   { engine: "pbft", basePort: 18_000 },
   { engine: "tendermint", basePort: 18_200 },
@@ -38,26 +36,6 @@ for (const { engine, basePort } of ENGINES) {
       await cluster.end();
     });
 
-    const change = async (draft: ChangeDraft): Promise<void> => {
-      // Sent once: a second one would name an epoch that is over. So it waits as long as a node lets it.
-      const gateway = await cluster.connect([1, 2], 10_000);
-      const approved: CanonicalObject = changeToCanonical(cluster.cluster, draft);
-      const { outcome, reason } = await gateway.changeMembers({ kind: draft.kind, change: approved, approvals: [] }, "operator-1");
-      await gateway.stop();
-      expect([outcome, reason]).to.deep.equal(["applied", "OK"]);
-    };
-    const frame = (epoch: number) => ({ epoch, expiresAtUs: (Date.now() + 60_000) * 1_000 });
-    const becomes = async (nodes: readonly number[], what: string, isThere: (status: NodeStatus) => boolean): Promise<void> => {
-      const end = Date.now() + PATIENCE_MS;
-      for (const node of nodes) {
-        for (;;) {
-          const status = await cluster.status(node);
-          if (status !== undefined && isThere(status)) break;
-          if (Date.now() > end) throw new Error(`node-${node} is not ${what}: ${JSON.stringify(status)}`);
-          await sleep(100);
-        }
-      }
-    };
     /** Load again, for as long as the work takes: what is acknowledged counts with the rest. */
     const underLoad = async (work: () => Promise<void>): Promise<void> => {
       const gateways = await Promise.all([1, 2].map((node) => cluster.connect([node, 3], 3_000)));
@@ -70,26 +48,24 @@ for (const { engine, basePort } of ENGINES) {
       }
       load.acknowledged.push(...more.acknowledged);
     };
-    const inEpoch = (epoch: number) => (status: NodeStatus) => status.epoch === epoch && status.mode === "participating";
-
     it("has a node replay the log as a learner, and then vote", async () => {
-      await becomes([1], "under way", ({ height }) => height > 20);
+      await becomes(cluster, [1], { what: "under way", isThere: ({ height }) => height > 20 });
       const { node, nodeFile } = await cluster.addNode();
       newcomer = node;
-      await change({ kind: "learner.add", ...frame(0), nodeFile: parseCanonicalObject(nodeFile) });
+      await change(cluster, { kind: "learner.add", ...frame(0), nodeFile: parseCanonicalObject(nodeFile) });
       const { height } = (await cluster.status(1)) as NodeStatus;
       await cluster.start(node);
-      await becomes([node], "caught up", (status) => status.mode === "following" && status.height >= height);
-      await change({
+      await becomes(cluster, [node], caughtUp(height));
+      await change(cluster, {
         kind: "membership.change",
         ...frame(0),
         add: [{ id: parseNodeId(`node-${node}`), weight: 1 }],
         remove: [],
         reweight: [],
       });
-      await becomes(cluster.nodes, "a member of epoch 1", inEpoch(1));
+      await becomes(cluster, cluster.nodes, inEpoch(1));
       const decided = load.acknowledged.length;
-      await becomes([1], "deciding with five members", () => load.acknowledged.length > decided);
+      await becomes(cluster, [1], { what: "deciding with five members", isThere: () => load.acknowledged.length > decided });
     });
 
     it("cuts off a node that is removed: its links are refused, and its vote counts no more", async () => {
@@ -97,12 +73,15 @@ for (const { engine, basePort } of ENGINES) {
       await cluster.signal(4, "SIGTERM");
       cluster.copyMachine(4);
       await cluster.start(4);
-      await becomes([4], "back", inEpoch(1));
-      await change({ kind: "membership.change", ...frame(1), add: [], remove: [parseNodeId("node-4")], reweight: [] });
+      await becomes(cluster, [4], inEpoch(1));
+      await change(cluster, { kind: "membership.change", ...frame(1), add: [], remove: [parseNodeId("node-4")], reweight: [] });
       const others = [1, 2, 3, newcomer];
-      await becomes(others, "a member of epoch 2", inEpoch(2));
+      await becomes(cluster, others, inEpoch(2));
       // It need not have heard of its last height: whoever left is not waited for.
-      await becomes([4], "alone", ({ members }) => members.every(({ id, connected }) => id === "node-4" || !connected));
+      await becomes(cluster, [4], {
+        what: "alone",
+        isThere: ({ members }) => members.every(({ id, connected }) => id === "node-4" || !connected),
+      });
       await cluster.signal(4, "SIGTERM");
       cluster.restoreMachine(4);
       await cluster.start(4);
@@ -120,41 +99,47 @@ for (const { engine, basePort } of ENGINES) {
       ).to.deep.equal(["node-4"]);
       expect(left.height, "what the node that left hears of").to.be.below(stayed.height);
       await Promise.all([3, newcomer].map((node) => cluster.start(node)));
-      await becomes(others, "together again", inEpoch(2));
+      await becomes(cluster, others, inEpoch(2));
     });
 
     it("renews the keys of members that run, one of which is killed at once and comes back with the new ones", async () => {
       cluster.forget(4);
       await underLoad(async () => {
         const renew = await Promise.all([1, 2, 3].map(async (node) => parseCanonicalObject(await cluster.renew(node))));
-        await change({ kind: "membership.change", ...frame(2), add: [], remove: [], reweight: [], renew });
+        await change(cluster, { kind: "membership.change", ...frame(2), add: [], remove: [], reweight: [], renew });
         await cluster.signal(3, "SIGKILL");
         await cluster.start(3);
-        await becomes(cluster.nodes, "a member of epoch 3", inEpoch(3));
-        await becomes([1], "rid of old keys", () => [1, 2, 3].every((node) => !cluster.isRenewing(node)));
+        await becomes(cluster, cluster.nodes, inEpoch(3));
+        await becomes(cluster, [1], { what: "rid of old keys", isThere: () => [1, 2, 3].every((node) => !cluster.isRenewing(node)) });
         await cluster.signal(1, "SIGKILL");
         await cluster.start(1);
-        await becomes([1], "back with the new keys", inEpoch(3));
+        await becomes(cluster, [1], inEpoch(3));
       });
     });
 
     it("takes one in for another although the new one is killed as a learner, and who leads while the change is ordered", async () => {
       await underLoad(async () => {
         const { node, nodeFile } = await cluster.addNode();
-        await change({ kind: "learner.add", ...frame(3), nodeFile: parseCanonicalObject(nodeFile) });
+        await change(cluster, { kind: "learner.add", ...frame(3), nodeFile: parseCanonicalObject(nodeFile) });
         await cluster.start(node);
         await cluster.signal(node, "SIGKILL");
         await cluster.start(node);
         const { height, leader } = (await cluster.status(1)) as NodeStatus;
-        await becomes([node], "caught up", (status) => status.mode === "following" && status.height >= height);
+        await becomes(cluster, [node], caughtUp(height));
         const leads = Number(leader?.split("-")[1] ?? 1);
         const add = [{ id: parseNodeId(`node-${node}`), weight: 1 }];
-        const ordered = change({ kind: "membership.change", ...frame(3), add, remove: [parseNodeId(`node-${newcomer}`)], reweight: [] });
+        const ordered = change(cluster, {
+          kind: "membership.change",
+          ...frame(3),
+          add,
+          remove: [parseNodeId(`node-${newcomer}`)],
+          reweight: [],
+        });
         await cluster.signal(leads, "SIGKILL");
         await cluster.start(leads);
         await ordered;
         cluster.forget(newcomer);
-        await becomes(cluster.nodes, "a member of epoch 4", inEpoch(4));
+        await becomes(cluster, cluster.nodes, inEpoch(4));
       });
     });
 

@@ -90,7 +90,11 @@ export class ProcessCluster {
     const node = this.urls.length + 1;
     this.urls.push(`http://127.0.0.1:${this.#basePort + node}`);
     const identity = this.#identity(await loadSodium(), node);
-    await this.#prepare(node, identity);
+    // The members now: of those in genesis none may be left.
+    const gateway = await this.connect(this.nodes.filter((member) => member !== node));
+    const contacts = JSON.stringify(await gateway.members());
+    await gateway.stop();
+    await this.#prepare(node, identity, contacts);
     return { node, nodeFile: identity.nodeFile };
   }
 
@@ -267,12 +271,14 @@ export class ProcessCluster {
     return developmentNode(sodium, `node-${node}`, addresses);
   }
 
-  async #prepare(node: number, identity: NodeIdentity): Promise<void> {
+  async #prepare(node: number, identity: NodeIdentity, contacts?: string): Promise<void> {
     const folder = this.nodeFolder(node);
     mkdirSync(folder);
     saveNodeIdentity(folder, identity);
     await initializeNodeData({ data: join(folder, "data"), anchor: join(folder, "guard", "anchor") });
-    writeFileSync(join(folder, "config.json"), JSON.stringify(this.#config(node)));
+    if (contacts !== undefined) writeFileSync(join(folder, "contacts.json"), contacts);
+    const config = { ...this.#config(node), ...(contacts === undefined ? {} : { contacts: "contacts.json" }) };
+    writeFileSync(join(folder, "config.json"), JSON.stringify(config));
   }
 
   async #enroll(issuer: { readonly id: string; readonly signer: Signer }): Promise<void> {
