@@ -26,14 +26,14 @@ export class Ballot {
     this.#total = totalWeight(membership);
   }
 
-  /** Adds a member's first vote, and returns an earlier one that says something else. */
+  /** Adds a member's first vote, and returns an earlier one that says something else, be it of the proof that it refers to. */
   add(vote: BallotVote): BallotVote | undefined {
     const known = this.#votes.get(vote.node);
     if (known === undefined) {
       this.#votes.set(vote.node, vote);
       this.#weights.set(vote.node, findMember(this.#membership, vote.node)?.weight ?? 0);
     }
-    return known !== undefined && known.digest !== vote.digest ? known : undefined;
+    return known !== undefined && !isAlike(known, vote) ? known : undefined;
   }
 
   /** Drops a vote whose signature is bad; its sender may send a good one. */
@@ -48,6 +48,19 @@ export class Ballot {
     return digests;
   }
 
+  /** What was voted for, each once: votes that refer to proofs of different rounds say different things. */
+  values(): BallotVote[] {
+    const values: BallotVote[] = [];
+    for (const vote of this.#votes.values()) if (!values.some((value) => isAlike(value, vote))) values.push(vote);
+    return values;
+  }
+
+  /** The digest that all of these voted for, by one proof; undefined when they differ or one did not vote. */
+  unanimous(nodes: readonly NodeId[]): Hash | undefined {
+    const [first, ...rest] = nodes.map((node) => this.#votes.get(node));
+    return first !== undefined && rest.every((vote) => vote !== undefined && isAlike(first, vote)) ? first.digest : undefined;
+  }
+
   /** A member's vote. */
   of(node: NodeId): BallotVote | undefined {
     return this.#votes.get(node);
@@ -58,20 +71,25 @@ export class Ballot {
     return [...this.#votes.values()].filter((vote) => digest === undefined || vote.digest === digest);
   }
 
-  /** The counted votes when they make a quorum, together with a member that counts without a vote here. */
-  quorum(digest: Hash | undefined, extra?: NodeId): BallotVote[] | undefined {
+  /**
+   * The counted votes when they make a quorum, together with a member that counts without a vote here.
+   * @param validRound the proof that they refer to, where that matters
+   */
+  quorum(digest: Hash | undefined, extra?: NodeId, validRound?: number): BallotVote[] | undefined {
+    const about = { digest, extra, validRound };
     let weight = this.#weightBeside(extra);
-    for (const vote of this.#votes.values()) if (isCounted(vote, digest, extra) && vote.verdict === "good") weight += this.#weightAt(vote);
+    for (const vote of this.#votes.values()) if (isCounted(vote, about) && vote.verdict === "good") weight += this.#weightAt(vote);
     if (!this.#isQuorum(weight, this.#total)) return undefined;
-    return this.for(digest).filter((vote) => vote.verdict === "good" && vote.node !== extra);
+    return [...this.#votes.values()].filter((vote) => vote.verdict === "good" && isCounted(vote, about));
   }
 
   /** The votes to verify next: as many as complete a quorum, and none while a quorum is out of reach. */
-  toVerify(digest: Hash | undefined, extra?: NodeId): readonly BallotVote[] {
+  toVerify(digest: Hash | undefined, extra?: NodeId, validRound?: number): readonly BallotVote[] {
+    const about = { digest, extra, validRound };
     let within = this.#weightBeside(extra);
     let counted = within;
     for (const vote of this.#votes.values()) {
-      if (!isCounted(vote, digest, extra)) continue;
+      if (!isCounted(vote, about)) continue;
       within += this.#weightAt(vote);
       if (vote.verdict !== "unknown") counted += this.#weightAt(vote);
     }
@@ -79,7 +97,7 @@ export class Ballot {
     const chosen: BallotVote[] = [];
     for (const vote of this.#votes.values()) {
       if (this.#isQuorum(counted, this.#total)) break;
-      if (!isCounted(vote, digest, extra) || vote.verdict !== "unknown") continue;
+      if (!isCounted(vote, about) || vote.verdict !== "unknown") continue;
       chosen.push(vote);
       counted += this.#weightAt(vote);
     }
@@ -103,7 +121,7 @@ export class Ballot {
     }, 0);
     const heaviest = Math.max(
       0,
-      ...[...this.digests()].map((digest) => this.#weight(good.filter((vote) => vote.digest === digest && digest !== nil))),
+      ...this.values().map((value) => this.#weight(good.filter((vote) => isAlike(value, vote) && vote.digest !== nil))),
     );
     return !this.#isQuorum(open + heaviest, this.#total);
   }
@@ -127,6 +145,18 @@ export class Ballot {
   }
 }
 
-function isCounted(vote: BallotVote, digest: Hash | undefined, extra: NodeId | undefined): boolean {
-  return vote.node !== extra && (digest === undefined || vote.digest === digest);
+/** Which votes count; any where something is undefined, and not that of the member that counts without one. */
+interface Counted {
+  readonly digest: Hash | undefined;
+  readonly extra: NodeId | undefined;
+  readonly validRound: number | undefined;
+}
+
+function isCounted(vote: BallotVote, { digest, extra, validRound }: Counted): boolean {
+  if (vote.node === extra || (digest !== undefined && vote.digest !== digest)) return false;
+  return validRound === undefined || vote.validRound === validRound;
+}
+
+function isAlike(first: BallotVote, second: BallotVote): boolean {
+  return first.digest === second.digest && first.validRound === second.validRound;
 }

@@ -28,7 +28,7 @@ export class Disclosure {
     const round = state.current();
     const { polka, prevotes } = round;
     if (polka === undefined || round.isPolkaShown || !state.settings.rules.sharesPolkas) return;
-    if (prevotes.for(undefined).every(({ digest }) => digest === polka.digest)) return;
+    if (prevotes.unanimous(prevotes.voters()) === polka.digest) return;
     round.isPolkaShown = true;
     state.broadcast(polka);
   }
@@ -39,7 +39,7 @@ export class Disclosure {
     const { membership, rules, self } = state.settings;
     const prevotes = state.known(view)?.prevotes;
     const next = rules.proposerOf(membership, height + 1, 0);
-    if (next === self || membership.members.every(({ id }) => prevotes?.of(id)?.digest === digest)) return () => undefined;
+    if (next === self || prevotes?.unanimous(membership.members.map(({ id }) => id)) === digest) return () => undefined;
     return () => this.showDecision(next);
   }
 
@@ -89,10 +89,9 @@ export class Disclosure {
     const state = this.#state;
     const { prevotes } = state.current();
     const { membership, self } = state.settings;
-    const others = membership.members.filter(({ id }) => id !== self || prevotes.of(id) !== undefined);
-    const [first, ...rest] = others.map(({ id }) => prevotes.of(id)?.digest);
-    const isUnanimous = first !== undefined && first !== ZERO_HASH && rest.every((digest) => digest === first);
-    if (!isUnanimous) this.#askForBlock(from);
+    const others = membership.members.map(({ id }) => id).filter((id) => id !== self || prevotes.of(id) !== undefined);
+    const digest = prevotes.unanimous(others);
+    if (digest === undefined || digest === ZERO_HASH) this.#askForBlock(from);
   }
 
   /** Of as many as are asked one is honest. */

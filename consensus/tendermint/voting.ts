@@ -142,6 +142,8 @@ export class Voting {
     const state = this.#state;
     const { digest, votes, view } = message;
     if (state.known(view)?.polka !== undefined || view > state.round + LIMITS.viewAheadMax || isNil(digest)) return;
+    const [first] = votes;
+    if (first === undefined || first.validRound >= view || votes.some(({ validRound }) => validRound !== first.validRound)) return;
     if (!votes.every(({ node }, index) => index === 0 || (votes[index - 1]?.node ?? "") < node)) return;
     if (!state.isQuorum(votes.map(({ node }) => node))) return;
     const claims = votes.flatMap((vote) => state.claimOf({ ...vote, digest }, view, VOTE_TYPE.tendermintPrevote) ?? []);
@@ -204,13 +206,17 @@ export class Voting {
     else if (missesDecision(this.#state, message)) this.#disclosure.showDecision(from);
   }
 
-  /** Prevotes of a quorum for one value make a polka. */
+  /**
+   * Prevotes of a quorum for one value and one valid round make a polka. Otherwise whoever forgot a lock could name any round, and its vote would count
+   * with those of members that answered what was proposed.
+   */
   #countPrevotes(number: number, round: Round): void {
     if (round.polka !== undefined) return;
     const { prevotes } = round;
-    for (const digest of prevotes.digests()) {
-      const quorum = prevotes.quorum(digest);
-      if (quorum === undefined) this.#verifyVotes(prevotes, VOTE_TYPE.tendermintPrevote, number, prevotes.toVerify(digest));
+    for (const { digest, validRound } of prevotes.values()) {
+      const quorum = prevotes.quorum(digest, undefined, validRound);
+      if (quorum === undefined)
+        this.#verifyVotes(prevotes, VOTE_TYPE.tendermintPrevote, number, prevotes.toVerify(digest, undefined, validRound));
       else if (!isNil(digest)) return this.#onPolka(round, polkaOf(this.#state, { view: number, digest }, quorum));
     }
   }
