@@ -35,10 +35,10 @@ export class HeightReads {
     return this.#begin();
   }
 
-  /** A member whose votes may be forgotten says nothing: it may have forgotten blocks too. */
+  /** Who may have forgotten votes says nothing: it may have forgotten blocks too. Who left tells those who are behind that the epoch is over. */
   onRequest(from: NodeId, { incarnation, round }: HeightRequest): void {
-    const { tip, participates, epoch } = this.#state;
-    if (!participates) return;
+    const { tip, remembers, epoch } = this.#state;
+    if (!remembers) return;
     const message: HeightReply = {
       type: "height-reply",
       incarnation,

@@ -1,4 +1,4 @@
-import { type EngineName, LIMITS, type NodeId, type SignatureClaim, totalWeight, weightOf } from "#base";
+import { type EngineName, findMember, LIMITS, type NodeId, type SignatureClaim, totalWeight, weightOf } from "#base";
 import type { Proposal, Tip } from "./block.ts";
 import type { CoreOptions } from "./core.ts";
 import { CoreState, type ProposalCheck } from "./core-state.ts";
@@ -31,6 +31,8 @@ export abstract class VotingState<S extends VotingSettings = VotingSettings> ext
   tip: Tip;
   /** Work waits that a leader should be ordering. */
   pending: boolean = false;
+  /** Learners and those who left follow, and promise nothing. */
+  readonly #isMember: boolean;
   readonly #later: LaterMessages;
 
   /** @param options.laterPerSenderMax how many messages of one sender are kept for later heights or views */
@@ -38,6 +40,7 @@ export abstract class VotingState<S extends VotingSettings = VotingSettings> ext
     super();
     this.settings = settings;
     this.total = totalWeight(settings.membership);
+    this.#isMember = findMember(settings.membership, settings.self) !== undefined;
     this.tip = tip;
     this.#later = new LaterMessages(options.laterPerSenderMax);
   }
@@ -67,13 +70,19 @@ export abstract class VotingState<S extends VotingSettings = VotingSettings> ext
   }
 
   /** True when nothing that this node promised or decided is forgotten (vote guard, rule G3). */
-  get participates(): boolean {
+  get remembers(): boolean {
     return this.participatesAbove !== undefined && this.height > this.participatesAbove;
   }
 
-  /** True when the vote guard's floor and the epoch's end let this node sign at the height. */
+  /** True when this node's word counts: it is a member that remembers. */
+  get participates(): boolean {
+    return this.#isMember && this.remembers;
+  }
+
+  /** True when this node is a member, and the vote guard's floor and the epoch's end let it sign at the height. */
   mayVote(height: number = this.height): boolean {
-    return this.participatesAbove !== undefined && height > this.participatesAbove && height <= this.lastHeight;
+    const { participatesAbove, lastHeight } = this;
+    return this.#isMember && participatesAbove !== undefined && height > participatesAbove && height <= lastHeight;
   }
 
   /**

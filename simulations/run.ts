@@ -5,7 +5,7 @@ import type { RunPhase } from "./diagrams/events.ts";
 import { RunRecorder } from "./diagrams/recorder.ts";
 import { faultRow, faultsOf, SAFETY_MS, spentNodes, USUAL_KINDS } from "./faults/catalogue.ts";
 import type { Fault, Laboratory } from "./faults/fault.ts";
-import { newcomersOf } from "./faults/join-faults.ts";
+import { forgetfulOf, newcomersOf } from "./faults/join-faults.ts";
 import { sceneOf } from "./faults/scenes.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { activationDelayOf } from "./genesis.ts";
@@ -95,7 +95,7 @@ class Run {
     const ids = this.#cluster.nodes.map((node) => node.id);
     const { byzantine, spent } = spentNodes(this.#faults, ids);
     this.#byzantine = byzantine;
-    this.#spent = spent;
+    this.#spent = new Set([...spent, ...forgetfulOf(this.#faults)]);
     this.#workload = new Workload({ cluster: this.#cluster, clusterId: this.#clusterId, random: this.#random, keys, hasher });
     this.#checker = new Checker({
       cluster: this.#cluster,

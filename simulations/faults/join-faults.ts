@@ -1,4 +1,4 @@
-import { type Membership, type NodeId, parseNodeId } from "#base";
+import { faultModelOf, type Membership, type NodeId, parseGenesis, parseNodeId, tolerableWeight, totalWeight, weightOf } from "#base";
 import type { SimulatedNode } from "../cluster.ts";
 import { type Fault, type FaultDefinition, type FaultParameters, type FaultRow, type Laboratory, rowOf } from "./fault.ts";
 import { leaderNow } from "./network-faults.ts";
@@ -84,6 +84,22 @@ export const JOIN_FAULTS: readonly FaultDefinition[] = [
       });
     },
   }),
+  joinRow({
+    kind: "join-forgets",
+    about: "the disk of a node that joins is lost while it is a learner still, or as its epoch begins",
+    where: "the data folder of a node that joins",
+    must: "it votes above a height that the others prove, as any member that lost its disk (C15, D6, A5, A7)",
+    parameters: ["delayMs", "downMs", "count"],
+    draw: ({ random }) => ({ delayMs: random.pick([0, 0, 2, 8, 50, 300]), downMs: random.between(100, 2_000), count: random.below(2) }),
+    at: (barrier, lab, { fault, id }) => {
+      if ((barrier === "begun") !== (fault.count === 1)) return;
+      lab.later(fault.delayMs, () => {
+        if (!mayForget(lab, id)) return;
+        lab.hit("join-forgets");
+        lab.down(fault.downMs, [id], (node) => lab.cluster.loseDisk(node));
+      });
+    },
+  }),
 ];
 
 const KINDS: ReadonlySet<string> = new Set(JOIN_FAULTS.map(({ kind }) => kind));
@@ -91,6 +107,19 @@ const KINDS: ReadonlySet<string> = new Set(JOIN_FAULTS.map(({ kind }) => kind));
 /** The nodes that may join in a schedule. */
 export function newcomersOf(faults: readonly Fault[]): readonly NodeId[] {
   return faults.filter(({ kind }) => KINDS.has(kind)).map(newcomerOf);
+}
+
+/** Those of them that may lose their disks. */
+export function forgetfulOf(faults: readonly Fault[]): readonly NodeId[] {
+  return newcomersOf(faults.filter(({ kind }) => kind === "join-forgets"));
+}
+
+/** Whether the members tolerate that this one forgets, beside all others that this schedule spends. */
+function mayForget({ cluster, spent }: Laboratory, id: NodeId): boolean {
+  const next = cluster.nodes.flatMap(({ replica }) => replica?.state.pendingChange()?.next ?? []);
+  const membership = [...next, cluster.newestMembership()].find((item) => item?.members.some((member) => member.id === id));
+  const model = faultModelOf(parseGenesis(cluster.genesisBytes).engine);
+  return membership !== undefined && weightOf(membership, spent) <= tolerableWeight(totalWeight(membership), model);
 }
 
 /** The node that a fault has join: another one for each time and gateway. */

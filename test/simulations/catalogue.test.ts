@@ -114,7 +114,7 @@ describe("a campaign", function () {
         kinds: ["two-faced-views", "hide-certificate", "targeted-loss", "leader-crash"],
       }),
       await runCampaign({ ...base, seeds: { from: 0, to: 9 }, kinds: ["barrier-crash", "renew-keys"] }),
-      await runCampaign({ ...base, seeds: { from: 0, to: 5 }, kinds: ["join", "join-crash", "join-parted"] }),
+      await runCampaign({ ...base, seeds: { from: 0, to: 7 }, kinds: ["join", "join-crash", "join-parted", "join-forgets"] }),
     ];
     const hit = (kind: string): number => [whole, ...sought].reduce((sum, { faultKinds }) => sum + (faultKinds[kind] ?? 0), 0);
     expect(FAULT_KINDS.filter((kind) => hit(kind) === 0)).to.deep.equal([]);

@@ -39,11 +39,11 @@ describe("the end of an epoch", function () {
       expect(marks["member-left"]).to.be.greaterThan(1);
     });
 
-    it(`brings in a node that was not there, by blocks or by a state, while it, the leader or a link fails at the barrier: ${engine}`, async () => {
-      const kinds = ["join", "join-crash", "join-parted", "crash", "lie-state"];
+    it(`brings in a node that was not there, by blocks or by a state, while it, its disk, the leader or a link fails at the barrier: ${engine}`, async () => {
+      const kinds = ["join", "join-crash", "join-parted", "join-forgets", "lie-state"];
       const { failures, marks, faultKinds } = await runCampaign({ engine, nodes: 4, seeds: { from: 0, to: 9 }, kinds });
       expect(failures).to.deep.equal([]);
-      for (const kind of ["join", "join-crash", "join-parted"]) expect(faultKinds[kind], kind).to.be.greaterThan(0);
+      for (const kind of ["join", "join-crash", "join-parted", "join-forgets"]) expect(faultKinds[kind], kind).to.be.greaterThan(0);
       expect(marks["member-joined"]).to.be.greaterThan(4);
       expect(marks["newcomer-took-state"]).to.be.greaterThan(0);
     });
