@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { join } from "node:path";
 import { expect } from "chai";
-import { basePort, eventually, quorumgate, type Ran, startCommand, temporaryFolder } from "../cli/command-line.ts";
+import { basePort, endCommand, eventually, firstLine, quorumgate, type Ran, startCommand, temporaryFolder } from "../cli/command-line.ts";
 
 /** What tells the engines apart for whoever asks: raft tolerates crashes only, and says so. */
 const ENGINES = [
@@ -35,15 +35,11 @@ for (const { engine, port, survives, critical, notice } of ENGINES) {
 
     before(async () => {
       orchestrator = startCommand(["dev", "--json", "--engine", engine, "--data", data, "--base-port", String(basePort(port))]);
-      await new Promise((settle) => orchestrator.stdout?.once("data", settle));
+      await firstLine(orchestrator);
     });
 
     after(async () => {
-      if (orchestrator.exitCode === null && orchestrator.signalCode === null) {
-        const gone = new Promise((settle) => orchestrator.once("exit", settle));
-        orchestrator.kill("SIGTERM");
-        await gone;
-      }
+      await endCommand(orchestrator);
       remove();
     });
 

@@ -45,6 +45,29 @@ export function quorumgate(words: readonly string[], options: { readonly cwd?: s
   });
 }
 
+/** Ends a started command as Ctrl-C does, unless it ended before. */
+export async function endCommand(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((settle) => child.once("exit", settle));
+  child.kill("SIGTERM");
+  await gone;
+}
+
+/** The first line of a command's stdout; fails with its stderr when it ends before. */
+export function firstLine(child: ChildProcess): Promise<string> {
+  let [stdout, stderr] = ["", ""];
+  child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
+    stderr += chunk;
+  });
+  return new Promise((settle, refuse) => {
+    child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
+      stdout += chunk;
+      if (stdout.includes("\n")) settle(stdout);
+    });
+    child.once("exit", (code) => refuse(new Error(`ended with ${code}: ${stderr}`)));
+  });
+}
+
 /** A folder that the returned function removes. */
 export function temporaryFolder(): { readonly folder: string; readonly remove: () => void } {
   const folder = mkdtempSync(join(tmpdir(), "quorumgate-cli-"));

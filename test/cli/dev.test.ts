@@ -7,7 +7,17 @@ import { loadSodium, signCommand } from "#crypto";
 import { loadServiceKey, serviceSignerOf } from "#identity";
 import { sendCommand } from "../../src/cli/dev/control.ts";
 import { socketPath } from "../../src/cli/dev/folder.ts";
-import { basePort, eventually, isAlive, quorumgate, type Ran, startCommand, temporaryFolder } from "./command-line.ts";
+import {
+  basePort,
+  endCommand,
+  eventually,
+  firstLine,
+  isAlive,
+  quorumgate,
+  type Ran,
+  startCommand,
+  temporaryFolder,
+} from "./command-line.ts";
 
 interface Started {
   readonly cluster: string;
@@ -38,11 +48,7 @@ describe("a development cluster", function () {
   });
 
   after(async () => {
-    if (orchestrator.exitCode === null && orchestrator.signalCode === null) {
-      const gone = new Promise((settle) => orchestrator.once("exit", settle));
-      orchestrator.kill("SIGTERM");
-      await gone;
-    }
+    await endCommand(orchestrator);
     remove();
   });
 
@@ -238,21 +244,6 @@ describe("a development cluster", function () {
     expect(restarted.nodes.map(({ pid }) => pid).some(isAlive)).to.equal(false);
   });
 });
-
-/** The first line of a process's stdout; fails with its stderr when it ends before. */
-function firstLine(child: ChildProcess): Promise<string> {
-  let [stdout, stderr] = ["", ""];
-  child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
-    stderr += chunk;
-  });
-  return new Promise((settle, refuse) => {
-    child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
-      stdout += chunk;
-      if (stdout.includes("\n")) settle(stdout);
-    });
-    child.once("exit", (code) => refuse(new Error(`ended with ${code}: ${stderr}`)));
-  });
-}
 
 /** What the auditor's requests carry. */
 async function accessToken(data: string, cluster: string): Promise<string> {

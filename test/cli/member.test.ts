@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
-import { basePort, eventually, quorumgate, type Ran, startCommand, temporaryFolder } from "./command-line.ts";
+import { basePort, endCommand, eventually, quorumgate, type Ran, startCommand, temporaryFolder } from "./command-line.ts";
 
 /** A cluster of one node, which decides as every other does, with three operators of whom two have to approve. */
 describe("the member commands", function () {
@@ -59,9 +59,7 @@ describe("the member commands", function () {
   });
 
   after(async () => {
-    const gone = running.map((node) => new Promise((settle) => node.once("exit", settle)));
-    for (const node of running) node.kill("SIGTERM");
-    await Promise.all(gone);
+    await Promise.all(running.map(endCommand));
     remove();
   });
 

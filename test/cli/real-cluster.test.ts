@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
-import { basePort, eventually, quorumgate, startCommand, temporaryFolder } from "./command-line.ts";
+import { basePort, endCommand, eventually, quorumgate, startCommand, temporaryFolder } from "./command-line.ts";
 
 const NODES = ["bank-a", "bank-b", "exchange", "clearing"];
 
@@ -22,10 +22,7 @@ describe("a cluster of four institutions", function () {
   };
 
   after(async () => {
-    const left = running.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null);
-    const gone = left.map((child) => new Promise((settle) => child.once("exit", settle)));
-    for (const child of left) child.kill("SIGTERM");
-    await Promise.all(gone);
+    await Promise.all(running.map(endCommand));
     remove();
   });
 

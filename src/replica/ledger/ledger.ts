@@ -150,24 +150,13 @@ export class Ledger {
     const base = { genesis, cluster, hasher, ...(options.rules?.state && { rules: options.rules.state }) };
     const auditRules = options.rules?.audit;
     const logOptions = { trustDomain: genesis.trustDomain, cluster, hasher, ...(auditRules && { rules: auditRules }) };
+    const about = { genesis, cluster, store, salvage, stateOptions: base, logOptions, stable, rules };
     const stored = store.get(STORE_KEYS.tip);
     if (stored === undefined) {
       const state = LedgerState.fromGenesis(base);
       const tip = { height: 0, digest: ZERO_HASH, timeUs: genesis.timeUs, view: 0 };
       const log = AuditLog.empty(logOptions);
-      return new Ledger({
-        genesis,
-        cluster,
-        store,
-        salvage,
-        stateOptions: base,
-        logOptions,
-        stable,
-        rules,
-        state,
-        log,
-        tip,
-      });
+      return new Ledger({ ...about, state, log, tip });
     }
     const state = LedgerState.restore(base, entries);
     const tip = readTip(stored, store);
@@ -175,19 +164,7 @@ export class Ledger {
     const log = AuditLog.restore(logOptions, (key) => store.get(key));
     // A head that is lost leaves an empty log, and an old one a shorter log: what this node cosigned then would convict it.
     if (log.point.timeUs !== tip.timeUs) throw new QuorumgateError("STORAGE_CORRUPT", "log and tip end with different blocks");
-    return new Ledger({
-      genesis,
-      cluster,
-      store,
-      salvage,
-      stateOptions: base,
-      logOptions,
-      stable,
-      rules,
-      state,
-      log,
-      tip,
-    });
+    return new Ledger({ ...about, state, log, tip });
   }
 
   get state(): LedgerState {
