@@ -4,6 +4,9 @@ import { checkCommitCertificate, commitCertificateClaims } from "../certificates
 import type { RoundCertificate, TendermintMessage } from "./messages.ts";
 import type { TendermintState } from "./state.ts";
 
+/** How often a member is shown one decision: a link may lose it, and who missed it says its vote again. */
+const TELLS_MAX = 4;
+
 /**
  * What this node shows unasked (T19): whoever lets some of the others alone see its votes would otherwise make them lock or decide what the rest
  * learns of by its timers. Where everybody prevoted for the value nothing can be hidden, so nothing is shown.
@@ -14,6 +17,8 @@ export class Disclosure {
   /** Verified, for the present height, by who showed it; the value is still missing. */
   #shown: { readonly certificate: CommitCertificate; readonly from: NodeId } | undefined;
   #checking = "";
+  /** How often each member was shown what decided the newest height. */
+  #told = { height: 0, times: new Map<NodeId, number>() };
   /** Who was asked for the block of which height. */
   readonly #asked = new Map<NodeId, number>();
 
@@ -48,9 +53,18 @@ export class Disclosure {
     const state = this.#state;
     const { certificate } = state.tip;
     if (certificate === undefined || certificate.epoch !== state.epoch || to === state.settings.self) return;
+    if (!this.#mayTell(to, certificate.height)) return;
     const { epoch, height, view: round, digest, votes } = certificate;
     const shown = votes.map((vote) => ({ ...vote, round, step: "precommit" as const, digest, validRound: -1 }));
     state.emit({ type: "send", to, message: { type: "round-certificate", epoch, height, view: round + 1, votes: shown } });
+  }
+
+  /** A vote of some bytes gets the signatures of a quorum: whoever votes again and again, signed or not, is shown them a few times. */
+  #mayTell(to: NodeId, height: number): boolean {
+    if (this.#told.height !== height) this.#told = { height, times: new Map() };
+    const times = this.#told.times.get(to) ?? 0;
+    this.#told.times.set(to, times + 1);
+    return times < TELLS_MAX;
   }
 
   /** Precommits of a quorum that somebody else saw decide (T8). */

@@ -3,8 +3,10 @@ import {
   holdsOneHonest,
   invariant,
   LIMITS,
+  type Membership,
   type NodeId,
   type SignatureClaim,
+  totalWeight,
   VOTE_TYPE,
   type VoteType,
   weightOf,
@@ -83,6 +85,8 @@ export class TendermintState extends VotingState<TendermintSettings> {
   sent: { proposal?: RoundProposal; prevote?: Prevote; precommit?: Precommit } = {};
   /** Something of the height was seen: its rounds have begun (T13). */
   begun: boolean = false;
+  /** How many members lie at most: as many of the lightest as weigh less than a third together. */
+  readonly liarsMax: number;
   readonly patience: Patience = new Patience();
   /** The pace as it was when the accounts had changed so often: it is asked for with every input. */
   #measured: { readonly changes: number; readonly pace: number | undefined } = { changes: -1, pace: undefined };
@@ -95,6 +99,7 @@ export class TendermintState extends VotingState<TendermintSettings> {
 
   constructor(settings: TendermintSettings, tip: Tip) {
     super(settings, tip, { laterPerSenderMax: LATER_PER_SENDER_MAX });
+    this.liarsMax = liarsMaxOf(settings.membership);
   }
 
   override isInWindow(height: number): boolean {
@@ -170,11 +175,6 @@ export class TendermintState extends VotingState<TendermintSettings> {
       type: typeOf(type, digest),
       signature,
     });
-  }
-
-  /** How many members lie at most, where their weights are alike. */
-  get liarsMax(): number {
-    return Math.floor((this.settings.membership.members.length - 1) / 3);
   }
 
   /**
@@ -258,6 +258,17 @@ export class TendermintState extends VotingState<TendermintSettings> {
     this.forgetRecords([bodyKey(this.height, digest)]);
     return true;
   }
+}
+
+function liarsMaxOf(membership: Membership): number {
+  const total = totalWeight(membership);
+  const weights = membership.members.map(({ weight }) => weight).sort((a, b) => a - b);
+  let lying = 0;
+  const first = weights.findIndex((weight) => {
+    lying += weight;
+    return 3 * lying >= total;
+  });
+  return Math.max(0, first);
 }
 
 /** True for the digest of a nil vote. */

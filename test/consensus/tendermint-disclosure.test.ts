@@ -91,6 +91,39 @@ describe("What a proposer of Tendermint lets only some know", () => {
     expect(askedForBlock(at, b).length).to.be.at.least(1);
   });
 
+  it("is told to each a few times only, however often it votes: nobody checks what it signs", () => {
+    const at = room({ proposal: [a, next], prevote: [a, next], precommit: [a, next] });
+    const vote = {
+      type: "prevote",
+      epoch: 0,
+      height: 1,
+      view: 0,
+      digest: ZERO_HASH,
+      validRound: -1,
+      signature: new Uint8Array(64),
+    } as const;
+    for (let again = 0; again < 50; again++) at.feed(a, { type: "message", from: liar, message: vote });
+    expect(certificates(at, liar).filter(({ from }) => from === a)).to.have.length(4);
+  });
+
+  it("is asked of more members than may lie, however light these are", () => {
+    const weights = [4, 4, 4, 4, 1, 1, 1];
+    const at = new Room(weights, {}, "tendermint");
+    const light = [5, 6, 7].map(nodeId);
+    const [left, honest] = [1, 2].map(nodeId) as [NodeId, NodeId];
+    const ahead = {
+      type: "prevote",
+      epoch: 0,
+      height: 2,
+      view: 0,
+      digest: ZERO_HASH,
+      validRound: -1,
+      signature: new Uint8Array(64),
+    } as const;
+    for (const from of [...light, honest]) at.feed(left, { type: "message", from, message: ahead });
+    expect(askedForBlock(at, left)).to.deep.equal([...light, honest]);
+  });
+
   it("is asked for by who hears of the next height, once of each, and by nobody where all prevoted for one value", () => {
     const at = room({ proposal: [a, next], prevote: [a, next], precommit: [a, next] });
     at.propose(next, { height: 2, view: 0, text: "b" });
