@@ -45,6 +45,8 @@ export interface CopySettings {
   readonly hasher: Hasher;
   readonly keys: KeyMill;
   readonly cluster: CoreOptions["cluster"];
+  /** Heights in flight. */
+  readonly window: number;
 }
 
 /** Where everybody begins. */
@@ -72,7 +74,7 @@ export class Copy {
 
   constructor(about: { readonly id: NodeId; readonly name: string; readonly isHonest: boolean }, settings: CopySettings, host: CopyHost) {
     const { id, name, isHonest } = about;
-    const { engine, membership, hasher, cluster } = settings;
+    const { engine, membership, hasher, cluster, window } = settings;
     this.id = id;
     this.name = name;
     this.isHonest = isHonest;
@@ -81,7 +83,7 @@ export class Copy {
     this.#guard = new VoteGuard([], guardScopeOf(engine.name));
     // Twins share their seed too: they are one node, started twice.
     const seed = 1 + membership.members.findIndex((member) => member.id === id);
-    const fixed = { cluster, self: id, membership, protocol: 1, window: 1, hasher, tip: GENESIS_TIP, seed };
+    const fixed = { cluster, self: id, membership, protocol: 1, window, hasher, tip: GENESIS_TIP, seed };
     this.core = createCore(engine.name, { ...fixed, restored: { records: [], guard: [] }, timing: engine.timing, rules: engine.rules });
   }
 

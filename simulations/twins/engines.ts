@@ -20,6 +20,8 @@ export interface EngineSetting extends CoreSetting {
 export interface Script {
   readonly membership: Membership;
   readonly leaders: readonly NodeId[];
+  /** Heights in flight. */
+  readonly window: number;
   /** Rules beside the leaders: of a planted bug, or none. */
   readonly rules?: CoreRules;
 }
@@ -40,7 +42,7 @@ export function settingOf(engine: EngineName, script: Script): EngineSetting {
  * A view's number names its leader. So the rounds of a script are those views, in ascending order, that the wanted members lead; of the views in
  * between nobody hears anything. No seam is needed for that.
  */
-function pbftSetting({ membership, leaders, rules = {} }: Script): EngineSetting {
+function pbftSetting({ membership, leaders, window, rules = {} }: Script): EngineSetting {
   const views: number[] = [];
   for (const leader of leaders) {
     let view = (views.at(-1) ?? -1) + 1;
@@ -62,7 +64,7 @@ function pbftSetting({ membership, leaders, rules = {} }: Script): EngineSetting
         if (copy.core.snapshot().view === before) return;
       }
     },
-    heightMax: (round) => round + 1,
+    heightMax: (round) => round + window,
     holdsElections: false,
   };
 }
@@ -87,7 +89,7 @@ function tendermintSetting({ leaders, rules = {} }: Script): EngineSetting {
 }
 
 /** Whoever campaigns first leads: at the beginning of a round nobody hears a leader any more, and the wanted one's time is over. */
-function raftSetting({ leaders, rules = {} }: Script): EngineSetting {
+function raftSetting({ leaders, window, rules = {} }: Script): EngineSetting {
   return {
     name: "raft",
     timing: { raft: { heartbeatMs: 20, electionTimeoutMs: 100 } },
@@ -99,7 +101,7 @@ function raftSetting({ leaders, rules = {} }: Script): EngineSetting {
       if (follows()) copy.feed({ type: "timer", name: "election" });
       if (copy.id === leaders[round] && copy.core.snapshot().leader === undefined) copy.feed({ type: "timer", name: "election" });
     },
-    heightMax: (round) => round + 2,
+    heightMax: (round) => round + 1 + window,
     holdsElections: true,
   };
 }

@@ -12,6 +12,8 @@ export interface TwinsSpace {
   readonly parts: number;
   /** Whether copies may be deaf to deciding votes: in every round but the last, where nothing follows. */
   readonly deaf: boolean;
+  /** Heights in flight; one when absent. */
+  readonly window?: number;
   /** Whether scenarios that differ in names alone are all played; one for each class of them by default. */
   readonly everyName?: boolean;
 }
@@ -104,9 +106,10 @@ function twinsOf({ nodes, twins }: Pick<TwinsSpace, "nodes" | "twins">): string[
 }
 
 function scenarioOf(space: TwinsSpace, moments: readonly Moment[]): TwinsScenario {
-  const { engine, nodes } = space;
+  const { engine, nodes, window } = space;
   const scenario = {
     ...{ engine, nodes, twins: twinsOf(space) },
+    ...(window === undefined ? {} : { window }),
     round_leaders: moments.map(({ leader }) => leader),
     round_partitions: moments.map(({ parts }) => parts),
   };

@@ -1,4 +1,4 @@
-import { ENGINES, type EngineName } from "#base";
+import { ENGINES, type EngineName, LIMITS } from "#base";
 import { MUTATIONS, type Mutation } from "./postman.ts";
 
 /**
@@ -17,6 +17,8 @@ export interface TwinsScenario {
   readonly round_partitions: readonly (readonly (readonly string[])[])[];
   /** Copies that hear no deciding vote (commit, precommit, append-reply) and no decided block in the round; none when absent. */
   readonly round_deaf?: readonly (readonly string[])[];
+  /** Heights in flight, in PBFT and Raft; one when absent. */
+  readonly window?: number;
   /** What happens to single messages; a node whose message is altered is Byzantine. */
   readonly mutations?: readonly Mutation[];
 }
@@ -24,7 +26,16 @@ export interface TwinsScenario {
 /** Bounds of a scenario: more nodes or rounds show nothing that fewer do not, and take long. */
 export const TWINS_LIMITS = { nodesMax: 7, roundsMax: 12, mutationsMax: 8, messagesMax: 100_000 } as const;
 
-const FIELDS: ReadonlySet<string> = new Set(["engine", "nodes", "twins", "round_leaders", "round_partitions", "round_deaf", "mutations"]);
+const FIELDS: ReadonlySet<string> = new Set([
+  "engine",
+  "nodes",
+  "twins",
+  "round_leaders",
+  "round_partitions",
+  "round_deaf",
+  "window",
+  "mutations",
+]);
 
 /** Names of the nodes, in the order of their ids. */
 export function nodeNames(nodes: number): string[] {
@@ -64,6 +75,7 @@ export function parseScenario(value: unknown): TwinsScenario {
   return {
     ...{ engine, nodes, twins, round_leaders: leaders, round_partitions: partitions },
     ...(deafness && { round_deaf: deafness }),
+    ...(fields["window"] === undefined ? {} : { window: parseWindow(fields["window"], engine) }),
     ...(fields["mutations"] === undefined ? {} : { mutations: parseMutations(fields["mutations"]) }),
   };
 }
@@ -79,6 +91,13 @@ function parsePartition(value: unknown, copies: readonly string[]): string[][] {
   const all = parts.flat();
   if (all.length !== copies.length || new Set(all).size !== all.length) throw wrong("each copy stands in exactly one part of a partition");
   return parts;
+}
+
+function parseWindow(value: unknown, engine: EngineName): number {
+  const max = engine === "tendermint" ? 1 : LIMITS.windowMax;
+  if (typeof value !== "number" || !Number.isInteger(value) || value < 1 || value > max)
+    throw wrong(`window is a whole number from 1 to ${max} in ${engine}`);
+  return value;
 }
 
 function parseMutations(value: unknown): Mutation[] {

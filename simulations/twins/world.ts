@@ -60,12 +60,17 @@ export class TwinsWorld implements CopyHost {
 
   constructor(options: WorldOptions) {
     const { scenario, hasher, keys, cluster, watcher, rules } = options;
-    const { engine, nodes, twins, round_leaders: leaders, round_partitions: partitions } = scenario;
+    const { engine, nodes, twins, round_leaders: leaders, round_partitions: partitions, window = 1 } = scenario;
     this.#scenario = scenario;
     this.#watcher = watcher;
     const ids = idsOf(scenario);
     this.membership = { epoch: 0, members: nodeIds(nodes).map((id) => memberFor(keys, id)) };
-    const script = { membership: this.membership, leaders: leaders.map((name) => ids.get(name) as NodeId), ...(rules && { rules }) };
+    const script = {
+      membership: this.membership,
+      window,
+      leaders: leaders.map((name) => ids.get(name) as NodeId),
+      ...(rules && { rules }),
+    };
     this.#engine = settingOf(engine, script);
     this.#parts = partitions.map((parts) => new Map(parts.flatMap((part, index) => part.map((name) => [name, index] as const))));
     this.#postman = new Postman({
@@ -75,7 +80,7 @@ export class TwinsWorld implements CopyHost {
       roundMs: this.#engine.roundMs,
       records: options.records ?? false,
     });
-    const settings = { engine: this.#engine, membership: this.membership, hasher, keys, cluster };
+    const settings = { engine: this.#engine, membership: this.membership, hasher, keys, cluster, window };
     this.copies = copyNames(scenario).map((name) => {
       const node = nodeOfCopy(name);
       return new Copy({ id: ids.get(node) as NodeId, name, isHonest: !twins.includes(node) }, settings, this);

@@ -67,6 +67,21 @@ describe("twins", function () {
     await expectAsyncRangeError(runTwins({ space: { ...space, nodes: 7, twins: 2 } }));
   });
 
+  it("leave pbft safe and alive with several heights in flight, all of which survive who alone decided them", async () => {
+    const space = { ...SPACE, engine: "pbft", rounds: 4, parts: 3, deaf: true, window: 2 } as const;
+    const report = await runTwins({ space, seeds: SEEDS, workers: 1 });
+    expect(report).to.deep.include({ scenarios: 80, failures: [], disagreements: 0 });
+    const all = ["A", "B", "C", "D"];
+    const alone: TwinsScenario = {
+      ...{ engine: "pbft", nodes: 4, twins: [], window: 3, round_leaders: ["A", "B"] },
+      round_partitions: [[all], [["A"], ["B", "C", "D"]]],
+      round_deaf: [["B", "C", "D"], []],
+    };
+    expect(runTwinsScenario(alone)).to.deep.include({ violations: [], disagreements: 0 });
+    const [first] = runTwinsScenario(alone, "new-view-omits-a-slot").violations;
+    expect(first, "the highest of three").to.deep.equal({ invariant: "A1", detail: "honest nodes decide 3 differently" });
+  });
+
   it("are enumerated once for each class of scenarios that differ in names alone", async () => {
     const space = { ...SPACE, engine: "raft", nodes: 3 } as const;
     const report = await runTwins({ space, workers: 1 });
@@ -87,6 +102,8 @@ describe("a file of twins", () => {
     const deaf = { ...scenario, round_deaf: [["A'", "B"]] };
     expect(parseScenario(JSON.parse(formatScenario(scenario)))).to.deep.equal(scenario);
     expect(parseScenario(JSON.parse(formatScenario(deaf)))).to.deep.equal(deaf);
+    const wide = { ...scenario, window: 8 };
+    expect(parseScenario(JSON.parse(formatScenario(wide)))).to.deep.equal(wide);
     const mutated = { ...scenario, mutations: [{ at: 7, what: "drop" }] };
     expect(parseScenario(JSON.parse(formatScenario(mutated)))).to.deep.equal(mutated);
   });
@@ -106,6 +123,9 @@ describe("a file of twins", () => {
       { round_partitions: [[["A", "A'", "B", "C", "D", "E", "E"]]] },
       { round_deaf: [["Z"]] },
       { round_deaf: [[], []] },
+      { window: 0 },
+      { window: 9 },
+      { engine: "tendermint", window: 2 },
       { mutations: [{ at: -1, what: "drop" }] },
       { mutations: [{ at: 1, what: "bend" }] },
       { mutations: [{ at: 1, what: "drop", why: "so" }] },

@@ -17,7 +17,7 @@ const CHOSEN_BY: Readonly<Record<SimulateMode, string>> = {
 const READ_BY: Readonly<Record<SimulateMode, readonly string[]>> = {
   campaign: ["engine", "nodes", "seeds", "faults", "real-crypto", "planted", "workers"],
   replay: ["replay", "engine", "nodes", "real-crypto", "planted", "shrink", "format", "from", "to", "out"],
-  twins: ["twins", "engine", "nodes", "seeds", "planted", "workers", "twin-nodes", "rounds", "parts", "deaf", "every-name"],
+  twins: ["twins", "engine", "nodes", "seeds", "planted", "workers", "twin-nodes", "rounds", "parts", "window", "deaf", "every-name"],
   scenario: ["twins", "planted"],
   mutations: ["mutations", "engine", "seeds", "planted", "workers"],
 };

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import type { EngineName, JsonValue } from "#base";
+import { type EngineName, type JsonValue, LIMITS } from "#base";
 import type { TwinsOptions, TwinsReport, TwinsScenario } from "#simulations";
 import { EXIT, parseWhole, UsageError } from "../failure.ts";
 import { counted, type Output, printable } from "../output.ts";
@@ -11,6 +11,7 @@ export interface TwinsFlags {
   readonly twinNodes: string;
   readonly rounds: string;
   readonly parts: string;
+  readonly window?: string;
   readonly deaf?: boolean;
   readonly everyName?: boolean;
   readonly mutations?: string;
@@ -60,7 +61,9 @@ async function playSpace(flags: TwinsFlags, setting: TwinsSetting, output: Outpu
   const twins = parseWhole(flags.twinNodes, { name: "--twin-nodes", min: 0, max: Math.min(nodes, 3) });
   const rounds = parseWhole(flags.rounds, { name: "--rounds", min: 1, max: TWINS_LIMITS.roundsMax });
   const parts = parseWhole(flags.parts, { name: "--parts", min: 1, max: nodes + twins });
-  const space = { engine, nodes, twins, rounds, parts, deaf: flags.deaf === true, everyName: flags.everyName === true };
+  const max = engine === "tendermint" ? 1 : LIMITS.windowMax;
+  const window = flags.window === undefined ? {} : { window: parseWhole(flags.window, { name: "--window", min: 1, max }) };
+  const space = { engine, nodes, twins, rounds, parts, ...window, deaf: flags.deaf === true, everyName: flags.everyName === true };
   const isDrawn = (countTwins(space).classes ?? Number.POSITIVE_INFINITY) > TWINS_CLASSES_MAX;
   if (isDrawn) output.note("too many scenarios to try each: one is drawn for each of --seeds");
   return playAll({ space, ...(isDrawn ? { seeds } : {}), ...withChoices(setting) }, output);

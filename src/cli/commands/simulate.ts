@@ -65,6 +65,7 @@ export function addSimulateCommand(program: Command): void {
     .option("--twin-nodes <number>", "with --twins: how many nodes run twice", "1")
     .option("--rounds <number>", "with --twins: how many rounds; each has a leader and a partition", "3")
     .option("--parts <number>", "with --twins: the most parts into which a partition cuts the network", "2")
+    .option("--window <number>", "with --twins: heights in flight, in pbft and raft (default: 1)")
     .option("--deaf", "with --twins: also scenarios in which some nodes miss a round's deciding votes")
     .option("--every-name", "with --twins: also scenarios that differ only in the names of the nodes")
     .option(
