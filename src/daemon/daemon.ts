@@ -94,7 +94,7 @@ async function serve(
   });
   const httpUrl = await app.listen(http);
   const control = await openControl(config, node, mouth);
-  telemetry.log("info", "node.ready", { node: node.id, cluster: node.cluster, http: httpUrl });
+  telemetry.log("info", "node.ready", { cluster: node.cluster, http: httpUrl });
   return {
     node,
     httpUrl,

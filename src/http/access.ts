@@ -51,7 +51,8 @@ export class Access {
 
   /** @throws {QuorumgateError} REQUEST_UNAUTHENTICATED, REQUEST_FORBIDDEN */
   check(authorization: string | undefined): Caller {
-    if (authorization === undefined || !authorization.startsWith(SCHEME)) throw unauthenticated("an access token is missing");
+    if (authorization === undefined) throw unauthenticated("an access token is missing");
+    if (!authorization.startsWith(SCHEME)) throw unauthenticated("the Authorization header has another scheme than `Signed`");
     const token = authorization.slice(SCHEME.length);
     const command = this.#verified.get(token) ?? this.#verify(token);
     const nowUs = this.#options.nowUs();

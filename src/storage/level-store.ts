@@ -40,7 +40,8 @@ export async function openLevelStore(folder: string, telemetry: Telemetry): Prom
     await database.open();
     return new LevelStore(database, await openChain(database), telemetry);
   } catch (error) {
-    throw storageError(error, `the store could not be opened: ${rootOf(error)}`);
+    const { code, message, data } = storageError(error, `the store could not be opened: ${rootOf(error)}`);
+    throw new QuorumgateError(code, message, { data: { ...data, folder }, cause: error });
   }
 }
 
@@ -223,7 +224,7 @@ class LevelStore implements KeyValueStore {
 
   #reportRead(error: unknown): QuorumgateError {
     const failure = storageError(error, "a read failed");
-    this.#telemetry.log("error", "storage.read-failed", { code: failure.code, cause: systemCode(error) });
+    this.#telemetry.log("error", "storage.read-failed", { code: failure.code, cause: systemCode(error), ...failure.data });
     return failure;
   }
 }

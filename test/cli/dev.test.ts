@@ -137,7 +137,17 @@ describe("a development cluster", function () {
     const { summary, waitingFor } = await status();
     expect(summary).to.match(/^cannot decide: 2 of 3 needed votes; waiting for node-1, node-3/);
     expect(waitingFor).to.include.members(["node-1", "node-3"]);
-    for (const node of ["1", "3"]) expect((await run("dev", "start", node)).code).to.equal(0);
+    await run("dev", "start", "3");
+    const file = join(data, "nodes", "node-1", "node.json");
+    const whole = readFileSync(file);
+    writeFileSync(file, whole.subarray(0, 300));
+    const refused = await run("dev", "start", "1", "--json");
+    expect(refused.code).to.equal(1);
+    const { error } = JSON.parse(refused.stdout) as { error: Record<string, string> };
+    expect(error["code"], "why the node did not start, not that the command failed").to.equal("IDENTITY_FOLDER_INVALID");
+    expect(error["message"]).to.include(file);
+    writeFileSync(file, whole);
+    expect((await run("dev", "start", "1")).code).to.equal(0);
     expect(await allowed()).to.equal(true);
   });
 

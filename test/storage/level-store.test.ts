@@ -81,7 +81,7 @@ describe("LevelStore", () => {
         if (how === "gone") await rm(join(copy, name));
         else await truncate(join(copy, name), how === "cut" ? Math.floor(size / 2) : 0);
         const failure = await openLevelStore(copy, silentTelemetry).catch((error: unknown) => error);
-        expect(failure, `${name} ${how}`).to.have.property("code", "STORAGE_CORRUPT");
+        expect(failure, `${name} ${how}`).to.deep.include({ code: "STORAGE_CORRUPT", data: { folder: copy } });
         expect(failure).to.have.property("message").that.has.length.greaterThan("the store could not be opened".length);
         const kept = await readdir(copy);
         expect(kept, `${name} ${how}`).to.include.members(files.filter((file) => file !== name && file.endsWith(".ldb")));

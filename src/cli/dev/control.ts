@@ -1,6 +1,6 @@
 import { chmodSync, rmSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { type JsonValue, QuorumgateError } from "#base";
+import { isErrorCode, type JsonValue, QuorumgateError } from "#base";
 import { describeFailure } from "../failure.ts";
 
 /** One JSON line asks, one JSON line answers; both are short. */
@@ -35,10 +35,10 @@ export async function listenForCommands(path: string, handle: (request: ControlR
   return server;
 }
 
-/** Sends one request. @throws {QuorumgateError} DEV_COMMAND_FAILED when nobody listens or the request is refused */
+/** Sends one request. @throws {QuorumgateError} DEV_COMMAND_FAILED when nobody listens; the code with which the request is refused */
 export async function sendCommand(path: string, request: ControlRequest): Promise<string> {
   const answer = await exchange(path, request);
-  if (!answer.ok) throw new QuorumgateError("DEV_COMMAND_FAILED", answer.message);
+  if (!answer.ok) throw new QuorumgateError(isErrorCode(answer.code) ? answer.code : "DEV_COMMAND_FAILED", answer.message);
   return answer.message ?? "done";
 }
 
