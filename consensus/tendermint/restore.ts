@@ -42,7 +42,7 @@ function restoreVote(state: TendermintState, { intent, signature }: GuardRecord)
   if (isNil(digest)) restoreSaid(state, { type: "prevote", epoch, height, view, digest, validRound: -1, signature });
   else if (answered?.proposal.digest === digest) {
     restoreSaid(state, { type: "prevote", epoch, height, view, digest, validRound: answered.validRound, signature });
-  }
+  } else state.unsureRound = view;
 }
 
 function restoreMessage(state: TendermintState, key: string, message: TendermintMessage): void {

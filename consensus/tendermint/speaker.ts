@@ -53,13 +53,20 @@ export class Speaker {
     const state = this.#state;
     const { epoch, height, round } = state;
     state.step = "prevote";
-    this.#sign(VOTE_TYPE.tendermintPrevote, digest, validRound, (signature) => {
+    const { self } = state.settings;
+    const say = (signature: Uint8Array): void => {
       const message: Prevote = { type: "prevote", epoch, height, view: round, digest, validRound, signature };
       state.sent.prevote = message;
       state.append(sentKey("prevote"), encodeRecord(message));
       state.broadcast(message);
-      state.current().prevotes.add({ node: state.settings.self, digest, signature, validRound, verdict: "good" });
+      state.current().prevotes.add({ node: self, digest, signature, validRound, verdict: "good" });
       this.#onVote();
+    };
+    this.#sign(VOTE_TYPE.tendermintPrevote, digest, validRound, (signature) => {
+      if (state.unsureRound !== round) return say(signature);
+      // Given again by the guard, it may name another valid round: that is the only prevote which this node has in the round.
+      const claim = state.claimOf({ node: self, digest, signature, validRound }, round, VOTE_TYPE.tendermintPrevote);
+      if (claim !== undefined) state.verify([claim], (genuine) => genuine && state.round === round && say(signature));
     });
   }
 

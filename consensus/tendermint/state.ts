@@ -83,6 +83,8 @@ export class TendermintState extends VotingState<TendermintSettings> {
   /** Why this node is in its round; undefined in round 0. */
   entry: RoundCertificate | undefined;
   sent: { proposal?: RoundProposal; prevote?: Prevote; precommit?: Precommit } = {};
+  /** A round of which a restart knows that this node prevoted for a value, and not by which valid round: the guard gives that signature alone. */
+  unsureRound: number | undefined;
   /** Something of the height was seen: its rounds have begun (T13). */
   begun: boolean = false;
   /** How many members lie at most: as many of the lightest as weigh less than a third together. */
@@ -219,6 +221,7 @@ export class TendermintState extends VotingState<TendermintSettings> {
     this.locked = undefined;
     this.valid = undefined;
     this.entry = undefined;
+    this.unsureRound = undefined;
     this.begun = false;
     this.bodies.clear();
     this.wanted.clear();

@@ -1,5 +1,5 @@
 import { encodeVoteBody, fromHex, type Hash, type NodeId, signedBytes, VOTE_TYPE, type VoteType, ZERO_HASH } from "#base";
-import type { ConsensusMessage, Precommit, Prevote } from "#consensus";
+import type { ConsensusMessage, Precommit, Prevote, RoundProposal } from "#consensus";
 import { CLUSTER, sign } from "./core-kit.ts";
 
 type RoundCertificate = Extract<ConsensusMessage, { type: "round-certificate" }>;
@@ -25,6 +25,14 @@ export function prevote(node: NodeId, slot: Slot): Prevote {
 export function precommit(node: NodeId, { view, digest }: Slot): Precommit {
   const type = digest === ZERO_HASH ? VOTE_TYPE.tendermintPrecommitNil : VOTE_TYPE.tendermintPrecommit;
   return { type: "precommit", epoch: 0, height: 1, view, digest, signature: signatureOf(node, type, { view, digest }) };
+}
+
+/** A value that is proposed again in another round, or by another valid round, under the proposer's signature. */
+export function proposedAgain(said: RoundProposal, by: NodeId, slot: Slot & { readonly validRound: number }): RoundProposal {
+  const { view, digest, validRound } = slot;
+  const type = VOTE_TYPE.tendermintPropose;
+  const body = encodeVoteBody({ cluster: fromHex(CLUSTER), epoch: 0, height: 1, view, type, digest: fromHex(digest), validRound });
+  return { ...said, view, validRound, signature: sign(by, signedBytes("proposal", body)) };
 }
 
 /** Nil precommits of these, in ascending id: the round is over where they have a quorum. */
