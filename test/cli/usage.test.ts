@@ -120,6 +120,28 @@ describe("the command line", function () {
     }
   });
 
+  it("plays a failure of a report again with nothing else given, and of the whole report the first one", async () => {
+    const { folder, remove } = temporaryFolder();
+    try {
+      const faults = [{ kind: "targeted-lock", atMs: 1853, node: 3, decides: 0, forMs: 1417 }];
+      const failure = { engine: "tendermint", nodes: 4, planted: "tendermint-never-locks", seed: 4, faults };
+      const words = ["simulate", "--replay", "failure.json", "--to", "100"];
+      writeFileSync(join(folder, "failure.json"), JSON.stringify({ schedules: 4, failures: [failure] }));
+      const { code, stdout } = await quorumgate(words, { cwd: folder });
+      expect(code).to.equal(1);
+      expect(stdout)
+        .to.match(/^seed 4, tendermint, window 1, 4 nodes: /)
+        .and.to.match(/A8 is broken: /);
+      writeFileSync(join(folder, "failure.json"), JSON.stringify(failure));
+      expect(await quorumgate([...words, "--engine", "pbft"], { cwd: folder }), "options count more than the file").to.include({ code: 2 });
+      const found = await quorumgate(["simulate", "--planted", "tendermint-never-locks", "--seeds", "4..4", "--json"], { cwd: folder });
+      expect(JSON.parse(found.stdout)).to.have.nested.property("failures[0].planted", "tendermint-never-locks");
+      expect(JSON.parse(found.stdout)).to.have.nested.property("failures[0].engine", "tendermint");
+    } finally {
+      remove();
+    }
+  });
+
   it("draws a schedule that is replayed, to a file or to stdout", async () => {
     const { folder, remove } = temporaryFolder();
     try {

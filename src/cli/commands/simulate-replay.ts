@@ -15,8 +15,10 @@ export interface ReplayFlags {
   readonly realCrypto?: boolean;
 }
 
-/** What the other options of `simulate` say. */
+/** What is played again: what the failure says, or the other options of `simulate`. */
 export interface ReplaySetting {
+  readonly seed: number;
+  readonly faults: readonly Fault[];
   readonly engine: EngineName;
   readonly nodes: number;
   readonly planted?: string;
@@ -29,11 +31,11 @@ const VIRTUAL_MS_MAX = 10_000_000;
 
 /** `simulate --replay`: one schedule again, as a transcript, a diagram or a log of events. */
 export async function simulateReplay(flags: ReplayFlags, setting: ReplaySetting, output: Output): Promise<number> {
-  const { parseFaults, replayTranscript, shrinkFaults } = await import("#simulations");
+  const { replayTranscript, shrinkFaults } = await import("#simulations");
   const format = readFormat(flags.format);
   const window = readWindow(flags);
-  const { seed, faults: given } = readFailure(flags.replay ?? "", parseFaults);
-  const settings = { ...setting, seed, ...(flags.realCrypto === true ? { realCrypto: true } : {}) };
+  const { seed, faults: given } = setting;
+  const settings = { ...setting, ...(flags.realCrypto === true ? { realCrypto: true } : {}) };
   if (flags.shrink === true) output.note(`looking for the shortest list of faults that still fails, from ${given.length}`);
   const faults = flags.shrink === true ? await shrinkFaults({ ...settings, faults: given }) : given;
   const transcript = await replayTranscript({ ...settings, faults });
@@ -78,19 +80,44 @@ function readWindow({ from, to }: ReplayFlags): TimeWindow {
   return { ...(fromMs === undefined ? {} : { fromMs }), ...(toMs === undefined ? {} : { toMs }) };
 }
 
-function readFailure(file: string, parse: (faults: unknown) => Fault[]): { readonly seed: number; readonly faults: Fault[] } {
+/** A failure as it stands in a file. Of the cluster it need not speak: then the options do, or what `simulate` takes without them. */
+export interface FailureFile {
+  readonly schedule: { readonly seed: number; readonly faults: readonly Fault[] };
+  readonly engine?: string;
+  readonly nodes?: string;
+  readonly planted?: string;
+}
+
+/** Reads a failure of a report, or the first one of a report of `simulate --json`. @throws {UsageError} */
+export async function readFailure(file: string): Promise<FailureFile> {
+  const { parseFaults } = await import("#simulations");
   if (!existsSync(file)) throw new UsageError(`there is no file ${file}`);
-  const { seed, faults } = (parseJson(readFileSync(file, "utf8")) ?? {}) as { readonly seed?: unknown; readonly faults?: unknown };
+  const read = fieldsOf(parseJson(readFileSync(file, "utf8")));
+  const { seed, faults, engine, nodes, planted } = Array.isArray(read["failures"]) ? fieldsOf(read["failures"][0]) : read;
   const isSeed = typeof seed === "number" && Number.isInteger(seed) && seed >= 0 && seed <= SEED_MAX;
   if (!isSeed || faults === undefined)
     throw new UsageError(
-      `${file} is no failure: it has to be {"seed": NUMBER, "faults": [FAULT, ...]}, as \`simulate --json\` lists failures`,
+      `${file} is no failure: it has to be {"seed": NUMBER, "faults": [FAULT, ...]}, as \`simulate --json\` lists failures, or such a report`,
     );
   try {
-    return { seed, faults: parse(faults) };
+    return {
+      schedule: { seed, faults: parseFaults(faults) },
+      ...(engine === undefined ? {} : { engine: wordOf(engine) }),
+      ...(nodes === undefined ? {} : { nodes: wordOf(nodes) }),
+      ...(planted === undefined ? {} : { planted: wordOf(planted) }),
+    };
   } catch (cause) {
     throw new UsageError(`${file}: ${cause instanceof Error ? cause.message : "its faults do not read"}`);
   }
+}
+
+/** As an option would be typed; what is neither word nor number is refused as an option is. */
+function wordOf(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 }
 
 /** Undefined where the text is no JSON. */

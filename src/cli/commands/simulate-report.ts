@@ -56,10 +56,10 @@ function howToReplay(
   { seed, faults }: CampaignFailure,
   { engine, nodes, planted }: CampaignSetting & { readonly planted?: string },
 ): string[] {
-  const same = `--engine ${engine} --nodes ${nodes}${planted === undefined ? "" : ` --planted ${planted}`}`;
+  const failure = { engine, nodes, ...(planted === undefined ? {} : { planted }), seed, faults };
   return [
-    `  what happened, step by step, under the fewest faults: quorumgate simulate ${same} --replay failure.json --shrink`,
-    `  where failure.json is: ${JSON.stringify({ seed, faults })}`,
+    "  what happened, step by step, under the fewest faults: quorumgate simulate --replay failure.json --shrink",
+    `  where failure.json is: ${JSON.stringify(failure)}`,
   ];
 }
 

@@ -5,7 +5,7 @@ import { addCommand, perform } from "../command.ts";
 import { EXIT, parseWhole, UsageError } from "../failure.ts";
 import type { Output } from "../output.ts";
 import { type SimulateMode, simulateMode } from "./simulate-modes.ts";
-import { type ReplayFlags, simulateReplay } from "./simulate-replay.ts";
+import { type ReplayFlags, readFailure, simulateReplay } from "./simulate-replay.ts";
 import { formatCampaign, formatFinding } from "./simulate-report.ts";
 import { simulateMutations, simulateTwins, type TwinsFlags, type TwinsSetting } from "./simulate-twins.ts";
 
@@ -32,7 +32,7 @@ export function addSimulateCommand(program: Command): void {
     examples: [
       "simulate --nodes 4 --seeds 0..999",
       "simulate --planted quorum-of-half --json",
-      "simulate --replay failure.json",
+      "simulate --replay failure.json --shrink",
       "simulate --replay failure.json --format svg --from 2900 --to 3100 --out run.svg",
       "simulate --replay failure.json --format shiviz --out run.log",
       "simulate --twins --engine tendermint --rounds 3",
@@ -109,14 +109,23 @@ async function campaign(options: SimulateOptions, output: Output): Promise<numbe
   });
   const bug = PLANTED_BUGS.find(({ name }) => name === options.planted);
   const about = { ...cluster, invariants: INVARIANTS };
-  output.result(report as unknown as JsonValue, () =>
+  // What `--replay` needs beside the faults stands in each failure.
+  const failures = report.failures.map((failure) => ({ ...cluster, ...failure }));
+  output.result({ ...report, failures } as unknown as JsonValue, () =>
     bug === undefined ? formatCampaign(report, about, output) : formatFinding(report, { ...about, bug }, output),
   );
   return report.failures.length === 0 ? EXIT.done : EXIT.refused;
 }
 
 async function replay(options: SimulateOptions, output: Output): Promise<number> {
-  return simulateReplay(options, await readCluster(options), output);
+  const failure = await readFailure(options.replay ?? "");
+  const { engine = failure.engine, nodes = failure.nodes, planted = failure.planted } = options;
+  const setting = await readCluster({
+    ...(engine === undefined ? {} : { engine }),
+    ...(nodes === undefined ? {} : { nodes }),
+    ...(planted === undefined ? {} : { planted }),
+  });
+  return simulateReplay(options, { ...setting, ...failure.schedule }, output);
 }
 
 interface SimulatedClusterShape {
@@ -126,7 +135,11 @@ interface SimulatedClusterShape {
 }
 
 /** The cluster that is simulated. A bug of one engine or size is planted nowhere else: there it would not be found, or be another bug. */
-async function readCluster({ engine, nodes, planted }: SimulateOptions): Promise<SimulatedClusterShape> {
+async function readCluster({
+  engine,
+  nodes,
+  planted,
+}: Pick<SimulateOptions, "engine" | "nodes" | "planted">): Promise<SimulatedClusterShape> {
   const { PLANTED_BUGS, SIMULATED_ENGINES } = await import("#simulations");
   const bug = PLANTED_BUGS.find(({ name }) => name === planted);
   if (planted !== undefined && bug === undefined)
