@@ -271,6 +271,19 @@ export class SimulatedCluster {
     this.#observer.onKilled(id);
   }
 
+  /** Stops a node as an operator does: it hands over what it leads, and its process ends then. */
+  stop(id: NodeId, done: () => void): void {
+    const node = this.node(id);
+    const { replica, time } = node;
+    time?.run(() =>
+      replica?.stop(() => {
+        if (node.time !== time) return;
+        this.crash(id);
+        done();
+      }),
+    );
+  }
+
   /** Kills a node and destroys its data folder; the anchor stands elsewhere and stays. */
   loseDisk(id: NodeId): void {
     this.crash(id);

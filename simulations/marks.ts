@@ -6,6 +6,7 @@ export const MARKS: Readonly<Record<string, string>> = {
   "member-left": "a member was removed, and the others drained without it",
   "member-joined": "a node that genesis does not name became a member, and drained with the others",
   "newcomer-took-state": "a node that joined took over a state, where the others had pruned the blocks",
+  "handed-over": "a raft leader that was stopped told another one to lead",
   "view-change": "a node asked for another leader",
   "view-change-with-prepared-certificate": "a node asked for another leader and proved what may have been decided",
   "new-view": "a new leader proved that it may begin",

@@ -57,6 +57,9 @@ export class Observer {
     if (frame.kind === "sync-response" && frame.blocks.length > 0) this.#coverage.sometimes("sync-response");
     if (frame.kind === "probe-reply" && frame.seen !== undefined) this.#coverage.sometimes("reminded-of-vote");
     switch (message?.type) {
+      case "timeout-now":
+        this.#coverage.sometimes("handed-over");
+        return;
       case "view-change":
         if (message.prepared.length > 0) this.#coverage.sometimes("view-change-with-prepared-certificate");
         return;

@@ -142,6 +142,29 @@ export const PROCESS_FAULTS: readonly FaultDefinition[] = [
     },
   }),
   process({
+    kind: "leader-stop",
+    about: "whoever leads is stopped in order and started again, several times: a leader of Raft hands over first",
+    where: "the leader's process",
+    must: "another one leads, and no read is stale (A6, A7)",
+    parameters: ["atMs", "count", "periodMs", "downMs"],
+    // The last one is over before the network heals.
+    draw: ({ random }) => ({
+      atMs: random.between(500, 4_000),
+      count: random.between(1, 3),
+      periodMs: random.between(300, 1_200),
+      downMs: random.between(20, 1_000),
+    }),
+    isStaged: true,
+    inject: (lab, { count, periodMs, downMs }) => {
+      for (let turn = 0; turn < count; turn++) {
+        lab.later(turn * periodMs, () => {
+          const leader = leaderNow(lab);
+          if (leader !== undefined) lab.cluster.stop(leader, () => lab.later(downMs, () => lab.cluster.start(leader)));
+        });
+      }
+    },
+  }),
+  process({
     kind: "restart-lost",
     about: "all restart at once, and one of them finds its disk gone",
     where: "every process, one disk",

@@ -100,6 +100,7 @@ describe("a campaign", function () {
       await runCampaign({ ...base, engine: "tendermint", seeds: { from: 0, to: 5 }, kinds: ["hidden-lock"] }),
       await runCampaign({ ...base, engine: "raft", seeds: { from: 0, to: 11 }, kinds: ["old-term", "forgotten-vote", "leader-crash"] }),
       await runCampaign({ ...base, engine: "raft", nodes: 5, seeds: { from: 0, to: 5 }, kinds: ["parted-end", "leave"] }),
+      await runCampaign({ ...base, engine: "raft", seeds: { from: 0, to: 5 }, kinds: ["leader-stop", "reads"] }),
       await runCampaign({ ...base, seeds: { from: 0, to: 24 }, kinds: ["crash-loop", "cluster-restart", "leader-crash"] }),
       await runCampaign({ ...base, seeds: { from: 0, to: 14 }, kinds: ["stuff", "mistime", "crash", "smuggle"] }),
       await runCampaign({ ...base, seeds: { from: 0, to: 24 }, kinds: ["lie-catch-up", "crash"] }),
