@@ -264,21 +264,23 @@ export class Checker {
     );
     const hashes = [...new Set(operations.map(({ signed }) => signed.hash))];
     const [first] = replicas;
-    if (first !== undefined) this.#checkAuthority(first.replica, hashes);
+    // The first is asked for nearly every record twice, and each is read and parsed.
+    const found = new Map(first === undefined ? [] : hashes.map((hash) => [hash, first.replica.find(hash)] as const));
+    this.#checkAuthority([...found.values()]);
     const left = leftBehind(cluster.nodes);
     for (const { id, replica } of replicas) {
       // Who left and was cut off holds what was decided up to its tip; with a lost disk nobody lets it in again.
       const tip = left.has(id) ? replica.status().tip.height : Number.POSITIVE_INFINITY;
       this.#checkAnswers(
         id,
-        replica,
+        id === first?.id ? (hash) => found.get(hash) : (hash) => replica.find(hash),
         answered.filter(({ record }) => record.height <= tip),
       );
       this.#checkBlocks(id, tip);
       const missing = left.has(id) ? [] : this.#evidence.missing(replica, left);
-      for (const found of missing) this.fail("A8", `${id} has no record of ${found}`);
+      for (const name of missing) this.fail("A8", `${id} has no record of ${name}`);
       // Records that are byte for byte those of the first were judged with it.
-      if (id !== first?.id && !this.#sharesRecords(id, first?.id, hashes)) this.#checkAuthority(replica, hashes);
+      if (id !== first?.id && !this.#sharesRecords(id, first?.id, hashes)) this.#checkAuthority(hashes.map((hash) => replica.find(hash)));
     }
     const wrong = outOfOrder(operations);
     if (wrong > 0) this.fail("A6", `${wrong} operations were ordered before one that was answered before they began`);
@@ -305,12 +307,12 @@ export class Checker {
   }
 
   /** A4: acknowledged is durable, and the same everywhere. What is stored alike was compared already. */
-  #checkAnswers(id: NodeId, replica: Replica, answered: readonly Answered[]): void {
+  #checkAnswers(id: NodeId, find: (command: Hash) => OrderedRecord | undefined, answered: readonly Answered[]): void {
     for (const answer of answered) {
       const { hash, record } = answer;
       const bytes = this.#stored(id, hash);
       if (bytes !== undefined && equalStored(bytes, this.#compared.get(record))) continue;
-      const stored = replica.find(hash);
+      const stored = find(hash);
       const isSame = stored?.seq === record.seq && stored?.outcome === record.outcome && stored?.height === record.height;
       if (stored === undefined && this.#isUnknowable(id, answer)) continue;
       if (!isSame)
@@ -344,8 +346,8 @@ export class Checker {
   }
 
   /** Z1, over what a node has on record, in the order of the log: every allowed decision had its authority there. */
-  #checkAuthority(replica: Replica, hashes: readonly Hash[]): void {
-    const records = hashes.flatMap((hash) => replica.find(hash) ?? []);
+  #checkAuthority(found: readonly (OrderedRecord | undefined)[]): void {
+    const records = found.flatMap((record) => record ?? []);
     records.sort((a, b) => a.height - b.height || (a.seq ?? 0) - (b.seq ?? 0));
     for (const wrong of withoutAuthority(records, (hash) => this.#options.askedFor(hash))) this.fail("Z1", wrong);
   }
