@@ -38,12 +38,14 @@ export class Epochs {
    * end would come within its reach (M2).
    */
   onDecided(): void {
-    if (!this.#isOver) this.#announceEnd();
+    this.#announceEnd();
   }
 
   /** A block is applied and durable; later ones may be applied already. */
   onApplied(height: number): void {
-    if (this.#isOver && height >= this.#parts.ledger.state.epochFirstHeight() - 1) this.#enter();
+    const { ledger, driver } = this.#parts;
+    const isOver = ledger.membership.epoch !== driver.snapshot().epoch;
+    if (isOver && height >= ledger.state.epochFirstHeight() - 1) this.#enter();
     this.#relink();
   }
 
@@ -56,12 +58,6 @@ export class Epochs {
     if (epoch === this.#settled || certifier.certifiedHeight < ledger.state.epochFirstHeight()) return;
     this.#settled = epoch;
     if (self !== undefined) this.#options.events?.onEpochSettled?.(self);
-  }
-
-  /** The state stands in a later epoch than the core. */
-  get #isOver(): boolean {
-    const { ledger, driver } = this.#parts;
-    return ledger.membership.epoch !== driver.snapshot().epoch;
   }
 
   #announceEnd(): void {
