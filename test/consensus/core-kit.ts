@@ -107,6 +107,8 @@ export class Room {
   onTheWay: (from: NodeId, to: NodeId, message: ConsensusMessage) => ConsensusMessage | undefined = (_from, _to, message) => message;
   /** Whose signatures take so long that everything else happens first, until `signHeld`. */
   holds: (node: NodeId, intent: SignIntent) => boolean = () => false;
+  /** Whose checks of proposals take as long. */
+  holdsChecks: (node: NodeId) => boolean = () => false;
   readonly #held: (() => void)[] = [];
   readonly #waiting: { readonly from: NodeId; readonly to: NodeId; readonly message: ConsensusMessage }[] = [];
 
@@ -195,7 +197,7 @@ export class Room {
     }
   }
 
-  /** The signatures that were held come. */
+  /** The signatures that were held come, and the verdicts on proposals. */
   signHeld(): void {
     for (const run of this.#held.splice(0)) run();
     this.settle();
@@ -228,9 +230,15 @@ export class Room {
     if (effect.type === "append") node.records.set(effect.record.key, effect.record.bytes);
     if (effect.type === "forget") for (const key of effect.keys) node.records.delete(key);
     if (effect.type === "decide") this.#decide(node, effect);
-    if (effect.type === "validate") this.feed(node.id, { type: "validated", id: effect.id, valid: isWhole(effect.proposal) });
+    if (effect.type === "validate") this.#validate(node, effect);
     if (effect.type !== "sign") return;
     this.#sign(node, effect);
+  }
+
+  #validate({ id: node }: Driven, { id, proposal }: Extract<Effect, { type: "validate" }>): void {
+    const answer = (): void => this.feed(node, { type: "validated", id, valid: isWhole(proposal) });
+    if (this.holdsChecks(node)) this.#held.push(answer);
+    else answer();
   }
 
   #sign(node: Driven, effect: Extract<Effect, { type: "sign" }>): void {

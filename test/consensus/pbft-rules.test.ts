@@ -75,6 +75,20 @@ describe("the rules of PBFT", () => {
     expect(room.effects("broadcast", third).map(({ message }) => message.type)).to.deep.equal(["prepare"]);
   });
 
+  it("P1: what was found valid once its view is over gets no prepare, and is not held for accepted", () => {
+    const room = new Room([1, 1, 1, 1]);
+    room.holdsChecks = (node) => node === third;
+    room.onTheWay = (_from, to, message) => (message.type === "commit" && to !== third ? undefined : message);
+    room.propose(first, { height: 1, view: 0, text: "a" });
+    room.settle();
+    room.onTheWay = (_from, _to, message) => (message.type === "new-view" || message.type === "commit" ? undefined : message);
+    room.timeOut(ALL);
+    room.signHeld();
+    expect(room.node(third).core.snapshot()).to.include({ view: 1, phase: "changing-view" });
+    expect(room.effects("append", third).filter(({ record }) => record.key.startsWith("proposal/"))).to.deep.equal([]);
+    expect(room.effects("broadcast", third).filter(({ message }) => message.type === "prepare")).to.deep.equal([]);
+  });
+
   it("P6: nothing is signed at a height that is decided", () => {
     const room = new Room([1, 1, 1, 1]);
     const sent: ConsensusMessage[] = [];

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { encodeVoteBody, fromHex, type Membership, type NodeId, SeededRandom, signedBytes, VOTE_TYPE, ZERO_HASH } from "#base";
-import { type SeenVote, votePurpose } from "#consensus";
+import { encodeCommitCertificate, type SeenVote, votePurpose } from "#consensus";
 import { Probe, probeReplyMessage } from "#replica";
 import { CLUSTER, keys, MEMBERSHIP, NODES } from "./four-members.ts";
 
@@ -11,7 +11,9 @@ const BEFORE: Membership = { epoch: 0, members: MEMBERSHIP.members.slice(0, 3) }
 type ProbeOptions = ConstructorParameters<typeof Probe>[0];
 
 /** The probe of a node under pbft that lost its memory. */
-function probeOf(about: Pick<ProbeOptions, "membership" | "membershipAt" | "isRemembered" | "onVerdict">): Probe {
+function probeOf(
+  about: Pick<ProbeOptions, "membership" | "membershipAt" | "isRemembered" | "onVerdict"> & Partial<Pick<ProbeOptions, "guardCurrent">>,
+): Probe {
   const random = new SeededRandom(1, "probe");
   return new Probe({
     cluster: CLUSTER,
@@ -95,6 +97,102 @@ describe("a node that asks what it promised", () => {
     expect(floors).to.deep.equal([]);
     for (const from of others) answer(from, 1);
     expect(floors).to.deep.equal([3]);
+  });
+
+  it("counts no answer to what it asked in an earlier life, nor one to another node", () => {
+    const verdicts: string[] = [];
+    const probe = probeOf({
+      membership: () => MEMBERSHIP,
+      membershipAt: () => MEMBERSHIP,
+      isRemembered: () => true,
+      onVerdict: ({ kind }) => verdicts.push(kind),
+    });
+    probe.begin();
+    const answer = (about: { readonly nonce: Uint8Array; readonly prober: NodeId }): void => {
+      const { nonce, prober } = about;
+      for (const from of NODES.slice(0, 3)) {
+        const reply = { kind: "probe-reply" as const, nonce, epoch: MEMBERSHIP.epoch, height: 0, certificate: new Uint8Array(0) };
+        const message = probeReplyMessage({ cluster: CLUSTER, responder: from, prober }, reply);
+        probe.onReply(from, { ...reply, signature: keys.keyOf(`${from}/vote`).sign(message) });
+      }
+    };
+    answer({ nonce: probe.nonce.map((byte) => byte ^ 1), prober: SELF });
+    answer({ nonce: probe.nonce, prober: NODES[0] });
+    expect(verdicts).to.deep.equal([]);
+    answer({ nonce: probe.nonce, prober: SELF });
+    expect(verdicts).to.deep.equal(["floor"]);
+  });
+
+  it("counts no answer whose height is not proved: by a certificate of that height, of a quorum, signed by each", () => {
+    const floors: (number | undefined)[] = [];
+    const probe = probeOf({
+      membership: () => MEMBERSHIP,
+      membershipAt: () => MEMBERSHIP,
+      isRemembered: () => true,
+      onVerdict: (verdict) => floors.push(verdict.kind === "floor" ? verdict.floor : undefined),
+    });
+    probe.begin();
+    const slot = { epoch: 0, height: 9, view: 0, digest: ZERO_HASH } as const;
+    const body = encodeVoteBody({
+      ...slot,
+      cluster: fromHex(CLUSTER),
+      type: VOTE_TYPE.pbftCommit,
+      digest: fromHex(ZERO_HASH),
+      validRound: -1,
+    });
+    const voteOf = (node: NodeId): { node: NodeId; signature: Uint8Array } => ({
+      node,
+      signature: keys.keyOf(`${node}/vote`).sign(signedBytes("vote", body)),
+    });
+    const votes = NODES.slice(0, 3).map(voteOf);
+    const answer = (height: number, voted: typeof votes): void => {
+      for (const from of NODES.slice(0, 3)) {
+        const certificate = encodeCommitCertificate({ ...slot, votes: voted });
+        const reply = { kind: "probe-reply" as const, nonce: probe.nonce, epoch: MEMBERSHIP.epoch, height, certificate };
+        const message = probeReplyMessage({ cluster: CLUSTER, responder: from, prober: SELF }, reply);
+        probe.onReply(from, { ...reply, signature: keys.keyOf(`${from}/vote`).sign(message) });
+      }
+    };
+    answer(9, votes.slice(0, 2));
+    answer(8, votes);
+    answer(
+      9,
+      votes.map((vote, at) => (at === 0 ? { ...vote, signature: new Uint8Array(64) } : vote)),
+    );
+    expect(floors).to.deep.equal([]);
+    answer(9, votes);
+    expect(floors).to.deep.equal([12]);
+  });
+
+  it("takes itself for forgetful for no vote that its key did not sign", () => {
+    for (const isGenuine of [true, false]) {
+      const verdicts: string[] = [];
+      const probe = probeOf({
+        membership: () => MEMBERSHIP,
+        membershipAt: () => MEMBERSHIP,
+        isRemembered: () => false,
+        guardCurrent: true,
+        onVerdict: ({ kind }) => verdicts.push(kind),
+      });
+      probe.begin();
+      const slot = { epoch: 0, height: 9, view: 0, type: VOTE_TYPE.pbftCommit, validRound: -1 } as const;
+      const body = encodeVoteBody({ ...slot, cluster: fromHex(CLUSTER), digest: fromHex(ZERO_HASH) });
+      const own = keys.keyOf(`${SELF}/vote`).sign(signedBytes(votePurpose(slot.type), body));
+      const seen: SeenVote = { ...slot, digest: ZERO_HASH, signature: isGenuine ? own : new Uint8Array(64) };
+      for (const from of NODES.slice(0, 3)) {
+        const reply = {
+          kind: "probe-reply" as const,
+          nonce: probe.nonce,
+          epoch: MEMBERSHIP.epoch,
+          height: 0,
+          certificate: new Uint8Array(0),
+          seen,
+        };
+        const message = probeReplyMessage({ cluster: CLUSTER, responder: from, prober: SELF }, reply);
+        probe.onReply(from, { ...reply, signature: keys.keyOf(`${from}/vote`).sign(message) });
+      }
+      expect(verdicts).to.deep.equal([isGenuine ? "floor" : "current"]);
+    }
   });
 
   it("counts no answer before it knows whether the vote that it shows is its own", () => {
