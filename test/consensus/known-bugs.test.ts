@@ -265,7 +265,7 @@ for (const engine of ["pbft", "tendermint"] as const) {
   describe(`a node that hears of two decisions of one height (${engine})`, () => {
     it("names a third of the weight and stops, and nobody is named without both certificates", () => {
       for (const text of ["1111", "11111", "32212", "11111111"]) {
-        const weights = [...text].map(Number);
+        const weights = text.split("").map(Number);
         const room = worldOf(engine, weights, "a");
         room.feed(third, { type: "message", from: second, message: decidedAlone(engine, weights, "a") });
         expect(room.effects("halt"), "after the same block again").to.deep.equal([]);
