@@ -10,6 +10,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { connect } from "node:net";
@@ -153,18 +154,16 @@ export class ProcessCluster {
 
   /** The node's process; undefined where none runs. */
   pid(node: number): number | undefined {
-    return this.#processes.get(node)?.pid;
+    const child = this.#processes.get(node);
+    return child?.exitCode === null && child.signalCode === null ? child.pid : undefined;
   }
 
-  /** @param fileKiB the largest file that the node may write, in KiB: beyond it every write fails, as on a full disk */
-  start(node: number, fileKiB?: number): Promise<void> {
+  start(node: number): Promise<void> {
     const main = join(REPOSITORY, "dist/src/daemon/main.js");
-    const command = [process.execPath, "--import", CLOCK_SHIFT, main, "--config", join(this.nodeFolder(node), "config.json")];
-    const [file = "", ...rest] = fileKiB === undefined ? command : ["bash", "-c", `ulimit -f ${fileKiB}; exec "$@"`, "limited", ...command];
-    // What a node says of its full disk is no finding.
-    const log = fileKiB === undefined ? openSync(this.logFile(node), "a") : undefined;
-    const child = spawn(file, rest, { stdio: ["ignore", "ignore", log ?? "ignore", "ipc"] });
-    if (log !== undefined) closeSync(log);
+    const log = openSync(this.logFile(node), "a");
+    const command = ["--import", CLOCK_SHIFT, main, "--config", join(this.nodeFolder(node), "config.json")];
+    const child = spawn(process.execPath, command, { stdio: ["ignore", "ignore", log, "ipc"] });
+    closeSync(log);
     this.#processes.set(node, child);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`node-${node} did not start`)), START_TIMEOUT_MS);
@@ -223,6 +222,23 @@ export class ProcessCluster {
     const limit = (count: number | string): void => void execFileSync(PRLIMIT, ["--pid", `${pid}`, `--nofile=${count}:`]);
     limit(free);
     return () => limit(usual);
+  }
+
+  /**
+   * Leaves a running node little room: once its store's log has grown by so much, every write to it fails, as on a full disk. For as long as the
+   * process lives. Linux only: false where the limits of a process cannot be set.
+   */
+  fillDisk(node: number, roomBytes: number): boolean {
+    const pid = this.pid(node);
+    if (pid === undefined || !existsSync(PRLIMIT)) return false;
+    const data = join(this.nodeFolder(node), "data");
+    const log = readdirSync(data)
+      .filter((name) => name.endsWith(".log"))
+      .sort()
+      .at(-1);
+    const bytes = log === undefined ? 0 : statSync(join(data, log)).size;
+    execFileSync(PRLIMIT, ["--pid", `${pid}`, `--fsize=${bytes + roomBytes}:`]);
+    return true;
   }
 
   /** Cuts the links between one side and the other, on both sides. */
