@@ -5,7 +5,7 @@ import { proposalFromDraft } from "../proposing.ts";
 import { accuse, suspectAmnesia } from "./blame.ts";
 import { encodeRecord } from "./codec.ts";
 import { Disclosure, decisionOf, missesDecision } from "./disclosure.ts";
-import type { Polka, Precommit, Prevote, RoundCertificate, TendermintMessage } from "./messages.ts";
+import type { Polka, Precommit, Prevote, RoundCertificate, RoundVote, TendermintMessage } from "./messages.ts";
 import { certificateOf, polkaOf } from "./proofs.ts";
 import { Proposals } from "./proposals.ts";
 import { LOCK_KEY, ROUND_KEY } from "./records.ts";
@@ -85,7 +85,10 @@ export class Voting {
   onRoundCertificate(from: NodeId, message: RoundCertificate): void {
     const decision = decisionOf(message);
     if (decision !== undefined) return this.#disclosure.onDecision(from, decision);
-    this.#skip.check(from, message, () => this.#enter(message));
+    this.#skip.check(from, message, () => {
+      this.#takeProved(message.votes);
+      this.#enter(message);
+    });
   }
 
   /** Enters a round (T1, T9, T10, T14). */
@@ -126,15 +129,31 @@ export class Voting {
     if (state.claimOf({ node: from, digest, signature, validRound }, view, type) === undefined) return;
     state.begun = true;
     const verdict = state.settings.rules.verifiesVotes ? "unknown" : "good";
-    const vote: BallotVote = { node: from, digest, signature, validRound, verdict };
+    this.#take(round, { view, type }, { node: from, digest, signature, validRound, verdict });
+    this.evaluate();
+  }
+
+  /** A member's vote, and whether it contradicts what that member said before. */
+  #take(round: Round, { view, type }: { readonly view: number; readonly type: VoteType }, vote: BallotVote): void {
+    const state = this.#state;
+    const { node, digest, signature, validRound = -1 } = vote;
+    const isPrevote = type === VOTE_TYPE.tendermintPrevote;
     const conflicting = (isPrevote ? round.prevotes : round.precommits).add(vote);
     if (conflicting !== undefined)
-      accuse(state, { node: from, round: view, type }, [
+      accuse(state, { node, round: view, type }, [
         { validRound: -1, ...conflicting },
         { digest, signature, validRound },
       ]);
-    suspectAmnesia(state, { node: from, round: view, isPrevote });
-    this.evaluate();
+    suspectAmnesia(state, { node, round: view, isPrevote });
+  }
+
+  /** Verified votes of a proof: whoever said otherwise to this node, or forgot what it said, is found by what it said to others. */
+  #takeProved(votes: readonly RoundVote[]): void {
+    for (const { node, round: view, step, digest, validRound, signature } of votes) {
+      const round = node === this.#state.settings.self ? undefined : this.#state.at(view);
+      const type = step === "prevote" ? VOTE_TYPE.tendermintPrevote : VOTE_TYPE.tendermintPrecommit;
+      if (round !== undefined) this.#take(round, { view, type }, { node, digest, signature, validRound, verdict: "good" });
+    }
   }
 
   /** A polka of any round: it proves a value valid to those who missed its prevotes. */
@@ -152,6 +171,7 @@ export class Voting {
       const round = genuine ? state.at(view, true) : undefined;
       if (round === undefined || round.polka !== undefined) return;
       this.#onPolka(round, message);
+      this.#takeProved(votes.map((vote) => ({ ...vote, round: view, step: "prevote", digest })));
       this.evaluate();
     });
   }

@@ -1,8 +1,8 @@
 import { expect } from "chai";
-import { encodeUtf8, type Hash, type NodeId, toHash } from "#base";
+import { encodeUtf8, type Hash, type NodeId, toHash, ZERO_HASH } from "#base";
 import { type ConsensusMessage, proposerOf, type RoundProposal } from "#consensus";
 import { hasher, membershipOf, Room } from "./core-kit.ts";
-import { precommit, prevote, roundEnd } from "./tendermint-votes.ts";
+import { precommit, prevote, roundAhead, roundEnd } from "./tendermint-votes.ts";
 
 const EQUAL = [1, 1, 1, 1];
 const membership = membershipOf(EQUAL);
@@ -34,13 +34,7 @@ function second(): {
   const at = new Room(EQUAL, {}, "tendermint");
   at.onTheWay = () => undefined;
   const hear = (from: NodeId, message: ConsensusMessage): void => at.feed(honest, { type: "message", from, message });
-  hear(
-    liar,
-    roundEnd(
-      membership.members.map(({ id }) => id).filter((id) => id !== decided),
-      0,
-    ),
-  );
+  hear(liar, roundAhead([...LIARS].sort(), 1));
   hear(liar, proposalOf(1, "b"));
   const value = prevotedBy(at);
   if (value === undefined) throw new Error("a prevote");
@@ -78,6 +72,24 @@ describe("two of four members that lie and decide two blocks of Tendermint", () 
     expect(hasPrecommitted(at)).to.equal(true);
     const named = at.effects("evidence", honest).map(({ evidence }) => `${evidence.kind} ${evidence.offender}`);
     expect(named).to.have.members(LIARS.map((id) => `amnesia ${id}`));
+  });
+
+  it("are named also by who is shown the proof that others had of their votes, and heard nothing or something else of them", () => {
+    const { at, value, hear } = second();
+    for (const id of LIARS) hear(id, precommit(id, { view: 0, digest: FIRST }));
+    hear(helper, prevote(helper, { view: 1, digest: ZERO_HASH }));
+    const votes = [...LIARS, honest].sort().map((node) => {
+      const { validRound, signature } = prevote(node, { view: 1, digest: value.digest });
+      return { node, validRound, signature };
+    });
+    hear(decided, { type: "polka", epoch: 0, height: 1, view: 1, digest: value.digest, votes });
+    const named = at.effects("evidence", honest).map(({ evidence }) => `${evidence.kind} ${evidence.offender}`);
+    expect(named).to.have.members([`double-vote ${helper}`, `amnesia ${liar}`]);
+
+    const later = second();
+    for (const id of LIARS) later.hear(id, precommit(id, { view: 1, digest: FIRST }));
+    later.hear(decided, roundEnd([decided, ...LIARS].sort(), 1));
+    expect(later.at.effects("evidence", honest).map(({ evidence }) => evidence.offender)).to.have.members(LIARS);
   });
 
   it("are named when they tell one of one valid round and another of another, for one value", () => {

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { encodeUtf8, type Hash, type NodeId, toHash } from "#base";
 import { type ConsensusMessage, proposerOf } from "#consensus";
 import { hasher, membershipOf, nodeId, Room } from "./core-kit.ts";
-import { precommit, prevote, roundEnd } from "./tendermint-votes.ts";
+import { precommit, prevote, roundAhead, roundEnd } from "./tendermint-votes.ts";
 
 const EQUAL = [1, 1, 1, 1];
 const membership = membershipOf(EQUAL);
@@ -48,7 +48,7 @@ describe("what a member of Tendermint remembers of the rounds of a height", () =
     const [liar, first, second] = others;
     hear(first, precommit(first, { view: 0, digest: VALUE }));
     hear(second, precommit(second, { view: 0, digest: VALUE }));
-    hear(first, roundEnd(others, 0));
+    hear(first, roundAhead([first, second], 1));
     for (let view = 2; view < 200; view++) hear(liar, prevote(liar, { view, digest: VALUE }));
     hear(liar, precommit(liar, { view: 0, digest: VALUE }));
     expect(at.effects("request-sync", observed).map(({ fromHeight }) => fromHeight)).to.deep.equal([1]);

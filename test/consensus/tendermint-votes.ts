@@ -35,6 +35,11 @@ export function proposedAgain(said: RoundProposal, by: NodeId, slot: Slot & { re
   return { ...said, view, validRound, signature: sign(by, signedBytes("proposal", body)) };
 }
 
+/** Nil precommits of these in a round, in ascending id: whoever sees them goes there where one of them is honest. */
+export function roundAhead(nodes: readonly NodeId[], view: number): RoundCertificate {
+  return { ...roundEnd(nodes, view), view };
+}
+
 /** Nil precommits of these, in ascending id: the round is over where they have a quorum. */
 export function roundEnd(nodes: readonly NodeId[], view: number): RoundCertificate {
   const votes = nodes.map((node) => {
