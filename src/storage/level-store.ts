@@ -178,7 +178,7 @@ class LevelStore implements KeyValueStore {
 
   #onFailed(batch: readonly PendingWrite[], cause: unknown): void {
     this.#writing = false;
-    const failure = storageError(cause, "a write failed");
+    const failure = storageError(cause, ["a write failed", ...reasonOf(cause)].join(": "));
     this.#failure = failure;
     this.#telemetry.log("error", "storage.write-failed", { code: failure.code, cause: systemCode(cause) });
     for (const write of [...batch, ...this.#pending.abandon()]) write.done(failure);
@@ -245,6 +245,12 @@ function storageError(error: unknown, message: string): QuorumgateError {
   const isBroken = codes.includes("LEVEL_IO_ERROR") && errors.some((one) => BROKEN_FILE.test(one.message));
   const isCorrupt = codes.includes("LEVEL_CORRUPTION") || isBroken;
   return new QuorumgateError(isCorrupt ? "STORAGE_CORRUPT" : "STORAGE_FAILED", message, { cause: error });
+}
+
+/** What the system says of the disk, such as `No space left on device`: the last part of the library's words, behind the file's name. */
+function reasonOf(error: unknown): readonly string[] {
+  const [, reason] = /: ([A-Z][A-Za-z /]{2,63})$/.exec(rootOf(error)) ?? [];
+  return reason === undefined ? [] : [reason];
 }
 
 /** What the library or the system says, which names files: for who starts the node, and for no client. */

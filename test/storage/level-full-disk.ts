@@ -22,5 +22,9 @@ const pending = [written(store, [{ key: "large", value: new Uint8Array(12_000_00
 const [large, waiting] = await Promise.all(pending.map(outcomeOf));
 const later = await outcomeOf(small("later"));
 const scan = await outcomeOf(scanned(store, "a", "z"));
+const why = await small("why").then(
+  () => "",
+  (error: Error) => error.message,
+);
 const close = await outcomeOf(closed(store));
-process.stdout.write(`${JSON.stringify({ before, large, waiting, later, get: outcomeOfGet(), scan, close })}\n`);
+process.stdout.write(`${JSON.stringify({ before, large, waiting, later, why, get: outcomeOfGet(), scan, close })}\n`);

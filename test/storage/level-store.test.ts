@@ -201,6 +201,7 @@ describe("LevelStore", () => {
       large: "STORAGE_FAILED",
       waiting: "STORAGE_FAILED",
       later: "STORAGE_FAILED",
+      why: "a write failed: File too large",
       get: "STORAGE_FAILED",
       scan: "STORAGE_FAILED",
       close: "done",
