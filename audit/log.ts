@@ -2,11 +2,12 @@ import { type EntryDraft, type Hash, type Hasher, hashOf, QuorumgateError, toHas
 import { type Checkpoint, checkpointText, type LogPoint } from "./checkpoint-text.ts";
 import { type AuditEntry, type EntryBlock, parseEntry } from "./entry.ts";
 import { encodeFitted } from "./fitting.ts";
-import { headWrite, LOG_KEYS, parseHead, parseShards, type ShardRecord, type StoreReader, shardsWrite } from "./log-store.ts";
+import { headWrite, LOG_KEYS, type ShardRecord, type StoreReader, shardsWrite } from "./log-store.ts";
 import { consistencyPath, inclusionPath, type SubtreeHashes, treeRoot } from "./proof.ts";
 import { type AuditRules, auditRules } from "./rules.ts";
 import { type ShardName, shardAt, shardOrigin } from "./shard.ts";
-import { encodeEntryBundle, HashTile, parseTilePath, rowLength, TILE_WIDTH } from "./tile.ts";
+import { loadStoredLog, stored } from "./stored-log.ts";
+import { encodeEntryBundle, parseTilePath, rowLength, TILE_WIDTH } from "./tile.ts";
 import { TileCache } from "./tile-cache.ts";
 import { GrowingTree, subtreeHashes, type TileLookup } from "./tree.ts";
 
@@ -45,8 +46,6 @@ export interface AdoptedEntry {
   readonly entry: AuditEntry;
   readonly writes: readonly WriteOperation[];
 }
-
-const HASH_BYTES = 32;
 
 /**
  * The growing log of one cluster. Pure and synchronous.
@@ -294,41 +293,12 @@ export class AuditLog {
   }
 
   #load(headBytes: Uint8Array, read: StoreReader): void {
-    const { nextSeq, lastEntryHash, shard, size, root, timeUs } = parseStored(() => parseHead(headBytes));
-    this.#shards = parseStored(() => parseShards(stored(read(LOG_KEYS.shards), "the list of shards is missing")));
-    const record = this.#shards.at(-1);
-    if (record === undefined || record.shard !== shard || record.firstSeq + size !== nextSeq) throw corrupt("head and shards disagree");
-    this.#nextSeq = nextSeq;
-    this.#lastEntryHash = lastEntryHash;
-    this.#tree = new GrowingTree(this.#options.hasher, size, this.#loadEdge(record, size, read));
-    this.#point = { origin: shardOrigin(this.#options, shard), shard, size, root, timeUs };
-    if (toHash(this.#tree.root()) !== root) throw corrupt("the stored tiles and entries do not give the stored root");
-    const last = this.#options.hasher.sha256(this.entry(nextSeq - 1, read));
-    if (toHash(last) !== lastEntryHash) throw corrupt("the last entry is not the one that the head names");
-  }
-
-  #loadEdge(record: ShardRecord, size: number, read: StoreReader): HashTile[] {
-    const edge = [this.#loadLowestTile(record, size, read)];
-    for (let level = 1; rowLength(size, level) > 0; level++) {
-      const row = rowLength(size, level);
-      const width = row % TILE_WIDTH;
-      const key = LOG_KEYS.tile({ shard: record.shard, level, index: Math.floor(row / TILE_WIDTH) });
-      const bytes = width === 0 ? new Uint8Array(0) : stored(read(key), "a tile is missing");
-      // It may be wider: adopted entries are written ahead of the head.
-      if (bytes.length < width * HASH_BYTES) throw corrupt("a tile is narrower than the head says");
-      edge.push(HashTile.of(this.#options.hasher, bytes.subarray(0, width * HASH_BYTES)));
-    }
-    return edge;
-  }
-
-  #loadLowestTile(record: ShardRecord, size: number, read: StoreReader): HashTile {
-    const { hasher } = this.#options;
-    const tile = new HashTile(hasher);
-    for (let index = size - (size % TILE_WIDTH); index < size; index++) {
-      const bytes = stored(read(LOG_KEYS.entry(record.firstSeq + index)), "an entry is missing");
-      tile.push(this.#rules.leafOf(hasher, bytes));
-    }
-    return tile;
+    const loaded = loadStoredLog({ ...this.#options, rules: this.#rules }, headBytes, read);
+    this.#shards = loaded.shards;
+    this.#nextSeq = loaded.nextSeq;
+    this.#lastEntryHash = loaded.lastEntryHash;
+    this.#tree = loaded.tree;
+    this.#point = loaded.point;
   }
 
   #shardTree(
@@ -375,23 +345,6 @@ function readAdopted(bytes: Uint8Array): AuditEntry {
 
 function misplaced(reason: string): QuorumgateError {
   return new QuorumgateError("SYNC_PART_INVALID", `a part of the log: ${reason}`);
-}
-
-function stored<T>(value: T | undefined, what: string): T {
-  if (value === undefined) throw corrupt(what);
-  return value;
-}
-
-function parseStored<T>(parse: () => T): T {
-  try {
-    return parse();
-  } catch (cause) {
-    throw new QuorumgateError("STORAGE_CORRUPT", "the log's head does not parse", { cause });
-  }
-}
-
-function corrupt(reason: string): QuorumgateError {
-  return new QuorumgateError("STORAGE_CORRUPT", reason);
 }
 
 function rangeError(): QuorumgateError {

@@ -4,7 +4,8 @@ import { concatBytes, type Hasher, hashNode, invariant } from "#base";
 export const TILE_WIDTH = 256;
 /** Levels of the tree in one tile. */
 export const TILE_HEIGHT = 8;
-const HASH_BYTES = 32;
+/** Length of a SHA-256 hash. */
+export const HASH_BYTES = 32;
 
 /**
  * One tile with its inner nodes, so that proofs look hashes up instead of computing them.

@@ -37,6 +37,7 @@ import { checkCommandShape } from "./pre-vote.ts";
 import { resultOfEntry } from "./recorded.ts";
 import type { GrantRecord, ServiceRecord } from "./records.ts";
 import { type StateRules, stateRules } from "./rules.ts";
+import { type BlockCounts, sealedDraft } from "./seal.ts";
 import { StateTree } from "./state-tree.ts";
 import { UsedIds } from "./used-ids.ts";
 
@@ -55,12 +56,6 @@ export interface PendingChange {
   readonly lastHeight: number;
   /** Members of the next epoch. */
   readonly next: Membership;
-}
-
-/** Counts of one block by outcome, and of unauthenticated refusals by code. */
-interface BlockCounts {
-  readonly totals: Record<keyof Totals, number>;
-  readonly refusals: Map<string, number>;
 }
 
 /**
@@ -333,27 +328,13 @@ export class LedgerState {
   }
 
   #sealedDraft(counts: BlockCounts): EntryDraft {
-    const { height, timeUs, epoch, stateHash } = this.#meta;
-    const { applied, allowed, denied, refused } = counts.totals;
-    const stable = height % checkpointIntervalOf(this.#options.genesis) === 0;
-    return {
-      kind: "block.sealed",
-      provenance: "cluster",
-      actor: "cluster",
-      subject: "cluster",
-      reason: "OK",
-      delegation: [],
-      content: {
-        height,
-        time: String(timeUs),
-        epoch,
-        stateHash,
-        ...(stable ? { stateRoot: this.stateRoot() } : {}),
-        membershipHash: this.#hashOf(this.membershipAt(height)),
-        nextMembershipHash: this.#hashOf(this.membershipAt(height + 1)),
-        counts: { applied, allowed, denied, refused, refusals: Object.fromEntries(counts.refusals) },
-      },
-    };
+    const { height } = this.#meta;
+    const isStable = height % checkpointIntervalOf(this.#options.genesis) === 0;
+    return sealedDraft(this.#meta, counts, {
+      ...(isStable ? { stateRoot: this.stateRoot() } : {}),
+      membershipHash: this.#hashOf(this.membershipAt(height)),
+      nextMembershipHash: this.#hashOf(this.membershipAt(height + 1)),
+    });
   }
 
   #hashOf(membership: Membership): Hash {
