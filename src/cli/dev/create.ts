@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { policyOf, policyText, shardAt } from "#audit";
@@ -51,6 +51,11 @@ export async function openDevFolder(options: DevOptions): Promise<{ readonly clu
   }
   if (options.engine !== undefined && engineOf(found) !== options.engine) {
     const text = `the cluster in the folder runs ${engineOf(found)}, not ${options.engine}; use another --data, or remove the folder`;
+    throw new QuorumgateError("CONFIG_INVALID", text, { data: { folder } });
+  }
+  const lost = found.nodes.filter((node) => !existsSync(node.folder)).map(({ id }) => id);
+  if (lost.length > 0) {
+    const text = `the folder of ${lost.join(", ")} is gone, and the keys with it; use another --data, or remove the cluster's folder`;
     throw new QuorumgateError("CONFIG_INVALID", text, { data: { folder } });
   }
   return { cluster: { ...found, basePort, nodes: devNodes({ folder, count, basePort }) }, isNew: false };
