@@ -17,7 +17,7 @@ export { noteDecided } from "./proposing/decided-commands.ts";
 export { LeaderRate } from "./proposing/leader-rate.ts";
 export { LeaderWatch } from "./proposing/leader-watch.ts";
 export { Mempool } from "./proposing/mempool.ts";
-export type { ProposalSlot } from "./proposing/proposals.ts";
+export { type ProposalSlot, Proposals } from "./proposing/proposals.ts";
 export type { ReadAnswer } from "./reads.ts";
 export { Replica } from "./replica.ts";
 export { type ReplicaRules, replicaRules } from "./rules.ts";
