@@ -28,3 +28,26 @@ describe("a read of raft over a restart of the node that asks", () => {
     expect(asking.reads).to.deep.equal([{ id: 1, height: 2 }]);
   });
 });
+
+describe("a read of raft at a leader that does not know yet what is committed", () => {
+  it("waits until it does: what an earlier leader decided and answered may stand undecided in its log", () => {
+    const cluster = new RaftCluster({ weights: [1, 1, 1] });
+    const old = cluster.elect();
+    // The others hold the entry, and hear from nobody that it is committed.
+    cluster.passes = (_from, _to, message) => message.type !== "append" || message.entry !== undefined || message.commit === 0;
+    cluster.order(1);
+    cluster.run(50);
+    expect(cluster.nodes.map(({ tip }) => tip.height).sort()).to.deep.equal([0, 0, 1]);
+    cluster.crash(old.id);
+    cluster.passes = (_from, _to, message) => message.type !== "append" || message.entry === undefined;
+    const leader = cluster.elect();
+    expect(leader.tip.height).to.equal(0);
+    cluster.feed(leader.id, { type: "read", id: 1 });
+    cluster.run(300);
+    expect(leader.reads).to.deep.equal([]);
+    cluster.passes = () => true;
+    cluster.run(500);
+    expect(leader.reads.map(({ height }) => height)).to.not.include.members([0, undefined]);
+    expect(leader.reads.length).to.equal(1);
+  });
+});
