@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { LIMITS, type NodeId, QuorumgateError, type SignatureClaim } from "#base";
 import { decodeMessage, encodeMessage } from "#consensus";
-import { type CheckedOffer, decodeOffer, encodeOffer, type Frame } from "#replica";
+import { type CheckedOffer, decodeOffer, encodeCosignatures, encodeOffer, type Frame } from "#replica";
 import { itemsOf, type StatePart } from "#state";
 import { hasher } from "../state/ledger-kit.ts";
 import { PEERS, Receiver, Source, SYNC_TIMEOUT_MS } from "./transfer-kit.ts";
@@ -108,6 +108,26 @@ describe("fetching a state", function () {
     receiver.transfer.begin(OTHER, encodeOffer({ ...offer, block }));
     expect(receiver.complaints).to.deep.equal([`${OTHER} SYNC_OFFER_INVALID`]);
     expect([receiver.asked.length, receiver.verified.length, receiver.resumed]).to.deep.equal([0, 0, 1]);
+  });
+
+  it("takes no offer whose checkpoint fewer than a quorum cosigned, or whose block fewer than a quorum decided, and looks at no signature of it", () => {
+    const offer = decodeOffer(source.offer());
+    const message = decodeMessage(offer.block);
+    if (message.type !== "block") throw new Error("no block");
+    const { certificate } = message;
+    const { size, root } = offer.certified.point;
+    const line = { size, root, seconds: 0, logSignature: new Uint8Array(64), witnessSignature: new Uint8Array(64) };
+    const cosignatures = encodeCosignatures(PEERS.slice(1).map((node) => ({ node, ...line })));
+    const lies = [
+      { ...offer, certified: { ...offer.certified, cosignatures } },
+      { ...offer, block: encodeMessage({ ...message, certificate: { ...certificate, votes: certificate.votes.slice(1) } }) },
+    ];
+    for (const [at, lie] of lies.entries()) {
+      receiver.timers.pass(LIMITS.transferDistrustMs);
+      receiver.transfer.begin(OTHER, encodeOffer(lie));
+      expect(receiver.complaints).to.have.length(at + 1);
+      expect([receiver.asked.length, receiver.verified.length]).to.deep.equal([0, 0]);
+    }
   });
 
   it("looks at no further signatures of an offer once one is wrong, and at nothing from that peer for a while", () => {
