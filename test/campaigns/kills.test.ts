@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
-import { type EngineName, SeededRandom } from "#base";
+import { type EngineName, faultModelOf, SeededRandom, tolerableWeight } from "#base";
 import type { SecurityGateway } from "#gateway";
 import { expectNothingLost, Load, parted, reached, rejoined } from "./load.ts";
 import { expectQuietLogs } from "./node-logs.ts";
@@ -156,7 +156,8 @@ for (const campaign of CAMPAIGNS) {
     });
 
     it("go on beside one whose disk is full, answer unavailable once too many are, and go on with room again", async function () {
-      const full = random.shuffle(all).slice(0, Math.floor((campaign.nodes - 1) / 3) + 1);
+      const tolerated = tolerableWeight(campaign.nodes, faultModelOf(campaign.engine));
+      const full = random.shuffle(all).slice(0, tolerated + 1);
       for (const [index, node] of full.entries()) {
         watch.toleratesHaltOf(node);
         // Only Linux limits a process that runs.
