@@ -11,21 +11,23 @@ interface Retold {
 
 /** Proposals under another header, and the votes that go with them; everybody hears the same. */
 function retelling(ports: ActorPorts, retell: (message: ConsensusMessage, header: BlockHeader) => Retold | undefined): ReturnType<Actor> {
-  const stories = new Map<Hash, Hash>();
+  const stories = new Map<Hash, { readonly digest: Hash; readonly validRound: number }>();
   const told = new WeakMap<Uint8Array, Uint8Array>();
   const lieOf = (message: ConsensusMessage): ConsensusMessage | undefined => {
     const vote = seenVoteOf(message, ports.hasher);
     if (vote === undefined) return undefined;
     if (!("headerBytes" in message)) {
-      const digest = stories.get(vote.digest);
-      return digest === undefined ? undefined : resign(ports, message, { digest });
+      const story = stories.get(vote.digest);
+      if (story === undefined) return undefined;
+      // A prevote that names another round than the proposal counts with nobody's.
+      return resign(ports, message, message.type === "prevote" ? story : { digest: story.digest });
     }
     const retold = retell(message, parseHeader(message.headerBytes));
     if (retold === undefined) return undefined;
     const { header, validRound } = retold;
     const headerBytes = encodeHeader(header);
     const digest = headerDigest(ports.hasher, headerBytes);
-    stories.set(vote.digest, digest);
+    stories.set(vote.digest, { digest, validRound });
     const claimed = "validRound" in message ? { validRound } : {};
     return { ...message, ...claimed, headerBytes, signature: signVote(ports, { ...vote, digest, validRound }) } as ConsensusMessage;
   };

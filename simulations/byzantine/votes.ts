@@ -19,6 +19,7 @@ export interface VoteChange {
   readonly height?: number;
   readonly view?: number;
   readonly digest?: Hash;
+  readonly validRound?: number;
 }
 
 /** The vote that a message is, changed and properly signed by the node's own key; undefined for what is no vote. */
@@ -32,6 +33,7 @@ export function resign(ports: SigningPorts, message: ConsensusMessage, change: V
     if (name === "height") fields[name] = changed.height;
     else fields[name] = name === "digest" ? changed.digest : changed.view;
   }
+  if ("validRound" in message) fields["validRound"] = changed.validRound;
   return fields as unknown as ConsensusMessage;
 }
 
