@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { type CanonicalObject, type Member, membershipHash, toBase64Url, toHex } from "#base";
 import { type ChangeDraft, commandClaims, LedgerState } from "#state";
 import { codes, hasher, keyOf, START } from "./ledger-kit.ts";
-import { MembershipKit, memberOf, renewed } from "./membership-kit.ts";
+import { MembershipKit, memberOf, OPERATORS, renewed } from "./membership-kit.ts";
 
 function kitWith(...learners: readonly string[]): MembershipKit {
   const kit = new MembershipKit();
@@ -233,6 +233,13 @@ describe("state: changes of members that are refused", () => {
     }
     expect(codes(kit.apply([kit.change(kit.members({ add: [["node-6", 1]] }))]))).to.deep.equal(["OK"]);
     expect(kit.state.pendingChange()?.next.epoch).to.equal(2);
+  });
+
+  it("refuses what exactly half of the operators approved", () => {
+    const operators = OPERATORS.filter(({ id }) => id !== "otto");
+    const kit = new MembershipKit({ operators });
+    const draft = kit.learner("node-5");
+    expect(codes(kit.apply([kit.change(draft, { approvedBy: [] }), kit.change(draft)]))).to.deep.equal(["MEMBERSHIP_APPROVALS", "OK"]);
   });
 
   it("refuses what more than half of the operators did not approve", () => {
