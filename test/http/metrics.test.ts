@@ -11,7 +11,7 @@ const NEEDS_PEERS = [
   "quorumgate_peers_connected",
 ];
 /** What only goes wrong. */
-const NEEDS_FAILURE = ["quorumgate_telemetry_errors_total"];
+const NEEDS_FAILURE = ["quorumgate_storage_set_aside_total", "quorumgate_telemetry_errors_total"];
 
 describe("the metrics of a running node", () => {
   const node = new ServedNode();

@@ -177,7 +177,13 @@ describe("a core that names somebody and stops the node at once", () => {
     const store = { write: () => undefined };
     const anchor = { write: () => undefined };
     const count = { votes: 0, anchored: 0, owner: new Uint8Array(0) };
-    const writeAhead = new WriteAhead({ store, anchor, count, onFailure: () => undefined, onFault: () => undefined } as unknown as WriteAheadOptions);
+    const writeAhead = new WriteAhead({
+      store,
+      anchor,
+      count,
+      onFailure: () => undefined,
+      onFault: () => undefined,
+    } as unknown as WriteAheadOptions);
     const ports = {
       writeAhead,
       evidence: () => steps.push("evidence"),
