@@ -94,6 +94,8 @@ export class Proposals {
     const state = this.#state;
     const { digest } = received.proposal;
     received.verdict = "valid";
+    // Its round was forgotten while it was checked, and with the round what would let the value go.
+    if (state.known(message.view)?.proposal !== received && !state.isNamed(digest)) return;
     if (message.view === 0 && state.step === "propose") state.punctuality.onProposed(state.proposerAt(0), state.height);
     if (!state.bodies.has(digest)) {
       state.bodies.set(digest, received.proposal);

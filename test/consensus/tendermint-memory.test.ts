@@ -43,6 +43,33 @@ describe("what a member of Tendermint remembers of the rounds of a height", () =
     expect(at.node(observed).core.snapshot().view).to.equal(100);
   });
 
+  it("holds few values also where they are still being checked when their rounds are forgotten: a liar proposes in every round ahead that it leads", () => {
+    const [liar] = others;
+    const said: ConsensusMessage[] = [];
+    const there = new Room(EQUAL, {}, "tendermint");
+    there.onTheWay = () => undefined;
+    for (let view = 0; view < 160; view++) {
+      there.propose(liar, { height: 1, view, text: `value ${view}` });
+      const from = others.find((other) => other !== liar) ?? observed;
+      there.feed(liar, {
+        type: "message",
+        from,
+        message: roundEnd(
+          membership.members.map(({ id }) => id),
+          view,
+        ),
+      });
+    }
+    for (const { message } of there.effects("broadcast", liar)) if (message.type === "round-proposal") said.unshift(message);
+    expect(said).to.have.length(40);
+    const { at, hear } = deafRoom();
+    at.holdsChecks = (node) => node === observed;
+    for (const message of said) hear(liar, message);
+    at.signHeld();
+    const bodies = [...at.node(observed).records.keys()].filter((key) => key.startsWith("body/"));
+    expect(bodies.length).to.be.within(1, 20);
+  });
+
   it("is not pushed out by a member that votes in rounds far ahead: what decides an earlier one is still counted", () => {
     const { at, hear } = deafRoom();
     const [liar, first, second] = others;

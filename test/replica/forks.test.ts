@@ -144,6 +144,26 @@ for (const engine of ["pbft", "tendermint"] as const) {
       expect(alone.halted).to.deep.equal([REASON]);
     });
 
+    it("reads few of its blocks for one peer between two decisions, however many certificates that shows, and looks again after the next one", async () => {
+      await decide(first, second);
+      let reads = 0;
+      const get = alone.store.get.bind(alone.store);
+      alone.store.get = (key) => {
+        reads += 1;
+        return get(key);
+      };
+      const reply = { type: "height-reply", incarnation: 0, epoch: 0, round: 1 } as const;
+      for (let i = 0; i < 500; i++) hear({ ...reply, certificate: first.message.certificate });
+      expect(reads).to.be.within(1, 100);
+      await decide(block(3, second.digest));
+      // It looks again once the block is on its disk.
+      await until(() => {
+        hear({ ...reply, certificate: other });
+        return alone.halted.length > 0;
+      });
+      expect(alone.halted).to.deep.equal([REASON]);
+    });
+
     it("goes on when the certificate is forged, short, or of the block that it decided", async () => {
       await decide(first);
       const { votes } = other;

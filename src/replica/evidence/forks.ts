@@ -16,6 +16,8 @@ export interface ForksOptions {
 
 /** Certificates of one peer that are looked at between two decisions: each costs a quorum's verifications. */
 const LOOKS_MAX = 4;
+/** Stored blocks that are read for what one peer shows between two decisions: a block is much longer than its certificate. A new-view shows one of each member. */
+const READS_MAX = 64;
 
 /**
  * Finds a certificate of another block at a height that this node has decided, whoever shows it and with what (docs/protocols/evidence.md, F3). More
@@ -24,6 +26,7 @@ const LOOKS_MAX = 4;
 export class Forks {
   readonly #options: ForksOptions;
   readonly #looks = new Map<NodeId, number>();
+  readonly #reads = new Map<NodeId, number>();
 
   constructor(options: ForksOptions) {
     this.#options = options;
@@ -35,7 +38,7 @@ export class Forks {
     const { height } = shown;
     if (faultModelOf(engine) !== "byzantine" || height < 1 || height > tipHeight()) return;
     const looks = this.#looks.get(from) ?? 0;
-    if (looks >= LOOKS_MAX) return;
+    if (looks >= LOOKS_MAX || (height < tipHeight() && !this.#mayRead(from))) return;
     const decided = decidedAt(height);
     if (decided === undefined || decided.digest === shown.digest) return;
     this.#looks.set(from, looks + 1);
@@ -52,5 +55,12 @@ export class Forks {
   /** A decision: every peer is looked at again. */
   onApplied(): void {
     this.#looks.clear();
+    this.#reads.clear();
+  }
+
+  #mayRead(from: NodeId): boolean {
+    const reads = this.#reads.get(from) ?? 0;
+    this.#reads.set(from, reads + 1);
+    return reads < READS_MAX;
   }
 }
