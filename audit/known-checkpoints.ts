@@ -17,11 +17,15 @@ export function checkOwnNote(note: string, { policyOfNote, primitives, findings 
 
 /** The auditor's own checkpoints count only if a quorum signed them; they are the auditor's, so a bad one is a finding too. */
 export function knownCheckpoints(notes: readonly string[], context: NoteContext): Checkpoint[] {
-  return notes.flatMap((note) => checkOwnNote(note, context)?.checkpoint ?? []);
+  return notes.flatMap((note) => {
+    const checked = checkOwnNote(note, context);
+    return checked?.isSigned === true ? [checked.checkpoint] : [];
+  });
 }
 
-/** Compares a checkpoint without its log with kept ones: of other sizes only the log tells whether they agree. */
-export function compareAlone(checkpoint: Checkpoint, known: readonly Checkpoint[], findings: Findings): void {
+/** Compares a checkpoint without its log with kept ones: of other sizes only the log tells whether they agree. What no quorum signed is compared with nothing. */
+export function compareAlone({ checkpoint, isSigned }: CheckedNote, known: readonly Checkpoint[], findings: Findings): void {
+  if (!isSigned) return;
   for (const kept of known) {
     if (kept.origin !== checkpoint.origin) findings.notChecked(`the kept checkpoint of ${kept.origin}: this evidence is of another shard`);
     else if (kept.size !== checkpoint.size)

@@ -32,6 +32,8 @@ export interface CheckedNote {
   readonly checkpoint: Checkpoint;
   /** Members whose L and W lines both hold, in ascending id. */
   readonly signers: readonly string[];
+  /** True when a quorum signed it, whatever else is wrong with its lines: what is not signed says nothing of the log. */
+  readonly isSigned: boolean;
 }
 
 type Role = "log" | "witness" | "outside";
@@ -69,9 +71,9 @@ export function checkNote(
     if (!valid) findings.add("VERIFY_ALTERED", `the ${ROLE_NAMES[item.known.role]} signature of ${item.known.owner} does not verify`);
     return valid;
   });
-  const signers = checkQuorums(policy, good, findings);
+  const isSigned = checkQuorums(policy, good, findings);
   if (strict && findings.clean) checkMinimalForm(policy, matched, findings);
-  return { checkpoint, signers };
+  return { checkpoint, signers: signersOf(policy, good), isSigned };
 }
 
 const ROLE_NAMES: Readonly<Record<Role, string>> = { log: "log (L)", witness: "witness (W)", outside: "outside witness" };
@@ -119,16 +121,25 @@ function secondsOf(signature: Uint8Array): number | undefined {
 }
 
 /** The quorum must be there twice: a stolen key of one kind alone must not make a checkpoint. */
-function checkQuorums(policy: Policy, good: readonly MatchedLine[], findings: Findings): string[] {
+function checkQuorums(policy: Policy, good: readonly MatchedLine[], findings: Findings): boolean {
   const total = totalPolicyWeight(policy);
-  const owners = (role: Role): Set<string> => new Set(good.filter(({ known }) => known.role === role).map(({ known }) => known.owner));
+  let isSigned = true;
   for (const role of ["log", "witness"] as const) {
-    const weight = weightOfMembers(policy, owners(role));
+    const weight = weightOfMembers(policy, ownersOf(good, role));
     if (isQuorum(weight, total, policy.faultModel)) continue;
+    isSigned = false;
     findings.add("VERIFY_QUORUM", `good ${ROLE_NAMES[role]} signatures have weight ${weight} of ${total}, which is no quorum`);
   }
-  const [log, witness] = [owners("log"), owners("witness")];
+  return isSigned;
+}
+
+function signersOf(policy: Policy, good: readonly MatchedLine[]): string[] {
+  const [log, witness] = [ownersOf(good, "log"), ownersOf(good, "witness")];
   return policy.members.map(({ id }) => id as string).filter((id) => log.has(id) && witness.has(id));
+}
+
+function ownersOf(lines: readonly MatchedLine[], role: Role): Set<string> {
+  return new Set(lines.filter(({ known }) => known.role === role).map(({ known }) => known.owner));
 }
 
 function checkMinimalForm(policy: Policy, matched: readonly MatchedLine[], findings: Findings): void {

@@ -29,7 +29,7 @@ export function verifyReceipt(receipt: string, policy: string, options: VerifyOp
   if (entry !== undefined) checkEntry(entry, parsed, note, findings);
   if (findings.clean) sayChecked(findings);
   const known = knownCheckpoints(options.knownCheckpoints ?? [], { policyOfNote, primitives, findings });
-  if (note !== undefined) compareAlone(note.checkpoint, known, findings);
+  if (note !== undefined) compareAlone(note, known, findings);
   findings.notChecked("that the cluster showed everybody the same log: compare checkpoints with other parties, or keep them");
   findings.notChecked("the entries before this one: export the log and verify the folder");
   findings.notChecked("that no signing key was stolen: only a witness or an anchor outside the cluster shows that");
@@ -51,7 +51,7 @@ export function verifyCheckpoint(note: string, policy: string, options: VerifyOp
   const checked = checkOwnNote(note, context);
   if (findings.clean) findings.checked("a quorum signed the checkpoint, by distinct log keys and by distinct witness keys");
   const known = knownCheckpoints(options.knownCheckpoints ?? [], context);
-  if (checked !== undefined) compareAlone(checked.checkpoint, known, findings);
+  if (checked !== undefined) compareAlone(checked, known, findings);
   findings.notChecked("the entries under the checkpoint's root");
   return findings.result(checked === undefined ? {} : { checkpoint: checked.checkpoint, signers: checked.signers });
 }

@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { type VerificationResult, verifyBundle, verifyCheckpoint, verifyReceipt } from "#audit";
+import { encodeUtf8 } from "#base";
 import { draftOf, hasher, Ledger, noteOf, POLICY, rememberingPredicate } from "./log-kit.ts";
 
 const options = { hasher, ed25519: rememberingPredicate() };
@@ -10,6 +11,14 @@ const hidden = new Ledger();
 hidden.append(Array.from({ length: 9 }, (_, at) => draftOf(`another ${at}`)));
 hidden.grow(40);
 const [ours, theirs] = [noteOf(shown.log.point), noteOf(hidden.log.point)];
+
+/** The checkpoint without the signatures of one node, which its quorum needs. */
+function unsigned(note: string): string {
+  return note
+    .split("\n")
+    .filter((line) => !line.includes("node-1"))
+    .join("\n");
+}
 
 describe("two auditors who compare what they were shown", () => {
   const judged = (knownCheckpoints: readonly string[]): readonly VerificationResult[] => [
@@ -43,10 +52,23 @@ describe("two auditors who compare what they were shown", () => {
 
   it("learn nothing from what no quorum signed: it is a finding of its own", () => {
     for (const result of judged(["nonsense"])) expect(result.exitCode).to.equal(17);
-    const unsigned = theirs
-      .split("\n")
-      .filter((line) => !line.includes("node-1"))
-      .join("\n");
-    for (const result of judged([unsigned])) expect(result.findings.map(({ code }) => code)).to.include("VERIFY_QUORUM");
+    for (const result of judged([unsigned(theirs)])) {
+      expect(new Set(result.findings.map(({ code }) => code))).to.deep.equal(new Set(["VERIFY_QUORUM"]));
+    }
+  });
+
+  it("do not take for a fork what they were shown and no quorum signed", () => {
+    const files = shown.export();
+    files.set("checkpoint", encodeUtf8(unsigned(ours)));
+    for (const result of [
+      verifyCheckpoint(unsigned(ours), POLICY, { ...options, knownCheckpoints: [theirs] }),
+      verifyBundle(files, POLICY, { ...options, knownCheckpoints: [theirs] }),
+      verifyReceipt(shown.receipt(7).replaceAll(/^.*node-1.*\n/gm, ""), POLICY, { ...options, knownCheckpoints: [theirs] }),
+    ]) {
+      expect(result.ok).to.equal(false);
+      expect(result.findings.map(({ code }) => code))
+        .to.include("VERIFY_QUORUM")
+        .and.not.include("VERIFY_FORK");
+    }
   });
 });
