@@ -35,8 +35,8 @@ export class DecidedBlocks {
       state.verify(claims, (genuine) => genuine && this.#onConflict(certificate));
       return;
     }
-    if (certificate.height === state.height && proposal.header.parent !== state.tip.digest) return this.#onOtherChain(certificate);
     if (certificate.height !== state.height || this.#checking) return;
+    if (proposal.header.parent !== state.tip.digest) return this.#onOtherChain(certificate);
     this.#checking = state.verify(claims, (genuine) => {
       this.#checking = false;
       if (genuine) state.validate(proposal, "decided", (valid) => valid && this.decide(proposal, certificate));
@@ -59,7 +59,8 @@ export class DecidedBlocks {
   #onOtherChain(certificate: CommitCertificate): void {
     const state = this.#state;
     if (!checkCommitCertificate(certificate, state.settings)) return;
-    state.verify(commitCertificateClaims(certificate, state.settings), (genuine) => {
+    this.#checking = state.verify(commitCertificateClaims(certificate, state.settings), (genuine) => {
+      this.#checking = false;
       if (genuine) state.emit({ type: "halt", reason: OTHER_CHAIN });
     });
   }
