@@ -186,13 +186,16 @@ describe("a development cluster", function () {
   it("goes on beside a node that lies, until it is honest again", async () => {
     const nonsense = await run("dev", "lie", "3", "nonsense");
     expect(nonsense.stderr).to.include("DEV_COMMAND_FAILED").and.to.include("silent, selective");
-    expect((await run("dev", "lie", "3", "equivocate")).stdout).to.equal("node-3 is now: equivocate\n");
-    expect(await allowed()).to.equal(true);
-    expect((await run("dev", "lie", "3", "forge")).stdout).to.match(
-      /^node-3 is now: forge; as what it was before, it deviated [1-9]\d* times\n$/,
-    );
-    expect(await allowed()).to.equal(true);
-    expect((await run("dev", "lie", "3", "honest")).stdout).to.match(/^node-3 is now: honest; as what it was before, it deviated [1-9]/);
+    // Who is behind for a moment takes no part in the next decision, and has nothing to lie about.
+    const lies = (kind: string, next: string): Promise<void> =>
+      eventually(`node-3 deviates as ${kind}`, async () => {
+        expect((await run("dev", "lie", "3", kind)).stdout).to.match(new RegExp(`^node-3 is now: ${kind}\\b`));
+        expect(await allowed()).to.equal(true);
+        const { stdout } = await run("dev", "lie", "3", next);
+        return new RegExp(`^node-3 is now: ${next}; as what it was before, it deviated [1-9]\\d* times\n$`).test(stdout);
+      });
+    await lies("equivocate", "forge");
+    await lies("forge", "honest");
     expect(await allowed()).to.equal(true);
   });
 
