@@ -215,7 +215,7 @@ function makeHeard(
   hooks: PartHooks,
   { ledger, peers }: Pick<Parts, "ledger" | "peers">,
 ): Pick<Parts, "heardVotes" | "heardViews" | "forks"> {
-  const { hasher, verifier } = options;
+  const { hasher, verifier, clock } = options;
   const { cluster, genesis } = ledger;
   const membershipOf = (epoch: number): Membership | undefined => ledger.state.epoch(epoch)?.membership;
   const onAccusation = hooks.accuse;
@@ -236,6 +236,8 @@ function makeHeard(
       membershipAt: (height) => ledger.state.membershipAt(height),
       tipHeight: () => ledger.tip.height,
       decidedAt: (height) => ledger.certificateAt(height),
+      // Of its own: who shows much is not refused the blocks that it asks for.
+      reading: new ServingBudget(clock),
       onEvidence: hooks.evidence,
       halt: hooks.halt,
     }),

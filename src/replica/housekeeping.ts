@@ -1,4 +1,4 @@
-import { LIMITS, type NodeId, type TimerHandle, weightOf } from "#base";
+import { faultModelOf, LIMITS, type NodeId, type TimerHandle, weightOf } from "#base";
 import type { Parts } from "./assembly.ts";
 import type { EvidenceReports } from "./evidence/evidence-reports.ts";
 import type { Handovers } from "./handovers.ts";
@@ -132,6 +132,8 @@ export class Housekeeping {
    */
   #leaveLeadership(): void {
     const { ledger, driver } = this.#parts;
+    // Under the other engines a leader that proposes nothing is left by the rest.
+    if (faultModelOf(ledger.genesis.engine) === "byzantine") return;
     const behindMs = (ledger.tip.timeUs - this.#options.clock.nowUs()) / 1_000;
     if (behindMs <= LIMITS.proposalSkewMaxMs || driver.snapshot().leader !== this.#options.self) return;
     this.#options.telemetry.log("warn", "clock behind", { behindMs: Math.round(behindMs) });

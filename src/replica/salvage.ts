@@ -8,6 +8,8 @@ import { prefixRange, SPARE_PREFIXES } from "./keys.ts";
 export class Salvage {
   readonly #store: KeyValueStore;
   readonly #telemetry: Telemetry;
+  /** Keys that were told: a record that nobody can replace is looked for again and again. */
+  readonly #told = new Set<string>();
 
   constructor(store: KeyValueStore, telemetry: Telemetry = silentTelemetry) {
     this.#store = store;
@@ -44,8 +46,10 @@ export class Salvage {
     scanFrom(from);
   }
 
-  /** Tells the operator of a record that does not read. */
+  /** Tells the operator of a record that does not read, once. */
   setAside(key: string, cause: unknown): void {
+    if (this.#told.has(key)) return;
+    this.#told.add(key);
     const [kind = "other"] = SPARE_PREFIXES.filter(([prefix]) => key.startsWith(prefix)).map(([, name]) => name);
     this.#telemetry.log("error", "stored record set aside: it is damaged", { key, code: errorCode(cause) });
     this.#telemetry.count("quorumgate_storage_set_aside_total", 1, { kind });

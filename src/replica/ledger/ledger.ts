@@ -308,12 +308,13 @@ export class Ledger {
     return this.#store.get(STORE_KEYS.block(height));
   }
 
-  /** What decided a height, as far as its block is still stored. @throws {QuorumgateError} STORAGE_CORRUPT and format errors */
-  certificateAt(height: number): CommitCertificate | undefined {
-    if (height === this.#tip.height) return this.#tip.certificate;
+  /** What decided a height, as far as its block is still stored, and the bytes read for it. @throws {QuorumgateError} STORAGE_CORRUPT and format errors */
+  certificateAt(height: number): { readonly certificate: CommitCertificate; readonly bytesRead: number } | undefined {
+    const { certificate } = this.#tip;
+    if (height === this.#tip.height) return certificate && { certificate, bytesRead: 0 };
     const encoded = this.encodedBlock(height);
-    const block = encoded === undefined ? undefined : decodeMessage(encoded);
-    return block?.type === "block" ? block.certificate : undefined;
+    const block = encoded && decodeMessage(encoded);
+    return block?.type === "block" ? { certificate: block.certificate, bytesRead: encoded?.length ?? 0 } : undefined;
   }
 
   #recordOfEntry(command: Hash, seq: number): OrderedRecord {
