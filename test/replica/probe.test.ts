@@ -28,6 +28,31 @@ function probeOf(
   });
 }
 
+interface Answer {
+  readonly nonce: Uint8Array;
+  readonly prober: NodeId;
+  readonly epoch: number;
+  readonly height: number;
+  readonly certificate: Uint8Array;
+  readonly seen: SeenVote;
+}
+
+/** An answer of nobody who decided or saw anything, but for what is said about it, signed by who gives it. */
+function answerFrom(from: NodeId, probe: Probe, { prober = SELF, ...about }: Partial<Answer> = {}): void {
+  const reply = {
+    kind: "probe-reply" as const,
+    nonce: probe.nonce,
+    epoch: MEMBERSHIP.epoch,
+    height: 0,
+    certificate: new Uint8Array(0),
+    ...about,
+  };
+  const message = probeReplyMessage({ cluster: CLUSTER, responder: from, prober }, reply);
+  probe.onReply(from, { ...reply, signature: keys.keyOf(`${from}/vote`).sign(message) });
+}
+
+const OTHERS = NODES.slice(0, 3);
+
 describe("a node that asks what it promised", () => {
   it("counts an answer about an epoch that it does not know yet when it is given again, and not before", () => {
     let known = BEFORE;
@@ -48,20 +73,7 @@ describe("a node that asks what it promised", () => {
       validRound: -1,
       signature: new Uint8Array(64),
     };
-    const answer = (): void => {
-      for (const from of NODES.slice(0, 3)) {
-        const reply = {
-          kind: "probe-reply" as const,
-          nonce: probe.nonce,
-          epoch: MEMBERSHIP.epoch,
-          height: 0,
-          certificate: new Uint8Array(0),
-          seen,
-        };
-        const message = probeReplyMessage({ cluster: CLUSTER, responder: from, prober: SELF }, reply);
-        probe.onReply(from, { ...reply, signature: keys.keyOf(`${from}/vote`).sign(message) });
-      }
-    };
+    const answer = (): void => OTHERS.forEach((from) => answerFrom(from, probe, { seen }));
     answer();
     expect(verdicts).to.deep.equal([]);
     known = MEMBERSHIP;
@@ -79,23 +91,18 @@ describe("a node that asks what it promised", () => {
       onVerdict: (verdict) => floors.push(verdict.kind === "floor" ? verdict.floor : undefined),
     });
     probe.begin();
-    const answer = (from: NodeId, epoch: number): void => {
-      const reply = { kind: "probe-reply" as const, nonce: probe.nonce, epoch, height: 0, certificate: new Uint8Array(0) };
-      const message = probeReplyMessage({ cluster: CLUSTER, responder: from, prober: SELF }, reply);
-      probe.onReply(from, { ...reply, signature: keys.keyOf(`${from}/vote`).sign(message) });
-    };
-    const others = NODES.slice(0, 3);
-    for (const from of others) answer(from, 1);
+    const answer = (from: NodeId, epoch: number): void => answerFrom(from, probe, { epoch });
+    for (const from of OTHERS) answer(from, 1);
     expect(floors, "it has lost its disk, and knows of genesis's members only").to.deep.equal([]);
     answer(NODES[0], 0);
     answer(NODES[1], 0);
     // It has caught up with the end of that epoch: what was said in it tells nothing of the next one.
     membership = { ...MEMBERSHIP, epoch: 1 };
     answer(NODES[2], 0);
-    expect(probe.waitingFor).to.deep.equal(others);
+    expect(probe.waitingFor).to.deep.equal(OTHERS);
     answer(NODES[2], 1);
     expect(floors).to.deep.equal([]);
-    for (const from of others) answer(from, 1);
+    for (const from of OTHERS) answer(from, 1);
     expect(floors).to.deep.equal([3]);
   });
 
@@ -108,14 +115,7 @@ describe("a node that asks what it promised", () => {
       onVerdict: ({ kind }) => verdicts.push(kind),
     });
     probe.begin();
-    const answer = (about: { readonly nonce: Uint8Array; readonly prober: NodeId }): void => {
-      const { nonce, prober } = about;
-      for (const from of NODES.slice(0, 3)) {
-        const reply = { kind: "probe-reply" as const, nonce, epoch: MEMBERSHIP.epoch, height: 0, certificate: new Uint8Array(0) };
-        const message = probeReplyMessage({ cluster: CLUSTER, responder: from, prober }, reply);
-        probe.onReply(from, { ...reply, signature: keys.keyOf(`${from}/vote`).sign(message) });
-      }
-    };
+    const answer = (about: Pick<Answer, "nonce" | "prober">): void => OTHERS.forEach((from) => answerFrom(from, probe, about));
     answer({ nonce: probe.nonce.map((byte) => byte ^ 1), prober: SELF });
     answer({ nonce: probe.nonce, prober: NODES[0] });
     expect(verdicts).to.deep.equal([]);
@@ -144,14 +144,10 @@ describe("a node that asks what it promised", () => {
       node,
       signature: keys.keyOf(`${node}/vote`).sign(signedBytes("vote", body)),
     });
-    const votes = NODES.slice(0, 3).map(voteOf);
+    const votes = OTHERS.map(voteOf);
     const answer = (height: number, voted: typeof votes): void => {
-      for (const from of NODES.slice(0, 3)) {
-        const certificate = encodeCommitCertificate({ ...slot, votes: voted });
-        const reply = { kind: "probe-reply" as const, nonce: probe.nonce, epoch: MEMBERSHIP.epoch, height, certificate };
-        const message = probeReplyMessage({ cluster: CLUSTER, responder: from, prober: SELF }, reply);
-        probe.onReply(from, { ...reply, signature: keys.keyOf(`${from}/vote`).sign(message) });
-      }
+      const certificate = encodeCommitCertificate({ ...slot, votes: voted });
+      for (const from of OTHERS) answerFrom(from, probe, { height, certificate });
     };
     answer(9, votes.slice(0, 2));
     answer(8, votes);
@@ -179,18 +175,7 @@ describe("a node that asks what it promised", () => {
       const body = encodeVoteBody({ ...slot, cluster: fromHex(CLUSTER), digest: fromHex(ZERO_HASH) });
       const own = keys.keyOf(`${SELF}/vote`).sign(signedBytes(votePurpose(slot.type), body));
       const seen: SeenVote = { ...slot, digest: ZERO_HASH, signature: isGenuine ? own : new Uint8Array(64) };
-      for (const from of NODES.slice(0, 3)) {
-        const reply = {
-          kind: "probe-reply" as const,
-          nonce: probe.nonce,
-          epoch: MEMBERSHIP.epoch,
-          height: 0,
-          certificate: new Uint8Array(0),
-          seen,
-        };
-        const message = probeReplyMessage({ cluster: CLUSTER, responder: from, prober: SELF }, reply);
-        probe.onReply(from, { ...reply, signature: keys.keyOf(`${from}/vote`).sign(message) });
-      }
+      for (const from of OTHERS) answerFrom(from, probe, { seen });
       expect(verdicts).to.deep.equal([isGenuine ? "floor" : "current"]);
     }
   });
@@ -217,27 +202,15 @@ describe("a node that asks what it promised", () => {
     const slot = { epoch: 0, height: 9, view: 0, type: VOTE_TYPE.pbftCommit, validRound: -1 } as const;
     const body = encodeVoteBody({ ...slot, cluster: fromHex(CLUSTER), digest: fromHex(ZERO_HASH) });
     const signature = keys.keyOf(`${SELF}/vote`).sign(signedBytes(votePurpose(slot.type), body));
-    const answer = (from: NodeId, shown: { readonly seen?: SeenVote }): void => {
-      const reply = {
-        kind: "probe-reply" as const,
-        nonce: probe.nonce,
-        epoch: MEMBERSHIP.epoch,
-        height: 0,
-        certificate: new Uint8Array(0),
-        ...shown,
-      };
-      const message = probeReplyMessage({ cluster: CLUSTER, responder: from, prober: SELF }, reply);
-      probe.onReply(from, { ...reply, signature: keys.keyOf(`${from}/vote`).sign(message) });
-    };
     // Each in its turn: the shown vote is looked at after the answer that came meanwhile.
     const settle = (): void => {
       for (let next = verifications.shift(); next !== undefined; next = verifications.shift()) next();
     };
-    answer(NODES[0], { seen: { ...slot, digest: ZERO_HASH, signature } });
-    answer(NODES[1], {});
+    answerFrom(NODES[0], probe, { seen: { ...slot, digest: ZERO_HASH, signature } });
+    answerFrom(NODES[1], probe);
     settle();
     expect(verdicts).to.deep.equal([]);
-    answer(NODES[2], {});
+    answerFrom(NODES[2], probe);
     settle();
     expect(verdicts).to.deep.equal(["floor"]);
   });
