@@ -73,7 +73,9 @@ describe("a node that asks what it promised", () => {
       validRound: -1,
       signature: new Uint8Array(64),
     };
-    const answer = (): void => OTHERS.forEach((from) => answerFrom(from, probe, { seen }));
+    const answer = (): void => {
+      for (const from of OTHERS) answerFrom(from, probe, { seen });
+    };
     answer();
     expect(verdicts).to.deep.equal([]);
     known = MEMBERSHIP;
@@ -115,7 +117,9 @@ describe("a node that asks what it promised", () => {
       onVerdict: ({ kind }) => verdicts.push(kind),
     });
     probe.begin();
-    const answer = (about: Pick<Answer, "nonce" | "prober">): void => OTHERS.forEach((from) => answerFrom(from, probe, about));
+    const answer = (about: Pick<Answer, "nonce" | "prober">): void => {
+      for (const from of OTHERS) answerFrom(from, probe, about);
+    };
     answer({ nonce: probe.nonce.map((byte) => byte ^ 1), prober: SELF });
     answer({ nonce: probe.nonce, prober: NODES[0] });
     expect(verdicts).to.deep.equal([]);
