@@ -13,7 +13,7 @@ import {
   SeededRandom,
   type Telemetry,
 } from "#base";
-import { type BlockEvent, initializeGuard, Replica, type ReplicaOptions, type ReplicaTiming } from "#replica";
+import { type BlockEvent, initializeGuard, Replica, type ReplicaOptions, type ReplicaTiming, STORE_KEYS } from "#replica";
 import { type DiskRules, type Platter, platterOf, SimulatedAnchor, SimulatedStore, type Survival } from "./disk.ts";
 import { genesisOf, memberOf, nodeIds } from "./genesis.ts";
 import { type KeyMill, nodeSigner } from "./keys.ts";
@@ -300,11 +300,15 @@ export class SimulatedCluster {
     this.#observer.onForgot(id);
   }
 
-  /** Damages what a node has on its disk, evidence perhaps. @returns false where there is nothing to damage */
+  /**
+   * Damages what a node has on its disk. Evidence alone is lost by that: where anything else is, the disk holds until it is replaced.
+   * @param how returns the damaged key
+   * @returns false where there is nothing to damage
+   */
   damage(id: NodeId, how: (platter: Platter) => string | undefined): boolean {
-    const isDamaged = how(this.node(id).platter) !== undefined;
-    if (isDamaged) this.#observer.onForgot(id);
-    return isDamaged;
+    const key = how(this.node(id).platter);
+    if (key?.startsWith(STORE_KEYS.evidencePrefix) === true) this.#observer.onForgot(id);
+    return key !== undefined;
   }
 
   /** Kills a node and destroys its anchor; the data folder stays. */

@@ -28,7 +28,10 @@ export interface GenesisOptions {
   readonly checkpointInterval?: number;
 }
 
-/** Ids in the order of a membership. As keys of an object they are the very strings that parsing genesis gives: those are compared without looking at their letters. */
+/**
+ * Ids in the order of a membership. As keys of an object they are the very strings that parsing genesis gives: those are compared without looking
+ * at their letters.
+ */
 export function nodeIds(nodes: number): NodeId[] {
   const ids = Array.from({ length: nodes }, (_, index) => `node-${String(index + 1).padStart(2, "0")}`);
   return Object.keys(Object.fromEntries(ids.map((id) => [id, 0]))).map(parseNodeId);

@@ -64,7 +64,10 @@ export function drawCore(about: {
   return [...core, ...joining].sort();
 }
 
-/** A7 and A8 of some nodes: nothing waits, no evidence is unrecorded, all stand at one certified height, each takes part, and can prove to an auditor how its epoch came about. */
+/**
+ * A7 and A8 of some nodes: nothing waits, no evidence is unrecorded, all stand at one certified height, each takes part, and can prove to an auditor
+ * how its epoch came about.
+ */
 export function isDrained(nodes: readonly SimulatedNode[]): boolean {
   const heights = new Set<number>();
   for (const { replica, halted, platter } of stayers(nodes)) {

@@ -36,8 +36,8 @@ export class ViewChanges {
   }
 
   /**
-   * The highest view that members of one honest weight, this node apart, ask for or left behind, if it is above the given one (rule V2). The lowest one
-   * that any of them asks for would be a liar's choice.
+   * The highest view which members of one honest weight, beside this node, ask for or have passed; undefined when it is not above the given one
+   * (rule V2). The lowest one that any of them asks for would be a liar's choice.
    */
   viewToJoin(above: number, self: NodeId): number | undefined {
     const asked = [...this.#bySender].flatMap(([sender, [newest]]) => (sender === self || newest === undefined ? [] : newest));

@@ -183,8 +183,8 @@ export class Checker {
   }
 
   /**
-   * A5, A3 and A1, by what an honest node's core sends: never two votes in one slot, nor two words of views that would convict it, whatever became of it in between, nothing as proof
-   * that proves nothing, and no vote at a height of the next epoch.
+   * A5, A3 and A1, by what an honest node's core sends, whatever became of it in between: never two votes in one slot, nor two words of views that
+   * would convict it; nothing as proof that proves nothing; no vote at a height of the next epoch.
    */
   onMessage(from: NodeId, message: ConsensusMessage): void {
     if (!this.#options.honest(from)) return;

@@ -3,6 +3,7 @@ export { Epochs } from "./epochs.ts";
 export { FalseRoots } from "./evidence/false-roots.ts";
 export { HeardViews } from "./evidence/heard-views.ts";
 export { type HeardVote, HeardVotes } from "./evidence/heard-votes.ts";
+export { STORE_KEYS } from "./keys.ts";
 export { CatchUp, type CatchUpPorts } from "./ledger/catch-up.ts";
 export { Certifier } from "./ledger/certifier.ts";
 export { encodeCosignatures } from "./ledger/cosignatures.ts";
